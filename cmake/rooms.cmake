@@ -1,0 +1,55 @@
+# dbguard_room(NAME [USES room...] [LIBS lib...] [PRIVATE_LIBS lib...])
+#
+# A room is a folder of lib/. It becomes the library target dbguard_<name with _ for />, and a line in
+# build/rooms.txt that scripts/check_layers compares with every #include.
+set(DBGUARD_ROOMS_FILE ${CMAKE_BINARY_DIR}/rooms.txt)
+file(WRITE ${DBGUARD_ROOMS_FILE} "")
+
+add_library(dbguard_options INTERFACE)
+target_compile_options(dbguard_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+if(DBGUARD_WERROR)
+    target_compile_options(dbguard_options INTERFACE -Werror)
+endif()
+if(DBGUARD_SANITIZE)
+    target_compile_options(dbguard_options INTERFACE -fsanitize=${DBGUARD_SANITIZE} -fno-omit-frame-pointer
+                           -fno-sanitize-recover=undefined)
+    target_link_options(dbguard_options INTERFACE -fsanitize=${DBGUARD_SANITIZE})
+endif()
+target_compile_definitions(dbguard_options INTERFACE
+    BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+    BOOST_PROCESS_V2_SEPARATE_COMPILATION DBGUARD_VERSION="${PROJECT_VERSION}")
+
+function(dbguard_room name)
+    cmake_parse_arguments(room "" "" "USES;LIBS;PRIVATE_LIBS" ${ARGN})
+    string(REPLACE "/" "_" target ${name})
+    set(target dbguard_${target})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lib/${name}/*.cpp)
+    set(uses)
+    foreach(used ${room_USES})
+        string(REPLACE "/" "_" used_target ${used})
+        list(APPEND uses dbguard_${used_target})
+    endforeach()
+    if(sources)
+        add_library(${target} STATIC ${sources})
+        target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/lib)
+        target_link_libraries(${target} PUBLIC dbguard_options ${uses} ${room_LIBS} PRIVATE ${room_PRIVATE_LIBS})
+    else()
+        add_library(${target} INTERFACE)
+        target_include_directories(${target} INTERFACE ${CMAKE_SOURCE_DIR}/lib)
+        target_link_libraries(${target} INTERFACE dbguard_options ${uses} ${room_LIBS})
+    endif()
+    string(REPLACE ";" " " uses_line "${room_USES}")
+    file(APPEND ${DBGUARD_ROOMS_FILE} "${name}: ${uses_line}\n")
+    set_property(GLOBAL APPEND PROPERTY DBGUARD_ROOM_TARGETS ${target})
+    set_property(GLOBAL APPEND PROPERTY DBGUARD_ROOM_NAMES ${name})
+endfunction()
+
+# dbguard_program(TARGET FOLDER): the one place where all rooms are wired together.
+function(dbguard_program target folder)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
+    get_property(rooms GLOBAL PROPERTY DBGUARD_ROOM_TARGETS)
+    add_executable(${target} ${sources})
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/cli)
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/lib ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${target} PRIVATE ${rooms} CLI11::CLI11 nlohmann_json::nlohmann_json spdlog::spdlog yaml-cpp)
+endfunction()

@@ -1,0 +1,108 @@
+#pragma once
+
+// What is known of one statement after analysis: its effects, where each output column's value comes from, which columns
+// decide which rows come (filters), and which values are stored elsewhere (copies). Facts only: what they are worth is
+// policy's business. Whatever could not be worked out says so (`opaque`), and policy treats it as the most sensitive.
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sql/effect.hpp"
+
+namespace dbguard::sql {
+
+/// A base column: PostgreSQL's relation OID and attribute number; MySQL's numbers are the catalogue's own.
+struct ColumnId {
+    std::uint32_t relation = 0;
+    std::int16_t number = 0;
+
+    auto operator<=>(const ColumnId&) const = default;
+};
+
+/// How a column's value reaches its destination. Ordered from harmless to literal.
+enum class Flow : std::uint8_t {
+    existence,    ///< only whether there is a value: count(x), x IS NULL, EXISTS
+    aggregated,   ///< through an aggregate or window function
+    transformed,  ///< through an expression
+    identity,     ///< as it is stored
+};
+
+struct Source {
+    ColumnId column;
+    Flow flow = Flow::identity;
+    /// The member of a json, hstore or composite value that is read; empty: the whole value.
+    std::vector<std::string> path;
+
+    auto operator<=>(const Source&) const = default;
+};
+
+/// One column of a result. `opaque`: its value may come from anything the statement can reach.
+struct Output {
+    std::string name;
+    std::vector<Source> sources;
+    bool opaque = false;
+
+    bool operator==(const Output&) const = default;
+};
+
+/// A column that decides which rows come or in which order.
+struct Filter {
+    enum class Use : std::uint8_t {
+        equality,  ///< compared for equality with given values only
+        other,     ///< ordering, pattern, range, join, grouping, DISTINCT, …
+    };
+    Source source;
+    Use use = Use::other;
+
+    bool operator==(const Filter&) const = default;
+};
+
+/// A value that is stored, sent or handed to code: INSERT … SELECT, UPDATE … SET, CREATE TABLE AS, NOTIFY, an argument of
+/// a function that is not vetted.
+struct Copy {
+    ColumnId target;          ///< relation 0: no column of a table
+    std::string target_name;  ///< for people
+    std::vector<Source> sources;
+    bool opaque = false;
+
+    bool operator==(const Copy&) const = default;
+};
+
+/// What a statement means for the session that runs it; everything else is `other`.
+enum class StatementKind : std::uint8_t {
+    other, begin, commit, rollback, savepoint, rollback_to, release, prepare_transaction,
+    prepare, execute, deallocate, declare_cursor, fetch, close_cursor, copy_in, copy_out, set, discard, explain,
+};
+
+struct Statement {
+    std::uint32_t begin = 0;  ///< byte offset of its text in the message
+    std::uint32_t length = 0;
+    StatementKind kind = StatementKind::other;
+    std::vector<Effect> effects;
+    bool returns_rows = false;
+    std::vector<Output> outputs;  ///< one a result column, when returns_rows
+    std::vector<Filter> filters;
+    std::vector<Copy> copies;
+    std::vector<std::uint32_t> relations;  ///< every base relation it can reach, through views, rules, triggers, functions
+    bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything
+    bool changes_catalogue = false;        ///< names may mean something else afterwards
+    bool changes_settings = false;         ///< search_path, role or another setting may differ afterwards
+    std::string name;                      ///< the prepared statement or cursor it makes or uses; empty: all of them
+    std::vector<Statement> inner;          ///< what PREPARE, DECLARE, EXPLAIN or COPY (query) carries: its outputs are those of EXECUTE, FETCH, …
+
+    bool operator==(const Statement&) const = default;
+};
+
+/// The statements of one message, or why there are none.
+struct Analysis {
+    std::vector<Statement> statements;
+    /// Not empty: the text is `unparsed`, for this reason. Statements may still stand there (as far as they were understood).
+    std::string unparsed;
+    std::uint32_t unparsed_at = 0;  ///< byte offset
+
+    bool operator==(const Analysis&) const = default;
+};
+
+}  // namespace dbguard::sql
