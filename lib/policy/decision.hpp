@@ -1,0 +1,41 @@
+#pragma once
+
+// What policy says of one statement. A value: pure function of the statement, the role's rules and the sensitive columns.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "masking/mask.hpp"
+
+namespace dbguard::policy {
+
+/// Strictest last.
+enum class Verdict : std::uint8_t { allow, warn, approve, deny };
+
+std::string_view name(Verdict verdict);
+
+struct Decision {
+    Verdict verdict = Verdict::deny;
+    std::string rule;      ///< `tester#4` or `tester#never`: the rule that decided; empty: nothing opened it
+    std::string reason;    ///< one sentence for people: which effect on which object, why
+    std::string fix;       ///< what to do instead; may be empty
+    std::string approvers; ///< approve: the name under `approvals`
+    std::vector<std::string> rules;  ///< every rule that matched
+    /// What an enforced decision would have been, where a rule or the policy is in shadow.
+    std::optional<Verdict> shadow;
+
+    /// One a result column; empty optional: as it is. Has as many elements as the statement has outputs.
+    std::vector<std::optional<masking::Mask>> masks;
+    /// Error, notice and warning texts are rebuilt without values.
+    bool hide_texts = false;
+    /// Roll back and refuse when more rows than this were affected, summed over the client's transaction.
+    std::optional<std::uint64_t> max_affected;
+    /// Who refuses then: rule, reason and fix as above.
+    std::string max_affected_rule, max_affected_reason, max_affected_fix;
+
+    bool operator==(const Decision&) const = default;
+};
+
+}  // namespace dbguard::policy
