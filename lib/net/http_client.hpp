@@ -29,26 +29,26 @@ inline constexpr std::string_view bad_status = "http_bad_status";
 inline constexpr std::string_view bad_content_type = "http_bad_content_type";
 }  // namespace http_error
 
-struct HttpHeader {
+struct ClientHeader {
     std::string name;
     std::string value;
 
-    bool operator==(const HttpHeader&) const = default;
+    bool operator==(const ClientHeader&) const = default;
 };
 
-struct HttpRequest {
+struct ClientRequest {
     std::string method = "GET";
     std::string url;  ///< http or https; no user part
-    std::vector<HttpHeader> headers{};
+    std::vector<ClientHeader> headers{};
     std::string body{};
     std::chrono::milliseconds connect_timeout{5000};
     std::chrono::milliseconds total_timeout{15000};  ///< of this one try, connecting included
     std::size_t max_body_bytes = 64 * 1024;          ///< of the response
 };
 
-struct HttpResponse {
+struct ClientResponse {
     int status = 0;
-    std::vector<HttpHeader> headers;
+    std::vector<ClientHeader> headers;
     std::string body;
 
     /// The first of that name, without regard to case; empty when absent.
@@ -63,11 +63,11 @@ class HttpClient {
   public:
     virtual ~HttpClient() = default;
     /// Any status that the server gave is a response. Errors: http_error.
-    virtual Result<HttpResponse> send(const HttpRequest& request) = 0;
+    virtual Result<ClientResponse> send(const ClientRequest& request) = 0;
 };
 
 struct HttpClientOptions {
-    std::string ca_file{};  ///< PEM, trusted in addition to the system's; empty: the system's alone
+    std::string ca_file{};  ///< PEM, the only roots to trust; empty: the system's
     std::string proxy{};    ///< `http://host:port` for https and http requests; empty: none (see proxy_from_environment)
     std::string no_proxy{};
     bool https_only = true;
@@ -91,7 +91,7 @@ void proxy_from_environment(
 /// A success status and this media type (`application/json`; `application/xyz+json` counts as JSON), or an error that
 /// names host and status. Errors: redirect, bad_status, bad_content_type.
 Result<void> expect(
-    const HttpResponse& response, std::string_view url, std::string_view content_type
+    const ClientResponse& response, std::string_view url, std::string_view content_type
 );
 
 /// `host` or `host:port` of a URL, for messages; empty when there is none.
@@ -104,17 +104,17 @@ bool is_private_address(std::string_view address);
 /// Answers from a script, for tests: each request is handed to the next step.
 class ScriptedHttpClient final : public HttpClient {
   public:
-    using Step = std::function<Result<HttpResponse>(const HttpRequest&)>;
+    using Step = std::function<Result<ClientResponse>(const ClientRequest&)>;
     explicit ScriptedHttpClient(std::vector<Step> steps) : steps_(std::move(steps)) {}
     /// Past the last step every request is `unreachable`.
-    Result<HttpResponse> send(const HttpRequest& request) override;
-    const std::vector<HttpRequest>& requests() const { return requests_; }
+    Result<ClientResponse> send(const ClientRequest& request) override;
+    const std::vector<ClientRequest>& requests() const { return requests_; }
     bool finished() const { return requests_.size() == steps_.size(); }
 
   private:
     std::mutex mutex_;
     std::vector<Step> steps_;
-    std::vector<HttpRequest> requests_;
+    std::vector<ClientRequest> requests_;
 };
 
 }  // namespace dbguard::net
