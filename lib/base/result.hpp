@@ -14,6 +14,10 @@ struct Error {
     std::string_view code;
     std::string detail;
 
+    /// Two arguments always: an aggregate, or a default, would make every string convertible to an Error, and a
+    /// Result<std::string> ambiguous.
+    Error(std::string_view code_, std::string detail_) : code(code_), detail(std::move(detail_)) {}
+
     bool operator==(const Error&) const = default;
     std::string text() const {
         return detail.empty() ? std::string(code) : std::string(code) + ": " + detail;

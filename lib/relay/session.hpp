@@ -91,13 +91,13 @@ class Session {
     // ---- before the statement -----------------------------------------------------------------------------------
 
     /// The plan for a message's text, or nothing: then question() has something to ask first. Never waits.
-    virtual PlanRef plan(std::string_view text) = 0;
+    virtual PlanRef plan(std::string_view text, Clock::time_point now) = 0;
     /// What to ask the server before plan() can answer; empty when nothing (more).
     virtual std::optional<Question> question() = 0;
     /// The answer to the last question(). An error makes what depended on it `unparsed`.
     virtual void answer(Answer answer) = 0;
     /// The plan for a FunctionCall message (PostgreSQL's fast path): a `call` of that function.
-    virtual PlanRef plan_function(std::uint32_t function_oid) = 0;
+    virtual PlanRef plan_function(std::uint32_t function_oid, Clock::time_point now) = 0;
     /// Changes whenever names or settings may mean something else; a Plan made under another value is asked for again
     /// before it is executed.
     virtual std::uint64_t context() const = 0;

@@ -1,0 +1,329 @@
+#include "catalogue/postgres.hpp"
+
+#include <charconv>
+
+namespace dbguard::catalogue::postgres {
+namespace {
+
+// A session may put its own operators before the built-in ones in its search path: `=#` and its like stand for
+// OPERATOR(pg_catalog.=). Functions, types and relations are written with their schema.
+std::string qualified(std::string text) {
+    const auto replace = [&](std::string_view token, std::string_view full) {
+        for (std::size_t at = 0; (at = text.find(token, at)) != std::string::npos; at += full.size())
+            text.replace(at, token.size(), full);
+    };
+    replace(">=#", "OPERATOR(pg_catalog.>=)");
+    replace("<>#", "OPERATOR(pg_catalog.<>)");
+    replace("||#", "OPERATOR(pg_catalog.||)");
+    replace("~#", "OPERATOR(pg_catalog.~)");
+    replace("=#", "OPERATOR(pg_catalog.=)");
+    return text;
+}
+
+// Relations that a session can name: not those of other sessions' temporary schemas, not TOAST tables.
+constexpr const char* visible_namespaces =
+    "SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.oid =# pg_catalog.pg_my_temp_schema() "
+    "OR NOT (n.nspname ~# '^pg_(toast|temp_|toast_temp_)')";
+
+template <class Number>
+Number number(const std::optional<std::string>& text) {
+    Number value = 0;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+    return value;
+}
+
+std::string string(const std::optional<std::string>& text) { return text ? *text : std::string(); }
+
+bool truth(const std::optional<std::string>& text) { return text && *text == "t"; }
+
+// array_out of names and numbers: braces, commas, quotes with backslashes. Nothing here has several dimensions.
+std::vector<std::string> elements(const std::optional<std::string>& text) {
+    std::vector<std::string> out;
+    if (!text || text->size() < 2 || text->front() != '{') return out;
+    std::string item;
+    bool quoted = false, any = false;
+    for (std::size_t i = 1; i < text->size(); ++i) {
+        const char c = (*text)[i];
+        if (quoted && c == '\\' && i + 1 < text->size()) {
+            item.push_back((*text)[++i]);
+        } else if (c == '"') {
+            quoted = !quoted;
+            any = true;
+        } else if (!quoted && (c == ',' || c == '}')) {
+            if (any || !item.empty()) out.push_back(item);
+            item.clear();
+            any = false;
+        } else {
+            item.push_back(c);
+            any = true;
+        }
+    }
+    return out;
+}
+
+std::vector<Id> numbers(const std::optional<std::string>& text) {
+    std::vector<Id> out;
+    for (const std::string& item : elements(text)) out.push_back(number<Id>(item));
+    return out;
+}
+
+RelationKind relation_kind(const std::string& kind) {
+    switch (kind.empty() ? ' ' : kind[0]) {
+        case 'r': return RelationKind::table;
+        case 'v': return RelationKind::view;
+        case 'm': return RelationKind::materialized_view;
+        case 'f': return RelationKind::foreign_table;
+        case 'p': return RelationKind::partitioned_table;
+        case 'S': return RelationKind::sequence;
+        case 'c': return RelationKind::composite;
+        case 'i': case 'I': return RelationKind::index;
+        default: return RelationKind::other;
+    }
+}
+
+TypeKind type_kind(const std::string& kind) {
+    switch (kind.empty() ? ' ' : kind[0]) {
+        case 'c': return TypeKind::composite;
+        case 'd': return TypeKind::domain;
+        case 'e': return TypeKind::enumeration;
+        case 'p': return TypeKind::pseudo;
+        case 'r': return TypeKind::range;
+        case 'm': return TypeKind::multirange;
+        default: return TypeKind::base;
+    }
+}
+
+std::vector<std::string> tags_of(const std::string& comment) {
+    // COMMENT ON COLUMN … IS '… dbguard:pii dbguard:card …'
+    std::vector<std::string> tags;
+    constexpr std::string_view mark = "dbguard:";
+    for (std::size_t at = 0; (at = comment.find(mark, at)) != std::string::npos;) {
+        at += mark.size();
+        const std::size_t end = comment.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-", at);
+        tags.push_back(comment.substr(at, end == std::string::npos ? end : end - at));
+    }
+    return tags;
+}
+
+}  // namespace
+
+const std::string& state_query() {
+    static const std::string text = qualified(
+        "SELECT pg_catalog.current_schemas(true)::pg_catalog.text, "
+        "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n WHERE n.oid =# pg_catalog.pg_my_temp_schema()), "
+        "pg_catalog.current_database()::pg_catalog.text, current_user::pg_catalog.text, "
+        "(SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database d WHERE d.datname =# pg_catalog.current_database()), "
+        "pg_catalog.pg_current_snapshot()::pg_catalog.text");
+    return text;
+}
+
+Result<State> read_state(const Rows& rows) {
+    if (rows.size() != 1 || rows[0].size() != 6) return Error{errc::bad_answer, "state"};
+    const auto& row = rows[0];
+    State state;
+    state.context.search_path = elements(row[0]);
+    state.context.temp_schema = string(row[1]);
+    state.context.database = string(row[2]);
+    state.context.user = string(row[3]);
+    state.database_id = string(row[4]);
+    state.next_transaction = string(row[5]);
+    return state;
+}
+
+const std::string& digest_query() {
+    static const std::string text = [] {
+        std::string sql = "SELECT pg_catalog.concat_ws('/'";
+        const auto add = [&](const std::string& table, const std::string& where) {
+            sql += ", (SELECT pg_catalog.concat(pg_catalog.count(*), ':', "
+                   "pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(t.xmin, t.cmin, t.ctid), 0))) FROM pg_catalog." +
+                   table + " t WHERE " + where + ")";
+        };
+        const std::string names = std::string("IN (") + visible_namespaces + ")";
+        const std::string relations = "IN (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid >=# 16384 AND c.relnamespace " + names + ")";
+        add("pg_class", "t.oid >=# 16384 AND t.relnamespace " + names);
+        add("pg_attribute", "t.attrelid " + relations);
+        add("pg_attrdef", "true");
+        add("pg_constraint", "t.oid >=# 16384 AND t.connamespace " + names);
+        add("pg_rewrite", "t.oid >=# 16384");
+        add("pg_inherits", "true");
+        add("pg_trigger", "true");
+        add("pg_policy", "true");
+        add("pg_proc", "t.oid >=# 16384");
+        add("pg_type", "t.oid >=# 16384 AND t.typnamespace " + names);
+        add("pg_enum", "t.oid >=# 16384");
+        add("pg_operator", "t.oid >=# 16384");
+        add("pg_cast", "t.oid >=# 16384");
+        add("pg_namespace", "t.oid " + names);
+        add("pg_extension", "true");
+        add("pg_description", "t.objoid >=# 16384");
+        return qualified(sql + ")::pg_catalog.text");
+    }();
+    return text;
+}
+
+Result<std::string> read_digest(const Rows& rows) {
+    if (rows.size() != 1 || rows[0].size() != 1 || !rows[0][0]) return Error{errc::bad_answer, "digest"};
+    return *rows[0][0];
+}
+
+const std::string& load_query() {
+    // A row is a letter and up to twelve texts:
+    // R relation, C column, L rule, T type, F function, O operator, E extension.
+    static const std::string text = [] {
+        const std::string names = std::string("IN (") + visible_namespaces + ")";
+        const std::string t = "::pg_catalog.text";
+        const auto nulls = [&](int count) {
+            std::string out;
+            for (int i = 0; i < count; ++i) out += ", NULL" + t;
+            return out;
+        };
+        std::string sql;
+        sql += "SELECT 'R'" + t + ", c.oid" + t + ", n.nspname" + t + ", c.relname" + t + ", c.relkind" + t +
+               ", (c.relpersistence =# 't')" + t +
+               ", CASE WHEN c.oid >=# 16384 AND c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END" + t +
+               ", (SELECT pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid =# c.oid)" + t +
+               ", (SELECT pg_catalog.array_agg(g.tgfoid) FROM pg_catalog.pg_trigger g WHERE g.tgrelid =# c.oid AND NOT g.tgisinternal)" + t +
+               ", (EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid =# c.oid))" + t + nulls(3) +
+               " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid =# c.relnamespace"
+               " WHERE c.relkind NOT IN ('i', 'I', 't') AND c.relnamespace " + names;
+        sql += " UNION ALL SELECT 'C', a.attrelid" + t + ", a.attnum" + t + ", a.attname" + t + ", a.atttypid" + t + ", a.atttypmod" + t +
+               ", a.attnotnull" + t + ", (a.attgenerated <># '')" + t + ", pg_catalog.pg_get_expr(d.adbin, d.adrelid)" + t +
+               ", (SELECT s.description FROM pg_catalog.pg_description s WHERE s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"
+               " AND s.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass)" + t + nulls(3) +
+               " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid"
+               " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid =# a.attrelid AND d.adnum =# a.attnum"
+               " WHERE a.attrelid >=# 16384 AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I', 't', 'S')"
+               " AND c.relnamespace " + names;
+        sql += " UNION ALL SELECT 'L', r.ev_class" + t + ", r.ev_type" + t + ", r.is_instead" + t + ", pg_catalog.pg_get_ruledef(r.oid)" + t + nulls(8) +
+               " FROM pg_catalog.pg_rewrite r WHERE r.oid >=# 16384 AND r.rulename <># '_RETURN'";
+        sql += " UNION ALL SELECT 'T', y.oid" + t + ", n.nspname" + t + ", y.typname" + t + ", y.typtype" + t + ", y.typbasetype" + t +
+               ", y.typelem" + t + ", y.typrelid" + t + ", y.typtypmod" + t +
+               ", (SELECT pg_catalog.array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid =# y.oid)" + t +
+               ", (SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid =# y.oid)" + t + nulls(2) +
+               " FROM pg_catalog.pg_type y JOIN pg_catalog.pg_namespace n ON n.oid =# y.typnamespace"
+               " WHERE y.oid >=# 16384 AND y.typnamespace " + names;
+        sql += " UNION ALL SELECT 'F', p.oid" + t + ", n.nspname" + t + ", p.proname" + t + ", p.prokind" + t + ", l.lanname" + t +
+               ", p.prosecdef" + t + ", p.proretset" + t + ", p.prorettype" + t +
+               ", (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
+               " WHERE d.classid =# 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid =# p.oid AND d.deptype =# 'e')" + t +
+               ", pg_catalog.concat_ws('|', pg_catalog.array_to_string(p.proargtypes::pg_catalog.oid[], ','),"
+               " (p.proconfig IS NOT NULL)" + t + ")" + t +
+               ", p.proargnames" + t + " ||# ';' ||# coalesce(p.proargmodes" + t + ", '')" +
+               ", CASE WHEN l.lanname =# 'sql' THEN coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END" + t +
+               " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid =# p.pronamespace"
+               " JOIN pg_catalog.pg_language l ON l.oid =# p.prolang WHERE p.oid >=# 16384";
+        sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + nulls(9) +
+               " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid =# o.oprnamespace WHERE o.oid >=# 16384";
+        sql += " UNION ALL SELECT 'E', e.extname" + t + nulls(11) + " FROM pg_catalog.pg_extension e";
+        return qualified(sql);
+    }();
+    return text;
+}
+
+Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
+    Snapshot::Parts parts;
+    parts.rendered_under = context;
+    std::unordered_map<Id, std::size_t> relation_at;
+    for (const auto& row : rows) {
+        if (row.size() != 13 || !row[0] || row[0]->size() != 1) return Error{errc::bad_answer, "load"};
+        if ((*row[0])[0] != 'R') continue;
+        Relation relation;
+        relation.id = number<Id>(row[1]);
+        relation.schema = string(row[2]);
+        relation.name = string(row[3]);
+        relation.kind = relation_kind(string(row[4]));
+        relation.temporary = truth(row[5]) || string(row[5]) == "true";
+        relation.definition = string(row[6]);
+        relation.parents = numbers(row[7]);
+        relation.trigger_functions = numbers(row[8]);
+        relation.has_expressions = string(row[9]) == "true";
+        relation.own_temporary = relation.temporary && relation.schema == context.temp_schema;
+        relation_at.emplace(relation.id, parts.relations.size());
+        parts.relations.push_back(std::move(relation));
+    }
+    const auto yes = [](const std::optional<std::string>& text) { return text && (*text == "true" || *text == "t"); };
+    for (const auto& row : rows) {
+        switch ((*row[0])[0]) {
+            case 'C': {
+                const auto found = relation_at.find(number<Id>(row[1]));
+                if (found == relation_at.end()) break;
+                Column column;
+                column.number = number<std::int16_t>(row[2]);
+                column.name = string(row[3]);
+                column.type = number<Id>(row[4]);
+                column.modifier = number<std::int32_t>(row[5]);
+                column.not_null = yes(row[6]);
+                column.generated = yes(row[7]);
+                column.default_text = string(row[8]);
+                column.tags = tags_of(string(row[9]));
+                parts.relations[found->second].columns.push_back(std::move(column));
+                break;
+            }
+            case 'L': {
+                const auto found = relation_at.find(number<Id>(row[1]));
+                if (found == relation_at.end()) break;
+                Rule rule;
+                rule.event = row[2] && !row[2]->empty() ? (*row[2])[0] : ' ';
+                rule.instead = yes(row[3]);
+                rule.definition = string(row[4]);
+                parts.relations[found->second].rules.push_back(std::move(rule));
+                break;
+            }
+            case 'T': {
+                Type type;
+                type.id = number<Id>(row[1]);
+                type.schema = string(row[2]);
+                type.name = string(row[3]);
+                type.kind = type_kind(string(row[4]));
+                type.base = row[10] ? number<Id>(row[10]) : number<Id>(row[5]);
+                type.element = number<Id>(row[6]);
+                type.relation = number<Id>(row[7]);
+                type.modifier = number<std::int32_t>(row[8]);
+                type.labels = elements(row[9]);
+                parts.types.push_back(std::move(type));
+                break;
+            }
+            case 'F': {
+                Function function;
+                function.id = number<Id>(row[1]);
+                function.schema = string(row[2]);
+                function.name = string(row[3]);
+                function.kind = row[4] && !row[4]->empty() ? (*row[4])[0] : 'f';
+                function.language = string(row[5]);
+                function.security_definer = yes(row[6]);
+                function.returns_set = yes(row[7]);
+                function.returns = number<Id>(row[8]);
+                function.extension = string(row[9]);
+                const std::string signature = string(row[10]);
+                const std::size_t bar = signature.rfind('|');
+                function.arguments = numbers("{" + signature.substr(0, bar == std::string::npos ? 0 : bar) + "}");
+                function.has_settings = bar != std::string::npos && signature.substr(bar + 1).starts_with("t");
+                const std::string names = string(row[11]);
+                const std::size_t split = names.rfind(';');
+                if (split != std::string::npos) {
+                    const auto all = elements(names.substr(0, split));
+                    const auto modes = elements(names.substr(split + 1));
+                    for (std::size_t i = 0; i < all.size(); ++i) {
+                        const char mode = i < modes.size() && !modes[i].empty() ? modes[i][0] : 'i';
+                        if (mode == 'i' || mode == 'b' || mode == 'v') function.argument_names.push_back(all[i]);
+                        if (mode == 'o' || mode == 'b' || mode == 't') function.output_names.push_back(all[i]);
+                    }
+                }
+                function.body = string(row[12]);
+                parts.functions.push_back(std::move(function));
+                break;
+            }
+            case 'O':
+                parts.operators.push_back({string(row[1]), string(row[2]), number<Id>(row[3])});
+                break;
+            case 'E':
+                parts.extensions.push_back(string(row[1]));
+                break;
+            default:
+                break;
+        }
+    }
+    return std::make_shared<const Snapshot>(std::move(parts));
+}
+
+}  // namespace dbguard::catalogue::postgres

@@ -1,0 +1,69 @@
+#include "catalogue/snapshot.hpp"
+
+#include <algorithm>
+
+namespace dbguard::catalogue {
+namespace {
+
+template <class Map, class Vector>
+auto find(const Map& map, const typename Map::key_type& key, const Vector& items)
+    -> const typename Vector::value_type* {
+    const auto found = map.find(key);
+    return found == map.end() ? nullptr : &items[found->second];
+}
+
+}  // namespace
+
+const Column* Relation::column(std::string_view wanted) const {
+    for (const Column& column : columns)
+        if (column.name == wanted) return &column;
+    return nullptr;
+}
+
+const Column* Relation::column(std::int16_t number) const {
+    for (const Column& column : columns)
+        if (column.number == number) return &column;
+    return nullptr;
+}
+
+Snapshot::Snapshot(Parts parts) : parts_(std::move(parts)) {
+    for (std::size_t i = 0; i < parts_.relations.size(); ++i) {
+        const Relation& relation = parts_.relations[i];
+        relations_by_id_.emplace(relation.id, i);
+        relations_by_name_.emplace(std::pair<std::string_view, std::string_view>(relation.schema, relation.name), i);
+        highest_ = std::max(highest_, relation.id);
+    }
+    for (std::size_t i = 0; i < parts_.types.size(); ++i) types_by_id_.emplace(parts_.types[i].id, i);
+    for (std::size_t i = 0; i < parts_.functions.size(); ++i) {
+        functions_by_id_.emplace(parts_.functions[i].id, i);
+        functions_by_name_.emplace(parts_.functions[i].name, i);
+    }
+    for (std::size_t i = 0; i < parts_.operators.size(); ++i)
+        operators_by_name_.emplace(parts_.operators[i].name, i);
+}
+
+const Relation* Snapshot::relation(Id id) const { return find(relations_by_id_, id, parts_.relations); }
+
+const Relation* Snapshot::relation(std::string_view schema, std::string_view name) const {
+    return find(relations_by_name_, std::pair(schema, name), parts_.relations);
+}
+
+const Type* Snapshot::type(Id id) const { return find(types_by_id_, id, parts_.types); }
+
+const Function* Snapshot::function(Id id) const { return find(functions_by_id_, id, parts_.functions); }
+
+std::vector<const Function*> Snapshot::functions(std::string_view name) const {
+    std::vector<const Function*> found;
+    const auto [begin, end] = functions_by_name_.equal_range(name);
+    for (auto i = begin; i != end; ++i) found.push_back(&parts_.functions[i->second]);
+    return found;
+}
+
+std::vector<const Operator*> Snapshot::operators(std::string_view name) const {
+    std::vector<const Operator*> found;
+    const auto [begin, end] = operators_by_name_.equal_range(name);
+    for (auto i = begin; i != end; ++i) found.push_back(&parts_.operators[i->second]);
+    return found;
+}
+
+}  // namespace dbguard::catalogue

@@ -1,0 +1,144 @@
+#pragma once
+
+// What the server's catalogue says: relations, columns, types, functions, operators. A Snapshot is immutable once built and
+// shared between sessions; lookups are by number or by schema and name. Knows nothing of SQL text or policy. The queries
+// that fill one are in catalogue/postgres.hpp.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace dbguard::catalogue {
+
+/// The server's own number of an object (PostgreSQL: OID). 0 is none.
+using Id = std::uint32_t;
+
+struct Column {
+    std::int16_t number = 0;  ///< PostgreSQL: attnum
+    std::string name;
+    Id type = 0;
+    std::int32_t modifier = -1;   ///< PostgreSQL: atttypmod
+    bool not_null = false;
+    bool generated = false;
+    std::string default_text;     ///< the default's or the generation's expression
+    std::vector<std::string> tags;
+};
+
+enum class RelationKind : std::uint8_t {
+    table, view, materialized_view, foreign_table, partitioned_table, sequence, composite, index, other,
+};
+
+struct Rule {
+    char event = ' ';          ///< '2' update, '3' insert, '4' delete (pg_rewrite.ev_type)
+    bool instead = false;
+    std::string definition;    ///< CREATE RULE …
+};
+
+struct Relation {
+    Id id = 0;
+    std::string schema;
+    std::string name;
+    RelationKind kind = RelationKind::table;
+    bool temporary = false;
+    bool own_temporary = false;  ///< in this session's pg_temp
+    std::vector<Column> columns;
+    std::string definition;         ///< the query of a view or materialized view
+    std::vector<Rule> rules;        ///< other than a view's own
+    std::vector<Id> parents;        ///< inherits from, or is a partition of
+    std::vector<Id> trigger_functions;
+    bool has_expressions = false;   ///< checks, index expressions, policies made of code that is not built in
+
+    const Column* column(std::string_view name) const;
+    const Column* column(std::int16_t number) const;
+};
+
+enum class TypeKind : std::uint8_t { base, composite, domain, enumeration, pseudo, range, multirange };
+
+struct Type {
+    Id id = 0;
+    std::string schema;
+    std::string name;
+    TypeKind kind = TypeKind::base;
+    Id base = 0;       ///< of a domain; the subtype of a range
+    Id element = 0;    ///< of an array
+    Id relation = 0;   ///< of a composite
+    std::int32_t modifier = -1;  ///< a domain's
+    std::vector<std::string> labels;
+};
+
+struct Function {
+    Id id = 0;
+    std::string schema;
+    std::string name;
+    char kind = 'f';          ///< f function, p procedure, a aggregate, w window
+    std::string language;     ///< sql, plpgsql, c, internal, …
+    bool security_definer = false;
+    bool returns_set = false;
+    Id returns = 0;
+    std::string extension;    ///< the extension it belongs to
+    std::vector<Id> arguments;
+    std::vector<std::string> argument_names;   ///< of the inputs; may be empty
+    std::vector<std::string> output_names;     ///< OUT and TABLE columns
+    std::string body;         ///< SQL functions: the text; else empty
+    bool has_settings = false;  ///< a SET clause
+};
+
+struct Operator {
+    std::string schema;
+    std::string name;
+    Id function = 0;
+};
+
+/// The session's own part of a name's meaning.
+struct Context {
+    std::vector<std::string> search_path;   ///< effective: current_schemas(true); pg_temp_N appears by its real name
+    std::string temp_schema;                ///< empty: none yet
+    std::string database;
+    std::string user;
+
+    bool operator==(const Context&) const = default;
+};
+
+class Snapshot {
+  public:
+    /// Takes over the parts and builds the look-ups.
+    struct Parts {
+        std::vector<Relation> relations;
+        std::vector<Type> types;
+        std::vector<Function> functions;   ///< none of those built in
+        std::vector<Operator> operators;   ///< none of those built in
+        std::vector<std::string> extensions;
+        Context rendered_under;            ///< the search path under which definitions were printed
+    };
+    explicit Snapshot(Parts parts);
+
+    const Relation* relation(Id id) const;
+    const Relation* relation(std::string_view schema, std::string_view name) const;
+    const Type* type(Id id) const;
+    /// Every function of that name, in whichever schema.
+    std::vector<const Function*> functions(std::string_view name) const;
+    const Function* function(Id id) const;
+    std::vector<const Operator*> operators(std::string_view name) const;
+    const std::vector<Relation>& relations() const { return parts_.relations; }
+    const Context& rendered_under() const { return parts_.rendered_under; }
+    /// Larger than every object that was known when the snapshot was taken.
+    Id highest() const { return highest_; }
+
+  private:
+    Parts parts_;
+    std::unordered_map<Id, std::size_t> relations_by_id_;
+    std::map<std::pair<std::string_view, std::string_view>, std::size_t> relations_by_name_;
+    std::unordered_map<Id, std::size_t> types_by_id_;
+    std::unordered_map<Id, std::size_t> functions_by_id_;
+    std::unordered_multimap<std::string_view, std::size_t> functions_by_name_;
+    std::unordered_multimap<std::string_view, std::size_t> operators_by_name_;
+    Id highest_ = 0;
+};
+
+using SnapshotRef = std::shared_ptr<const Snapshot>;
+
+}  // namespace dbguard::catalogue
