@@ -2,9 +2,11 @@
 
 // What policy says of one statement. A value: pure function of the statement, the role's rules and the sensitive columns.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "masking/mask.hpp"
@@ -34,6 +36,11 @@ struct Decision {
     std::optional<std::uint64_t> max_affected;
     /// Who refuses then: rule, reason and fix as above.
     std::string max_affected_rule, max_affected_reason, max_affected_fix;
+
+    /// A rule asks for the planner's estimate and none was given, so the worst was taken: worth deciding again with one.
+    bool needs_estimate = false;
+    /// A rule asks for the time of day: the decision may be another from then on. Empty: it holds.
+    std::optional<std::chrono::system_clock::time_point> until;
 
     bool operator==(const Decision&) const = default;
 };
