@@ -16,6 +16,8 @@ struct Error {
 
     /// Two arguments always: an aggregate, or a default, would make every string convertible to an Error, and a
     /// Result<std::string> ambiguous.
+    /// The explicit one is for Boost's error(), which makes an E() where there is no error.
+    explicit Error() = default;
     Error(std::string_view code_, std::string detail_) : code(code_), detail(std::move(detail_)) {}
 
     bool operator==(const Error&) const = default;
