@@ -38,7 +38,7 @@ Result<Discovery> parse_discovery(
     const std::vector<std::string>& pinned_hosts = {}
 );
 
-/// `max-age` of a Cache-Control header; empty when absent, unreadable, or with no-store or no-cache.
+/// `max-age` of a Cache-Control header; zero with no-store or no-cache; empty when absent or unreadable.
 std::optional<std::chrono::seconds> cache_max_age(std::string_view cache_control);
 
 struct KeyCachePolicy {
@@ -55,8 +55,8 @@ struct KeyCachePolicy {
 /// What to do about one token now.
 enum class KeyAction : std::uint8_t {
     use,              ///< verify with keys()
-    use_and_refresh,  ///< verify with keys() and fetch in the background; began() was noted
-    fetch,            ///< fetch first, then ask again; began() was noted
+    use_and_refresh,  ///< verify with keys() and fetch in the background
+    fetch,            ///< fetch first, then ask again
     wait,             ///< another caller is fetching: wait for it, then ask again
     refuse,           ///< no keys, or not this one, and it is too early to ask again
 };
@@ -67,7 +67,7 @@ class KeyCache {
   public:
     explicit KeyCache(KeyCachePolicy policy = {}) : policy_(policy) {}
 
-    /// For a token with this kid (empty: none). `fetch` and `use_and_refresh` mark a fetch as begun, so only one caller
+    /// For a token with this kid (empty: none). `fetch` and `use_and_refresh` mark a fetch as begun, so that one caller
     /// gets them; it must report fetched() or failed().
     KeyAction next(std::optional<std::string_view> kid, Time now);
     /// `max_age` from cache_max_age(). Replaces the keys: one that the issuer withdrew is gone.

@@ -37,7 +37,7 @@ struct PublicKey {
 
 struct KeySet {
     std::vector<PublicKey> keys;
-    /// Why others were left out: `kid: reason`, for the log and `doctor`.
+    /// Why others were left out: `key 3: reason`, for the log and `doctor`.
     std::vector<std::string> ignored;
 
     const PublicKey* find(std::string_view kid) const;
