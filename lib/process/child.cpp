@@ -174,7 +174,9 @@ Result<pid_t> spawn(const Command& command, const SignalDefaults& defaults) {
     return pid;
 }
 
-std::vector<int> inherited_fds() {
+namespace {
+
+std::vector<int> open_fds() {
     std::vector<int> found;
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"), ::closedir);
     if (!folder) return found;
@@ -185,6 +187,13 @@ std::vector<int> inherited_fds() {
         if (fd < 3 || fd == ::dirfd(folder.get()) || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;
         found.push_back(fd);
     }
+    return found;
+}
+
+}  // namespace
+
+const std::vector<int>& inherited_fds() {
+    static const std::vector<int> found = open_fds();
     return found;
 }
 

@@ -54,8 +54,8 @@ Result<std::string> find_executable(const Command& command);
 Result<pid_t> spawn(const Command& command, const SignalDefaults& defaults);
 
 /// The descriptors ≥ 3 that were open when the program began: a shell's `3<file`, `<(process substitution)`, a job server's
-/// pipes. They belong to the child. To be called first thing in main(), before anything is opened.
-std::vector<int> inherited_fds();
+/// pipes. They belong to the child. Looked up once, by the first call: to be made in main(), before anything is opened.
+const std::vector<int>& inherited_fds();
 
 /// Opens /dev/null (close-on-exec) for each of 0, 1, 2 that is closed, so that no socket takes its number.
 void fill_standard_fds();
