@@ -26,12 +26,12 @@ struct Problem {
     Position at;
     Severity severity = Severity::error;
     std::string message;     ///< what is wrong, one clause
-    std::string suggestion;  ///< what to write instead; may be empty
+    std::string suggestion;  ///< what to do about it, one imperative clause; may be empty
 
     bool operator==(const Problem&) const = default;
 };
 
-/// `policy.yaml:3:7: error: unknown key `rulse`` and, on a second line, `  try: rules`.
+/// One line: policy.yaml:3:7: error: unknown key `rulse` in role `tester`; write `rules`
 std::string text(const Problem& problem);
 bool has_errors(const std::vector<Problem>& problems);
 
