@@ -37,8 +37,9 @@ struct Settings {
 
     DateStyle date_style = DateStyle::iso;
     bool day_first = false;  ///< DateStyle's DMY
+    bool date_style_known = true;
     IntervalStyle interval_style = IntervalStyle::postgres;
-    bool bytea_escape = false;
+    bool interval_style_known = true;
     int extra_float_digits = 1;
     Encoding encoding = Encoding::utf8;
     bool latin1 = false;  ///< encoding is exactly ISO 8859-1
@@ -54,8 +55,9 @@ class Masker {
     /// `key` is for `hash`; it must not be empty where a policy uses `hash` (an empty key makes every hash NULL).
     explicit Masker(Secret key);
 
-    /// Follows DateStyle, IntervalStyle, bytea_output, extra_float_digits, client_encoding (names in any letter case);
-    /// ignores every other name. A value it does not know makes the values it changes unreadable, and so NULL.
+    /// Follows DateStyle, IntervalStyle, extra_float_digits and client_encoding (names in any letter case) and ignores every
+    /// other name: masks work in UTC whatever TimeZone says, and bytea shows by itself how it is printed. A value it does
+    /// not know makes the texts it changes unreadable, and so NULL.
     void set_parameter(std::string_view name, std::string_view value);
     const Settings& settings() const { return settings_; }
 
@@ -75,9 +77,6 @@ class Masker {
   private:
     Secret key_;
     Settings settings_;
-    bool dates_known_ = true;
-    bool intervals_known_ = true;
-    bool bytes_known_ = true;
 };
 
 }  // namespace dbguard::masking

@@ -67,21 +67,21 @@ class CopyMasker {
   private:
     CopyMasker(const Masker& masker, CopyOptions options, std::vector<CopyColumn> columns);
 
-    /// How many bytes of `data` were whole rows (or the binary header or trailer).
-    Result<std::size_t> consume(std::string_view data, std::string& out);
-    Result<std::size_t> consume_text(std::string_view data, std::string& out);
-    Result<std::size_t> consume_csv(std::string_view data, std::string& out);
-    Result<std::size_t> consume_binary(std::string_view data, std::string& out);
-    bool text_row(std::string_view row, std::string& out);
-    bool csv_row(std::string_view row, std::string& out);
-    bool append_csv(std::string_view value, bool only_column, bool force, std::string& out) const;
+    /// Each masks what begins at the front of `data` and says how many bytes that was: a row, or the binary format's header
+    /// or trailer. 0: it is not whole yet.
+    Result<std::size_t> text_row(std::string_view data, std::string& out);
+    Result<std::size_t> csv_row(std::string_view data, std::string& out);
+    Result<std::size_t> binary_row(std::string_view data, std::string& out);
+    Applied mask(std::size_t column, Format format, std::string_view value);
+    void append_text(std::string_view value, std::string& out) const;
+    void append_csv(std::string_view value, bool force_quote, std::string& out) const;
 
     const Masker* masker_;
     CopyOptions options_;
     std::vector<CopyColumn> columns_;
     std::string held_;         ///< the beginning of a row whose end has not come
-    std::size_t scanned_ = 0;  ///< bytes of held_ (CSV) that were looked through
-    bool in_quotes_ = false;   ///< at scanned_
+    std::size_t scanned_ = 0;  ///< bytes at the front of the current row that are known to hold no end of it
+    bool in_quotes_ = false;   ///< at scanned_ (CSV)
     bool header_seen_ = false;
     bool trailer_seen_ = false;
     std::uint64_t rows_ = 0;

@@ -39,7 +39,8 @@ Result<Mask> parse_mask(std::string_view with);
 std::string text(const Mask& mask);
 
 /// Which of two masks shows less; the first of: null, redact, replace, hash, zero/bucket/date, email/first/last/partial,
-/// keep. Masks of equal rank are combined into the more general one (redact) unless they are equal.
+/// keep. Two of equal rank become the one that shows no more than either (first(2) and first(4): first(2)) or, where
+/// neither does, redact. Covers the keys and detector matches of both; either without them covers the whole value.
 Mask stricter(const Mask& a, const Mask& b);
 
 }  // namespace dbguard::masking

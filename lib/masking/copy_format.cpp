@@ -1,0 +1,357 @@
+#include "masking/copy_format.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/byte_reader.hpp"
+#include "base/byte_writer.hpp"
+
+namespace dbguard::masking {
+namespace {
+
+constexpr std::string_view binary_signature("PGCOPY\n\377\r\n\0", 11);
+
+Error bad_data(std::string detail) { return {errc::bad_copy_data, std::move(detail)}; }
+
+/// The letter after a backslash that stands for a control character; 0: none does.
+char escape_letter(char c) {
+    switch (c) {
+        case '\b': return 'b';
+        case '\f': return 'f';
+        case '\n': return 'n';
+        case '\r': return 'r';
+        case '\t': return 't';
+        case '\v': return 'v';
+        default: return 0;
+    }
+}
+
+char escaped_control(char letter) {
+    for (const char c : {'\b', '\f', '\n', '\r', '\t', '\v'})
+        if (escape_letter(c) == letter) return c;
+    return 0;
+}
+
+/// Where the line that begins at the front ends, its newline included; 0: not yet. Lines end in \n or, from servers on
+/// Windows, \r\n; a newline inside a value is never bare in the text format.
+std::size_t line_end(std::string_view data, std::size_t from) {
+    const auto end = data.find('\n', from);
+    return end == std::string_view::npos ? 0 : end + 1;
+}
+
+/// The line without its end.
+std::string_view content(std::string_view line) {
+    line.remove_suffix(1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+}
+
+}  // namespace
+
+CopyOptions CopyOptions::csv() {
+    CopyOptions options;
+    options.format = CopyFormat::csv;
+    options.delimiter = ',';
+    options.null = "";
+    return options;
+}
+
+CopyOptions CopyOptions::binary() {
+    CopyOptions options;
+    options.format = CopyFormat::binary;
+    return options;
+}
+
+CopyMasker::CopyMasker(const Masker& masker, CopyOptions options, std::vector<CopyColumn> columns)
+    : masker_(&masker), options_(std::move(options)), columns_(std::move(columns)) {}
+
+Result<CopyMasker> CopyMasker::make(
+    const Masker& masker, CopyOptions options, std::vector<CopyColumn> columns
+) {
+    const auto bad = [](std::string detail) { return Error{errc::bad_copy_options, std::move(detail)}; };
+    // The rules of PostgreSQL's ProcessCopyOptions (copy.c), so far as data could not be taken apart without them.
+    if (options.format != CopyFormat::binary) {
+        if (options.delimiter == '\n' || options.delimiter == '\r') return bad("delimiter");
+        if (options.null.find_first_of("\r\n") != std::string::npos) return bad("null has a line end");
+        if (options.null.find(options.delimiter) != std::string::npos) return bad("null has the delimiter");
+    }
+    constexpr std::string_view ambiguous = "\\.abcdefghijklmnopqrstuvwxyz0123456789";
+    if (options.format == CopyFormat::text && ambiguous.find(options.delimiter) != std::string_view::npos)
+        return bad("delimiter");
+    if (options.format == CopyFormat::csv) {
+        if (options.quote == options.delimiter) return bad("quote is the delimiter");
+        if (options.null.find(options.quote) != std::string::npos) return bad("null has the quote");
+        for (const char c : {options.quote, options.escape})
+            if (c == '\n' || c == '\r') return bad("quote or escape is a line end");
+    }
+    if (options.encoding) {
+        // Masks read characters as the session's settings say.
+        Masker other = masker;
+        other.set_parameter("client_encoding", *options.encoding);
+        if (other.settings().encoding != masker.settings().encoding ||
+            other.settings().latin1 != masker.settings().latin1)
+            return bad("encoding other than the session's");
+    }
+    return CopyMasker(masker, std::move(options), std::move(columns));
+}
+
+Result<void> CopyMasker::feed(std::string_view data, std::string& out) {
+    if (options_.format != CopyFormat::binary &&
+        masker_->settings().encoding == Encoding::ascii_unsafe)
+        return Error{errc::bad_copy_options, "characters of this encoding hold ASCII bytes"};
+    const bool joined = !held_.empty();
+    if (joined) {
+        held_.append(data);
+        data = held_;
+    }
+    std::size_t done = 0;
+    while (done < data.size()) {
+        const std::string_view rest = data.substr(done);
+        Result<std::size_t> used = std::size_t{0};
+        switch (options_.format) {
+            case CopyFormat::text: used = text_row(rest, out); break;
+            case CopyFormat::csv: used = csv_row(rest, out); break;
+            case CopyFormat::binary: used = binary_row(rest, out); break;
+        }
+        if (!used) return used.error();
+        if (*used == 0) break;
+        done += *used;
+        scanned_ = 0;
+        in_quotes_ = false;
+    }
+    if (data.size() - done > options_.max_row_bytes) return Error{errc::copy_row_too_long, ""};
+    if (joined)
+        held_.erase(0, done);
+    else
+        held_.assign(data, done);
+    return {};
+}
+
+Result<void> CopyMasker::finish() const {
+    if (!held_.empty()) return bad_data("unfinished row");
+    if (options_.format == CopyFormat::binary && !trailer_seen_) return bad_data("no trailer");
+    return {};
+}
+
+Applied CopyMasker::mask(std::size_t column, Format format, std::string_view value) {
+    static const Type unknown;
+    const CopyColumn& described = columns_[column];
+    masked_.clear();
+    return masker_->apply(
+        *described.mask, described.type ? *described.type : unknown, format, value, masked_
+    );
+}
+
+// ---- text -------------------------------------------------------------------------------------------------------
+
+Result<std::size_t> CopyMasker::text_row(std::string_view data, std::string& out) {
+    const std::size_t size = line_end(data, scanned_);
+    if (size == 0) {
+        scanned_ = data.size();
+        return std::size_t{0};
+    }
+    const std::string_view row = content(data.substr(0, size));
+    // Not sent in protocol 3, but meant as the end of the data by servers that do.
+    if (row == "\\." && columns_.size() != 1) {
+        out.append(data, 0, size);
+        return size;
+    }
+    const bool header = options_.header && !header_seen_;
+    header_seen_ = true;
+    std::size_t at = 0;
+    std::size_t column = 0;
+    // A row of no columns is an empty line.
+    while (!columns_.empty()) {
+        std::size_t end = at;
+        while (end < row.size() && row[end] != options_.delimiter) end += row[end] == '\\' ? 2 : 1;
+        if (end > row.size()) return bad_data("backslash at the end");
+        const std::string_view field = row.substr(at, end - at);
+        if (column == columns_.size()) return bad_data("more fields than columns");
+        if (header || !columns_[column].mask || field == options_.null) {
+            out.append(field);
+        } else {
+            value_.clear();
+            for (std::size_t k = 0; k < field.size(); ++k) {
+                if (field[k] != '\\') {
+                    value_.push_back(field[k]);
+                    continue;
+                }
+                const char escaped = field[++k];
+                const char control = escaped_control(escaped);
+                // The server writes no numeric escapes.
+                if (control == 0 && ((escaped >= '0' && escaped <= '7') || escaped == 'x'))
+                    return bad_data("numeric escape");
+                value_.push_back(control != 0 ? control : escaped);
+            }
+            if (mask(column, Format::text, value_) == Applied::null)
+                out.append(options_.null);
+            else
+                append_text(masked_, out);
+        }
+        ++column;
+        at = end;
+        if (at == row.size()) break;
+        out.push_back(row[at++]);
+    }
+    if (column != columns_.size()) return bad_data("fewer fields than columns");
+    if (columns_.empty() && !row.empty()) return bad_data("more fields than columns");
+    out.append(data, row.size(), size - row.size());
+    if (!header) ++rows_;
+    return size;
+}
+
+/// As CopyAttributeOutText (copyto.c).
+void CopyMasker::append_text(std::string_view value, std::string& out) const {
+    for (const char c : value) {
+        const char letter = escape_letter(c);
+        if (letter != 0 || c == '\\' || c == options_.delimiter) out.push_back('\\');
+        out.push_back(letter != 0 ? letter : c);
+    }
+}
+
+// ---- CSV --------------------------------------------------------------------------------------------------------
+
+Result<std::size_t> CopyMasker::csv_row(std::string_view data, std::string& out) {
+    const char quote = options_.quote;
+    const char escape = options_.escape;
+    // The end of the row: the first newline outside quotes. Quoting goes on and off with each quote, and an escape inside
+    // quotes takes the quote or escape after it along; with escape = quote both rules are the same.
+    std::size_t at = scanned_;
+    for (; at < data.size(); ++at) {
+        const char c = data[at];
+        if (in_quotes_ && c == escape && escape != quote) {
+            if (at + 1 == data.size()) break;
+            if (data[at + 1] == escape || data[at + 1] == quote) ++at;
+        } else if (c == quote) {
+            in_quotes_ = !in_quotes_;
+        } else if (c == '\n' && !in_quotes_) {
+            break;
+        }
+    }
+    if (at == data.size() || data[at] != '\n' || in_quotes_) {
+        scanned_ = at;
+        return std::size_t{0};
+    }
+    const std::size_t size = at + 1;
+    const std::string_view row = content(data.substr(0, size));
+    const bool header = options_.header && !header_seen_;
+    header_seen_ = true;
+
+    std::size_t column = 0;
+    for (at = 0; !columns_.empty();) {
+        const std::size_t begin = at;
+        bool quoted = false;
+        value_.clear();
+        for (bool inside = false; at < row.size(); ++at) {
+            const char c = row[at];
+            if (inside && c == escape && at + 1 < row.size() && (row[at + 1] == escape || row[at + 1] == quote)) {
+                value_.push_back(row[++at]);
+            } else if (c == quote) {
+                inside = !inside;
+                quoted = true;
+            } else if (!inside && c == options_.delimiter) {
+                break;
+            } else {
+                value_.push_back(c);
+            }
+        }
+        if (column == columns_.size()) return bad_data("more fields than columns");
+        const CopyColumn& described = columns_[column];
+        const bool null = !quoted && value_ == options_.null;
+        if (header || !described.mask || null)
+            out.append(row, begin, at - begin);
+        else if (mask(column, Format::text, value_) == Applied::null)
+            out.append(options_.null);
+        else
+            append_csv(masked_, described.force_quote, out);
+        ++column;
+        if (at == row.size()) break;
+        out.push_back(row[at++]);
+    }
+    if (column != columns_.size()) return bad_data("fewer fields than columns");
+    if (columns_.empty() && !row.empty()) return bad_data("more fields than columns");
+    out.append(data, row.size(), size - row.size());
+    if (!header) ++rows_;
+    return size;
+}
+
+/// As CopyAttributeOutCSV (copyto.c).
+void CopyMasker::append_csv(std::string_view value, bool force_quote, std::string& out) const {
+    const char quote = options_.quote;
+    const bool quoted = force_quote || value == options_.null || (columns_.size() == 1 && value == "\\.") ||
+                        std::any_of(value.begin(), value.end(), [&](char c) {
+                            return c == options_.delimiter || c == quote || c == '\n' || c == '\r';
+                        });
+    if (!quoted) {
+        out.append(value);
+        return;
+    }
+    out.push_back(quote);
+    for (const char c : value) {
+        if (c == quote || c == options_.escape) out.push_back(options_.escape);
+        out.push_back(c);
+    }
+    out.push_back(quote);
+}
+
+// ---- binary -----------------------------------------------------------------------------------------------------
+
+Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& out) {
+    if (trailer_seen_) return bad_data("data after the trailer");
+    ByteReader reader(data);
+    if (!header_seen_) {
+        // Signature, flags, length of the header's extension, the extension.
+        const auto signature = reader.bytes(binary_signature.size());
+        const std::uint32_t flags = reader.u32();
+        const std::uint32_t extension = reader.u32();
+        reader.bytes(extension);
+        if (reader.failed()) return std::size_t{0};
+        if (signature != binary_signature) return bad_data("no binary signature");
+        if (flags != 0) return bad_data("unknown flags");
+        header_seen_ = true;
+        const std::size_t size = data.size() - reader.remaining_bytes();
+        out.append(data, 0, size);
+        return size;
+    }
+    // Every field is looked at once more when the row comes in pieces, which the server does not do.
+    const std::int16_t count = reader.i16();
+    if (reader.failed()) return std::size_t{0};
+    const std::size_t start = out.size();
+    ByteWriter writer(out);
+    writer.i16(count);
+    if (count == -1) {
+        trailer_seen_ = true;
+        return std::size_t{2};
+    }
+    if (count < 0 || static_cast<std::size_t>(count) != columns_.size()) {
+        out.resize(start);
+        return bad_data("number of fields");
+    }
+    for (std::size_t column = 0; column < columns_.size(); ++column) {
+        const std::int32_t size = reader.i32();
+        if (size < -1) {
+            out.resize(start);
+            return bad_data("length of a field");
+        }
+        const auto value = size < 0 ? std::string_view() : reader.bytes(static_cast<std::size_t>(size));
+        if (reader.failed()) {
+            out.resize(start);
+            return std::size_t{0};
+        }
+        if (size < 0) {
+            writer.i32(-1);
+        } else if (!columns_[column].mask) {
+            writer.i32(size);
+            writer.bytes(value);
+        } else if (mask(column, Format::binary, value) == Applied::null) {
+            writer.i32(-1);
+        } else {
+            writer.i32(static_cast<std::int32_t>(masked_.size()));
+            writer.bytes(masked_);
+        }
+    }
+    ++rows_;
+    return data.size() - reader.remaining_bytes();
+}
+
+}  // namespace dbguard::masking
