@@ -40,10 +40,32 @@ class Lines {
         return {static_cast<std::uint32_t>(line + 1), static_cast<std::uint32_t>(characters + 1)};
     }
 
+    /// The text from the mark on.
+    std::string_view from(const YAML::Mark& mark) const {
+        const auto line = static_cast<std::size_t>(mark.line);
+        if (mark.is_null() || line >= starts_.size()) return {};
+        return text_.substr(std::min(starts_[line] + static_cast<std::size_t>(mark.column), text_.size()));
+    }
+
   private:
     std::string_view text_;
     std::vector<std::size_t> starts_;
 };
+
+/// yaml-cpp takes the end of the file for the end of a quoted text.
+bool lacks_closing_quote(std::string_view text) {
+    if (!text.starts_with('"') && !text.starts_with('\'')) return false;
+    const char quote = text.front();
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (quote == '"' && text[i] == '\\') {
+            ++i;
+        } else if (text[i] == quote) {
+            if (quote == '"' || i + 1 >= text.size() || text[i + 1] != quote) return false;
+            ++i;
+        }
+    }
+    return true;
+}
 
 class TreeBuilder : public YAML::EventHandler {
   public:
@@ -76,6 +98,7 @@ class TreeBuilder : public YAML::EventHandler {
         node.at = lines_.position(mark);
         node.text = value;
         node.plain = tag == "?";  // yaml-cpp says `!` for quoted and block scalars
+        if (!node.plain && lacks_closing_quote(lines_.from(mark))) error(mark, "a quote is not closed", "");
         const bool control = std::any_of(value.begin(), value.end(), [](char c) {
             return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
         });
