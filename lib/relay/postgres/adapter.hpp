@@ -1,0 +1,258 @@
+#pragma once
+
+// The PostgreSQL protocol of one client session after both logins, without I/O: bytes of either side go in, what is to be sent
+// comes out. Turns messages into calls of relay::Session and its decisions back into bytes. What is allowed goes on exactly as
+// received; values of any size stream through; only what must be seen whole is held.
+//
+// A refusal is done by substitution: the refused message is replaced, where it stands, by one that the server itself is sure to
+// refuse, and the server's error by ours. So transaction state, implicit transactions of pipelines and the skipping to Sync are
+// what they are for any error, and nothing about the server is simulated.
+//
+// Where to read: adapter.cpp cuts the streams into messages; client_messages.cpp, own_messages.cpp (questions, probes),
+// server_messages.cpp, results.cpp.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "masking/copy_format.hpp"
+#include "relay/postgres/columns.hpp"
+#include "relay/postgres/gather.hpp"
+#include "relay/postgres/names.hpp"
+#include "relay/postgres/pending.hpp"
+#include "relay/session.hpp"
+#include "wire/postgres/error.hpp"
+#include "wire/postgres/extended_query.hpp"
+#include "wire/postgres/frame.hpp"
+
+namespace dbguard::relay::postgres {
+
+/// What is held in memory at most; beyond it a statement is refused, a row ends its statement.
+struct AdapterLimits {
+    std::size_t max_statement_bytes = 64 * 1024 * 1024;
+    std::size_t max_masked_row_bytes = 64 * 1024 * 1024;
+    /// A Bind up to this size is held; a longer one streams through.
+    std::size_t whole_bind_bytes = 256 * 1024;
+    std::size_t max_recorded_parameter_bytes = 64 * 1024;
+    std::size_t max_answer_bytes = 64 * 1024 * 1024;
+    std::size_t max_pending = 100'000;
+    std::size_t max_names = 100'000;
+};
+
+class Adapter {
+  public:
+    using Clock = Session::Clock;
+
+    /// Both must outlive the adapter.
+    Adapter(Session& session, const AdapterLimits& limits) : session_(session), limits_(limits) {}
+
+    /// Bytes of the client, or of the server. May change them. `out` borrows from them until it is cleared, which must happen
+    /// before the next call.
+    void from_client(std::span<char> bytes, Clock::time_point now, Output& out);
+    void from_server(std::span<char> bytes, Clock::time_point now, Output& out);
+    /// The server is gone: tells the client, unless it knows.
+    void server_closed(Clock::time_point now, Output& out);
+    /// Ends the session with this error, after what is in `out`.
+    void terminate(const Refusal& refusal, Clock::time_point now, Output& out);
+
+    /// False while the client is held; then its bytes are best left in its socket.
+    bool wants_client_bytes() const { return hold_ == Hold::none && !ended_; }
+    /// Nothing more will come of it: send what there is and close both sides.
+    bool ended() const { return ended_; }
+    /// The client said goodbye: nothing more is to be read from it.
+    bool client_finished() const { return terminated_; }
+    /// True once for each cancel request of dbguard's own; the driver sends it and then calls cancel_sent().
+    bool take_cancel();
+    void cancel_sent(Clock::time_point now, Output& out);
+    /// The client's own CancelRequest came in.
+    void client_cancelled(Clock::time_point now) { session_.cancelled(now); }
+
+    /// When the statement that runs is to be cancelled; empty: never, or nothing runs.
+    std::optional<Clock::time_point> deadline() const;
+    /// That time has come.
+    void expire(Clock::time_point now, Output& out);
+    /// No statement is on its way.
+    bool idle() const { return pending_.empty() && hold_ == Hold::none; }
+    char transaction_status() const { return status_; }
+
+  private:
+    using Header = wire::postgres::FrameHeader;
+    /// pass: the message goes on as received. drop: it does not (handled, or replaced). hold: not yet. stop: the session is over.
+    enum class Step : std::uint8_t { pass, drop, hold, stop };
+    enum class Hold : std::uint8_t { none, question, probe, copy, abort, cancel, count };
+
+    /// One side's stream of messages.
+    struct Inlet {
+        std::string carry;       ///< the beginning of a message that is not here completely
+        std::uint64_t pass = 0;  ///< bytes of the current message that go on unseen
+        std::uint64_t drop = 0;  ///< bytes of the current message that go nowhere
+    };
+    /// Where the relay stands in a run of bytes.
+    struct Cursor {
+        Gather& out;
+        char* run;  ///< from here to `at` nothing was changed, and nothing sent yet
+        char* at;
+        char* end;
+        void flush() {
+            out.borrow({run, static_cast<std::size_t>(at - run)});
+            run = at;
+        }
+    };
+
+    // ---- adapter.cpp: streams into messages
+    void consume_client(std::span<char> bytes);
+    void consume_server(std::span<char> bytes);
+    std::size_t client_needs(const Header& header) const;
+    std::size_t server_needs(const Header& header) const;
+    template <class Needs>
+    std::size_t fill(Inlet& inlet, std::span<char>& bytes, wire::postgres::Sender sender, Needs&& needs);
+    void resume_if_asked();
+    Gather& to_server();
+    Gather& to_client();
+    Step fatal(std::string_view sqlstate, std::string_view message);
+    Step fatal(const Refusal& refusal);
+    void send_error(const wire::postgres::ErrorFields& fields);
+    void send_notice(const wire::postgres::ErrorFields& fields);
+
+    // ---- client_messages.cpp
+    Step client_message(const Header& header, std::string_view body);
+    Step on_query(std::string_view body);
+    Step on_parse(std::string_view body);
+    Step on_bind(const Header& header, std::string_view body);
+    Step on_describe(std::string_view body);
+    Step on_execute(std::string_view body);
+    Step on_close(std::string_view body);
+    Step on_sync();
+    Step on_function_call(std::string_view body);
+    Step on_copy_message(const Header& header);
+    Step too_long(const Header& header);
+    bool copy_undecided() const;
+    /// The plan of a text, or null: the client is held while the server is asked.
+    PlanRef plan_for(std::string_view text);
+    /// The statement's plan under the names as they are now, or null: held.
+    PlanRef current_plan(Prepared& prepared);
+    Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);
+    Step refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body);
+    void substitute(bool extended, Refusal refusal);
+    /// Submits; false: refused (`step` says how it goes on).
+    bool submit(
+        const PlanRef& plan,
+        std::string_view text,
+        Form form,
+        std::span<const std::optional<std::string_view>> parameters,
+        std::uint64_t& number,
+        Step& step
+    );
+    Pending& push(Pending entry);
+    void note_plan(const Plan& plan);
+
+    // ---- own_messages.cpp
+    void ask(const Question& question);
+    void probe(std::string_view text, std::string_view parse_body);
+    void describe_portal(std::string_view portal, const PortalRef& ref);
+    void question_row(std::string_view body);
+    void question_done(std::string error);
+    Step own_reply(char type, std::string_view body);
+    Step own_error(const wire::postgres::ErrorFieldsView& fields);
+    void hold(Hold reason) { hold_ = reason; }
+    void release_client(bool skip_message = false) {
+        resume_ = true;
+        skip_held_ = skip_message;
+    }
+
+    // ---- server_messages.cpp
+    Step server_message(const Header& header, std::span<char> body);
+    Step client_reply(const Header& header, std::span<char> body);
+    Step on_suspended();
+    void commit_portal(const Pending& entry);
+    Step on_error(std::string_view body);
+    Step on_notice(std::string_view body);
+    Step on_ready(std::string_view body);
+    Step on_row_description(std::string_view body);
+    Step on_command_complete(std::string_view body);
+    Step on_copy_in();
+    Step on_parameter_status(std::string_view body);
+    Step unexpected(char type);
+    void pop();
+    void drop_until_sync(std::string_view sqlstate);
+    void finish_statement(Pending& entry, std::string_view tag, bool suspended);
+    void commit_names(const Pending& entry, std::string_view tag);
+    void warn_once(Pending& entry);
+    void send_server_error(const wire::postgres::ErrorFieldsView& fields);
+
+    // ---- results.cpp
+    const PlannedStatement* planned(const Pending& entry) const;
+    std::shared_ptr<const ResultColumns> describe_columns(
+        std::string_view body,
+        const wire::postgres::RowDescriptionView& description,
+        const PlannedStatement* statement
+    ) const;
+    const std::vector<std::optional<masking::Mask>>* masks_of(const PlannedStatement* statement, int depth = 0) const;
+    void begin_result(const ResultColumns& columns, const std::vector<std::int16_t>* formats, std::uint64_t number, bool tell);
+    void begin_portal_result(Pending& entry, std::uint16_t count);
+    void tell_columns(const ResultColumns& columns, std::uint64_t number);
+    void end_result();
+    Step on_data_row(const Header& header, std::span<char> body);
+    Step on_copy_out(std::string_view body);
+    Step on_copy_out_data(const Header& header, std::string_view body);
+    Step on_copy_out_done();
+    Step on_function_result(std::string_view body);
+    void stop_statement(Refusal refusal);
+
+    Session& session_;
+    const AdapterLimits& limits_;
+    Output* out_ = nullptr;           ///< of the call at hand
+    Clock::time_point now_{};
+    Cursor* client_cursor_ = nullptr;
+    Cursor* server_cursor_ = nullptr;
+
+    Inlet client_;
+    Inlet server_;
+    PendingQueue pending_;
+    NameMap<PreparedRef> statements_;
+    NameMap<PortalRef> portals_;
+
+    Hold hold_ = Hold::none;
+    bool resume_ = false;
+    bool skip_held_ = false;       ///< the held message was answered already
+    bool ended_ = false;
+    bool terminated_ = false;
+    bool skipping_ = false;        ///< the server ignores everything up to the next Sync
+    bool pipeline_open_ = false;   ///< extended messages since the last Sync
+    bool copy_in_ = false;         ///< the server reads CopyData
+    bool hide_ = false;            ///< texts are rebuilt, until the transaction ends
+    bool hide_code_ = false;       ///< … and code of unknown kind may write them
+    bool muted_ = false;           ///< the client was told that its statement failed; what the server still says of it is dropped
+    bool cancel_wanted_ = false;
+    char status_ = 'I';
+    std::string backlog_;          ///< what the client sent while held
+    std::unique_ptr<Answer> answer_;
+    std::size_t answer_bytes_ = 0;
+    bool held_simple_ = false;     ///< the message at hand, or held, is a Query
+    bool probe_accepted_ = false;  ///< the held message's text: the server can parse it
+    bool probe_answered_ = false;  ///< … cannot, and the client has its error
+    std::uint32_t questions_ = 0;  ///< for the message at hand
+    std::unique_ptr<Refusal> stopped_;  ///< the statement at hand is being stopped, for this reason
+
+    /// The result that is coming in.
+    struct Result {
+        bool begun = false;        ///< its columns are known
+        bool cut = false;          ///< no more rows go on
+        bool raw = true;           ///< rows go on without a look inside
+        bool copy_out = false;
+        std::uint64_t number = 0;
+        std::uint64_t rows = 0;
+        std::uint64_t bytes = 0;
+        std::unique_ptr<masking::CopyMasker> copy;
+    };
+    Result result_;
+    std::string last_tag_;             ///< of a Query's last statement
+    std::unique_ptr<RowMasker> masker_;
+};
+
+}  // namespace dbguard::relay::postgres

@@ -1,0 +1,439 @@
+// What the client sends: the verdict on each message, and what the server gets for it.
+
+#include <algorithm>
+
+#include "relay/postgres/adapter.hpp"
+#include "relay/postgres/error_text.hpp"
+#include "wire/postgres/simple_query.hpp"
+
+namespace dbguard::relay::postgres {
+
+namespace wp = wire::postgres;
+using sql::StatementKind;
+
+namespace {
+
+/// No grammar takes this for a statement, so the server refuses it without doing anything.
+constexpr std::string_view refused_text = "dbguard refused this statement";
+
+bool denied(const Plan& plan) { return plan.verdict >= policy::Verdict::approve; }
+
+/// Whether the text is needed when the answers come: for the names it makes, or a COPY's options.
+bool keeps_text(const Plan& plan) {
+    return std::ranges::any_of(plan.statements, [](const PlannedStatement& planned) {
+        const auto kind = planned.statement.kind;
+        return kind == StatementKind::prepare || kind == StatementKind::declare_cursor ||
+               kind == StatementKind::copy_out;
+    });
+}
+
+std::uint8_t copies(const Plan& plan) {
+    return static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(
+        255, std::ranges::count_if(plan.statements, [](const PlannedStatement& planned) {
+            return planned.statement.kind == StatementKind::copy_in;
+        })
+    ));
+}
+
+PlanRef refusing_plan(Refusal refusal) {
+    auto plan = std::make_shared<Plan>();
+    plan->refusal = std::move(refusal);
+    return plan;
+}
+
+}  // namespace
+
+Adapter::Step Adapter::client_message(const Header& header, std::string_view body) {
+    if (pending_.size() > limits_.max_pending)
+        return fatal("54000", "more messages are waiting for an answer than dbguard keeps account of");
+    // Up to the next Sync the server ignores everything; so it need not see it.
+    if (skipping_ && header.type != 'S' && header.type != 'X') return Step::drop;
+    const bool copy_message = header.type == 'd' || header.type == 'c' || header.type == 'f';
+    if (copy_in_ && !copy_message && header.type != 'S' && header.type != 'H' && header.type != 'X')
+        return fatal("08P01", std::string("unexpected message type '") + header.type + "' while COPY data is read");
+    // Whether CopyData, Sync and the rest are read as copy data or as commands depends on the server's answer.
+    if (!copy_in_ && header.type != 'X' && header.type != 'H' && copy_undecided()) {
+        hold(Hold::copy);
+        return Step::hold;
+    }
+    if (header.body_bytes > body.size() && header.type != 'd' && header.type != 'B') return too_long(header);
+    held_simple_ = header.type == 'Q';
+    Step step = Step::stop;
+    switch (header.type) {
+        case 'Q': step = on_query(body); break;
+        case 'P': step = on_parse(body); break;
+        case 'B': step = on_bind(header, body); break;
+        case 'D': step = on_describe(body); break;
+        case 'E': step = on_execute(body); break;
+        case 'C': step = on_close(body); break;
+        case 'S': step = on_sync(); break;
+        case 'H': step = body.empty() ? Step::pass : fatal("08P01", "a malformed Flush message"); break;
+        case 'F': step = on_function_call(body); break;
+        case 'd':
+        case 'c':
+        case 'f': step = on_copy_message(header); break;
+        case 'X':
+            terminated_ = true;
+            step = Step::pass;
+            break;
+        default: return fatal("08P01", std::string("unexpected message type '") + header.type + "'");
+    }
+    if (step != Step::hold) {
+        probe_accepted_ = false;
+        questions_ = 0;
+    }
+    return step;
+}
+
+/// A COPY FROM STDIN is on its way and has not been answered.
+bool Adapter::copy_undecided() const {
+    return std::ranges::any_of(pending_, [](const Pending& entry) { return entry.copies_left > 0; });
+}
+
+Pending& Adapter::push(Pending entry) {
+    if (pending_.empty()) entry.began = now_;
+    pending_.push(std::move(entry));
+    return pending_.back();
+}
+
+PlanRef Adapter::plan_for(std::string_view text) {
+    for (;;) {
+        if (auto plan = session_.plan(text, now_)) return plan;
+        auto question = session_.question();
+        // Each round must learn something; an engine that goes on asking gets no third of a hundred.
+        if (!question || ++questions_ > 64)
+            return refusing_plan({"42501", "dbguard: the statement could not be analysed", {}, {}});
+        if (pending_.empty() && status_ == 'E') {
+            session_.answer({{}, "25P02"});
+            continue;
+        }
+        ask(*question);
+        hold(Hold::question);
+        return nullptr;
+    }
+}
+
+PlanRef Adapter::current_plan(Prepared& prepared) {
+    if (prepared.plan && prepared.plan->context == session_.context()) return prepared.plan;
+    auto plan = plan_for(prepared.text);
+    if (plan && !denied(*plan)) {
+        prepared.index = 0;  // its text is that statement alone
+        prepared.plan = plan;
+        prepared.columns.reset();
+    }
+    return plan;
+}
+
+void Adapter::note_plan(const Plan& plan) {
+    for (const auto& planned : plan.statements) {
+        hide_ |= planned.decision.hide_texts;
+        hide_code_ |= planned.decision.hide_texts && planned.statement.runs_code;
+    }
+}
+
+void Adapter::substitute(bool extended, Refusal refusal) {
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    // A Parse that fails leaves no statement behind, so its name cannot disturb one of the client's.
+    [[maybe_unused]] const auto sent =
+        extended ? wp::encode_parse("dbguard refused", refused_text, {}, writer)
+                 : wp::encode(wp::QueryView{refused_text}, writer);
+    out.commit();
+    Pending entry;
+    entry.kind = extended ? Pending::Kind::parse : Pending::Kind::simple;
+    entry.refusal = std::make_unique<Refusal>(std::move(refusal));
+    push(std::move(entry));
+    pipeline_open_ = extended;
+}
+
+Adapter::Step Adapter::refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal) {
+    session_.reject(plan, text, form, refusal, now_);
+    substitute(form == Form::extended, std::move(refusal));
+    return Step::drop;
+}
+
+/// `parse_body`: of the client's Parse; empty: the text came as a Query.
+Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body) {
+    // A typing mistake gets the server's own error. In a failed transaction there is none to be had.
+    const bool failed = pending_.empty() && status_ == 'E';
+    const bool odd = pipeline_open_ && parse_body.empty();  // a Query behind an open pipeline
+    if (plan->ask_server_to_parse && !probe_accepted_ && !failed && !odd) {
+        probe(text, parse_body);
+        hold(Hold::probe);
+        return Step::hold;
+    }
+    return refuse(plan, text, form, plan->refusal);
+}
+
+bool Adapter::submit(
+    const PlanRef& plan,
+    std::string_view text,
+    Form form,
+    std::span<const std::optional<std::string_view>> parameters,
+    std::uint64_t& number,
+    Step& step
+) {
+    auto submitted = session_.submit(plan, text, form, parameters, now_);
+    if (submitted.refusal) {
+        if (submitted.end_session) {
+            step = fatal(*submitted.refusal);
+        } else {
+            substitute(form == Form::extended, std::move(*submitted.refusal));
+            step = Step::drop;
+        }
+        return false;
+    }
+    number = submitted.number;
+    return true;
+}
+
+Adapter::Step Adapter::too_long(const Header& header) {
+    const Refusal refusal{
+        "54000",
+        "dbguard: the statement is longer than " + std::to_string(limits_.max_statement_bytes) + " bytes",
+        {},
+        "Send it in parts, or use COPY for data."
+    };
+    return refuse(refusing_plan(refusal), {}, header.type == 'P' ? Form::extended : Form::simple, refusal);
+}
+
+Adapter::Step Adapter::on_query(std::string_view body) {
+    const auto query = wp::decode_query(body);
+    if (!query) return fatal("08P01", "a malformed Query message");
+    const std::string_view text = query->sql;
+    const PlanRef plan = plan_for(text);
+    if (!plan) return Step::hold;
+    if (denied(*plan)) return refuse_plan(plan, text, Form::simple, {});
+    // EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again.
+    for (const auto& planned : plan->statements)
+        if (planned.statement.kind == StatementKind::execute)
+            if (const auto prepared = statements_.later(planned.statement.name)) {
+                const PlanRef inner = current_plan(*prepared);
+                if (!inner) return Step::hold;
+                if (denied(*inner)) return refuse(inner, text, Form::simple, inner->refusal);
+                note_plan(*inner);
+            }
+    Pending entry;
+    Step step;
+    if (!submit(plan, text, Form::simple, {}, entry.number, step)) return step;
+    note_plan(*plan);
+    entry.plan = plan;
+    entry.copies_left = copies(*plan);
+    if (keeps_text(*plan)) entry.text = std::make_shared<const std::string>(text);
+    push(std::move(entry));
+    pipeline_open_ = false;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_parse(std::string_view body) {
+    const auto parse = wp::decode_parse(body);
+    if (!parse) return fatal("08P01", "a malformed Parse message");
+    const PlanRef plan = plan_for(parse->sql);
+    if (!plan) return Step::hold;
+    if (denied(*plan)) return refuse_plan(plan, parse->sql, Form::extended, body);
+    if (statements_.size() >= limits_.max_names)
+        return refuse(plan, parse->sql, Form::extended, {"54000", "dbguard: too many prepared statements", {}, {}});
+    auto prepared = std::make_shared<Prepared>();
+    prepared->text = parse->sql;
+    prepared->plan = plan;
+    Pending entry;
+    entry.kind = Pending::Kind::parse;
+    entry.name = parse->statement;
+    entry.prepared = prepared;
+    entry.plan = plan;
+    statements_.expect(parse->statement, std::move(prepared));
+    note_plan(*plan);
+    push(std::move(entry));
+    pipeline_open_ = true;
+    return Step::pass;
+}
+
+namespace {
+
+/// Walks through a Bind that is not here whole, behind its head: only where the result formats begin matters, and they stand at
+/// the end. They are needed for masked columns alone, so a Bind that streams gives none, and see on_bind.
+struct BindHead {
+    std::string_view portal, statement;
+};
+std::optional<BindHead> bind_head(std::string_view body) {
+    ByteReader in(body);
+    BindHead head{in.c_string(), in.c_string()};
+    if (in.failed()) return {};
+    return head;
+}
+
+}  // namespace
+
+Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
+    const bool whole = body.size() == header.body_bytes;
+    wp::BindView bind;
+    if (whole) {
+        auto decoded = wp::decode_bind(body);
+        if (!decoded) return fatal("08P01", "a malformed Bind message");
+        bind = *decoded;
+    } else {
+        const auto head = bind_head(body);
+        if (!head) return fatal("08P01", "a malformed Bind message");
+        bind.portal = head->portal;
+        bind.statement = head->statement;
+    }
+    auto portal = std::make_shared<Portal>();
+    const PreparedRef now = statements_.now(bind.statement);
+    portal->statement = statements_.later(bind.statement);
+    // When the name is about to change, the change may fail, and then the old statement runs: both must be allowed.
+    for (const auto& prepared : {portal->statement, now}) {
+        if (!prepared) continue;
+        const PlanRef plan = current_plan(*prepared);
+        if (!plan) return Step::hold;
+        if (denied(*plan)) return refuse(plan, prepared->text, Form::extended, plan->refusal);
+    }
+    if (portal->statement) portal->plan = portal->statement->plan;
+    if (portals_.size() >= limits_.max_names)
+        return refuse(portal->plan, {}, Form::extended, {"54000", "dbguard: too many portals", {}, {}});
+    if (whole) {
+        for (std::size_t i = 0; i < bind.result_formats.size(); ++i) portal->result_formats.push_back(bind.result_formats[i]);
+        portal->parameter_count = static_cast<std::uint16_t>(bind.parameters.size());
+        if (bind.parameters.raw().size() <= limits_.max_recorded_parameter_bytes)
+            portal->parameters = bind.parameters.raw();
+    } else {
+        portal->formats_unknown = true;
+    }
+    Pending entry;
+    entry.kind = Pending::Kind::bind;
+    entry.name = bind.portal;
+    entry.portal = portal;
+    entry.plan = portal->plan;
+    entry.statement_name = bind.statement;
+    portals_.expect(bind.portal, std::move(portal));
+    push(std::move(entry));
+    pipeline_open_ = true;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_describe(std::string_view body) {
+    const auto describe = wp::decode_describe(body);
+    if (!describe) return fatal("08P01", "a malformed Describe message");
+    Pending entry;
+    entry.kind = Pending::Kind::describe;
+    entry.of_portal = describe->target == wp::Target::portal;
+    entry.name = describe->name;
+    if (entry.of_portal) {
+        if (const auto portal = portals_.later(describe->name)) portal->described = true;
+    } else if (const auto prepared = statements_.later(describe->name)) {
+        prepared->described = true;
+    }
+    push(std::move(entry));
+    pipeline_open_ = true;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_execute(std::string_view body) {
+    const auto execute = wp::decode_execute(body);
+    if (!execute) return fatal("08P01", "a malformed Execute message");
+    const PortalRef portal = portals_.later(execute->portal);
+    Pending entry;
+    entry.kind = Pending::Kind::execute;
+    entry.name = execute->portal;
+    entry.portal = portal;
+    if (!portal || !portal->plan || !portal->statement) {
+        // Either there is none, or a function made it and nobody knows what is in it.
+        const Refusal unknown{
+            "34000",
+            "dbguard: portal \"" + std::string(execute->portal) + "\" was not made by this session's own messages",
+            {},
+            {}
+        };
+        return refuse(refusing_plan(unknown), {}, Form::extended, unknown);
+    }
+    const PlanRef plan = portal->plan;
+    const std::string& text = portal->statement->text;
+    if (plan->context != session_.context()) {
+        // Names may mean something else since Bind. The server runs what it planned then; it must be allowed in both lights.
+        const PlanRef again = plan_for(text);
+        if (!again) return Step::hold;
+        if (denied(*again)) return refuse(again, text, Form::extended, again->refusal);
+    }
+    if (!portal->plan->statements.empty()) {
+        const auto& statement = portal->plan->statements.front().statement;
+        if (statement.kind == StatementKind::execute)
+            if (const auto prepared = statements_.later(statement.name)) {
+                const PlanRef inner = current_plan(*prepared);
+                if (!inner) return Step::hold;
+                if (denied(*inner)) return refuse(inner, text, Form::extended, inner->refusal);
+                note_plan(*inner);
+            }
+    }
+    if (portal->suspended && portal->number != 0) {
+        entry.number = portal->number;  // the same statement goes on
+    } else {
+        std::vector<std::optional<std::string_view>> parameters;
+        if (!portal->parameters.empty())
+            for (const auto value : wp::ValueListView(portal->parameter_count, portal->parameters)) parameters.push_back(value);
+        Step step;
+        if (!submit(plan, text, Form::extended, parameters, entry.number, step)) return step;
+        portal->number = entry.number;
+    }
+    note_plan(*plan);
+    entry.plan = plan;
+    entry.copies_left = copies(*plan);
+    if (keeps_text(*plan)) entry.text = std::make_shared<const std::string>(text);
+    const bool described = portal->described || (portal->statement->described && !portal->formats_unknown);
+    if (!described) describe_portal(execute->portal, portal);
+    push(std::move(entry));
+    pipeline_open_ = true;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_close(std::string_view body) {
+    const auto close = wp::decode_close(body);
+    if (!close) return fatal("08P01", "a malformed Close message");
+    Pending entry;
+    entry.kind = Pending::Kind::close;
+    entry.of_portal = close->target == wp::Target::portal;
+    entry.name = close->name;
+    if (entry.of_portal)
+        portals_.expect(close->name, nullptr);
+    else
+        statements_.expect(close->name, nullptr);
+    push(std::move(entry));
+    pipeline_open_ = true;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_sync() {
+    if (copy_in_) return Step::drop;  // the server ignores it while it reads copy data
+    Pending entry;
+    entry.kind = Pending::Kind::sync;
+    push(std::move(entry));
+    pipeline_open_ = false;
+    skipping_ = false;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_function_call(std::string_view body) {
+    const auto call = wp::decode_function_call(body);
+    if (!call) return fatal("08P01", "a malformed FunctionCall message");
+    const PlanRef plan = session_.plan_function(call->function, now_);
+    const std::string text = "function " + std::to_string(call->function);
+    if (!plan || denied(*plan))
+        return refuse(plan, text, Form::function_call, plan ? plan->refusal : Refusal{"42501", "dbguard: the function is not known", {}, {}});
+    Pending entry;
+    entry.kind = Pending::Kind::function_call;
+    const std::vector<wp::ValueView> arguments(call->arguments.begin(), call->arguments.end());
+    Step step;
+    if (!submit(plan, text, Form::function_call, arguments, entry.number, step)) return step;
+    note_plan(*plan);
+    entry.plan = plan;
+    push(std::move(entry));
+    pipeline_open_ = false;
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_copy_message(const Header& header) {
+    // Outside of a copy the server ignores these: the client goes on sending after its COPY has failed.
+    if (!copy_in_) return Step::drop;
+    if (header.type != 'd') copy_in_ = false;
+    return Step::pass;
+}
+
+}  // namespace dbguard::relay::postgres

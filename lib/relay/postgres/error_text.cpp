@@ -1,0 +1,176 @@
+#include "relay/postgres/error_text.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dbguard::relay::postgres {
+
+namespace wp = wire::postgres;
+namespace field = wp::error_field;
+
+namespace {
+
+struct General {
+    std::string_view code;  ///< five characters: the SQLSTATE; two: its class
+    std::string_view message;
+};
+
+/// Source: PostgreSQL manual, appendix "PostgreSQL Error Codes". Sorted; a class stands before its members.
+constexpr std::array general_messages = {
+    General{"00", "the statement was successful"},
+    General{"01", "the statement raised a warning"},
+    General{"02", "there is no data"},
+    General{"03", "the statement is not complete"},
+    General{"08", "there is a connection fault"},
+    General{"09", "a triggered action failed"},
+    General{"0A", "a feature is not supported"},
+    General{"0B", "the transaction cannot begin like this"},
+    General{"0F", "a locator is not valid"},
+    General{"0L", "a grantor is not valid"},
+    General{"0P", "a role specification is not valid"},
+    General{"0Z", "a diagnostics fault"},
+    General{"20", "no case was found"},
+    General{"21", "the number of rows or columns does not fit"},
+    General{"21000", "more than one row returned by a subquery used as an expression"},
+    General{"22", "a value does not fit"},
+    General{"22001", "value too long for its type"},
+    General{"22003", "numeric value out of range"},
+    General{"22004", "null value not allowed"},
+    General{"22007", "invalid format of a date or time value"},
+    General{"22008", "date or time value out of range"},
+    General{"22009", "invalid time zone displacement"},
+    General{"2200H", "sequence generator limit exceeded"},
+    General{"22011", "substring error"},
+    General{"22012", "division by zero"},
+    General{"22013", "invalid preceding or following size in window function"},
+    General{"22019", "invalid escape character"},
+    General{"2201B", "invalid regular expression"},
+    General{"2201E", "invalid argument for logarithm"},
+    General{"2201F", "invalid argument for power function"},
+    General{"2201W", "LIMIT must not be negative"},
+    General{"2201X", "OFFSET must not be negative"},
+    General{"22021", "character not in the encoding's repertoire"},
+    General{"22023", "invalid parameter value"},
+    General{"22025", "invalid escape sequence"},
+    General{"22026", "string data length mismatch"},
+    General{"2202E", "array subscript error"},
+    General{"22030", "duplicate JSON object key value"},
+    General{"22032", "invalid JSON text"},
+    General{"22033", "invalid SQL/JSON subscript"},
+    General{"22P01", "floating-point exception"},
+    General{"22P02", "invalid input syntax for a type"},
+    General{"22P03", "invalid binary representation"},
+    General{"22P04", "bad COPY file format"},
+    General{"22P05", "character has no equivalent in the target encoding"},
+    General{"23", "an integrity constraint is violated"},
+    General{"23001", "a row is still referenced"},
+    General{"23502", "null value violates a not-null constraint"},
+    General{"23503", "a foreign key constraint is violated"},
+    General{"23505", "duplicate key value violates a unique constraint"},
+    General{"23514", "a check constraint is violated"},
+    General{"23P01", "conflicting key value violates an exclusion constraint"},
+    General{"24", "invalid cursor state"},
+    General{"25", "invalid transaction state"},
+    General{"25001", "there is already a transaction in progress"},
+    General{"25006", "cannot do this in a read-only transaction"},
+    General{"25P01", "there is no transaction in progress"},
+    General{"25P02", "current transaction is aborted, commands ignored until end of transaction block"},
+    General{"25P03", "terminating connection due to idle-in-transaction timeout"},
+    General{"26", "there is no such prepared statement"},
+    General{"27", "triggered data change violation"},
+    General{"28", "authorization failed"},
+    General{"2B", "objects still depend on it"},
+    General{"2D", "invalid transaction termination"},
+    General{"2F", "an SQL routine failed"},
+    General{"34", "there is no such cursor"},
+    General{"38", "an external routine failed"},
+    General{"39", "an external routine was called wrongly"},
+    General{"3B", "a savepoint fault"},
+    General{"3D", "there is no such database"},
+    General{"3F", "there is no such schema"},
+    General{"40", "the transaction was rolled back"},
+    General{"40001", "could not serialize access due to concurrent update"},
+    General{"40P01", "deadlock detected"},
+    General{"42", "the statement is not valid or not permitted"},
+    General{"42501", "permission denied"},
+    General{"42601", "syntax error"},
+    General{"42703", "a column does not exist"},
+    General{"42704", "an object does not exist"},
+    General{"42804", "types do not match"},
+    General{"42883", "a function or operator does not exist"},
+    General{"42P01", "a relation does not exist"},
+    General{"42P07", "a relation exists already"},
+    General{"44", "a view's check option is violated"},
+    General{"53", "insufficient resources"},
+    General{"53100", "disk full"},
+    General{"53200", "out of memory"},
+    General{"53300", "too many connections"},
+    General{"54", "a limit of the server is exceeded"},
+    General{"54001", "statement too complex"},
+    General{"55", "an object is not in the state this needs"},
+    General{"55P03", "a lock is not available"},
+    General{"57", "the server's operator intervened"},
+    General{"57014", "canceling statement due to user request or timeout"},
+    General{"57P01", "terminating connection due to administrator command"},
+    General{"58", "a system fault at the server"},
+    General{"72", "snapshot too old"},
+    General{"F0", "a fault in the server's configuration file"},
+    General{"HV", "a foreign data wrapper failed"},
+    General{"P0", "a function raised an error"},
+    General{"P0001", "a function raised an exception"},
+    General{"P0002", "a function found no row"},
+    General{"P0003", "a function found too many rows"},
+    General{"P0004", "an assertion failed"},
+    General{"XX", "an internal error of the server"},
+};
+
+std::string_view look_up(std::string_view code) {
+    const auto found = std::ranges::lower_bound(general_messages, code, {}, &General::code);
+    return found != general_messages.end() && found->code == code ? found->message : std::string_view{};
+}
+
+/// Names of things, never values.
+constexpr std::string_view names_of_things = "stcdn";
+
+}  // namespace
+
+static_assert(std::ranges::is_sorted(general_messages, {}, &General::code));
+
+std::string_view general_message(std::string_view sqlstate) {
+    if (const auto exact = look_up(sqlstate); !exact.empty()) return exact;
+    if (const auto general = look_up(sqlstate.substr(0, 2)); !general.empty()) return general;
+    return "the server reports an error";
+}
+
+wp::ErrorFields refusal_fields(const Refusal& refusal, std::string_view severity) {
+    return {severity, refusal.sqlstate, refusal.message, refusal.detail, refusal.hint};
+}
+
+wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code) {
+    wp::ErrorFields out;
+    const auto copy = [&](char code) {
+        if (const auto value = fields.get(code); !value.empty()) out.fields.emplace_back(code, value);
+    };
+    copy(field::severity);
+    copy(field::severity_nonlocalized);
+    // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
+    const auto sqlstate = fields.get(field::sqlstate);
+    out.fields.emplace_back(field::sqlstate, runs_code && look_up(sqlstate).empty() ? "P0001" : sqlstate);
+    const bool from_parser = !runs_code && !fields.get(field::position).empty();
+    if (from_parser) {
+        copy(field::message);
+        copy(field::detail);
+        copy(field::hint);
+        copy(field::position);
+    } else {
+        out.fields.emplace_back(field::message, general_message(fields.get(field::sqlstate)));
+    }
+    if (!runs_code)  // RAISE … USING TABLE = anything
+        for (const char name : names_of_things) copy(name);
+    copy(field::file);
+    copy(field::line);
+    copy(field::routine);
+    return out;
+}
+
+}  // namespace dbguard::relay::postgres

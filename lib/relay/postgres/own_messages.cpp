@@ -1,0 +1,222 @@
+// dbguard's own messages on the client's server connection: questions about names, probes of texts, columns of portals. None of
+// them touches the unnamed statement or portal, and none of their replies reaches the client, but for the server's error about a
+// text that does not parse: that is the client's answer.
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/crypto.hpp"
+#include "relay/postgres/adapter.hpp"
+#include "relay/postgres/error_text.hpp"
+
+namespace dbguard::relay::postgres {
+
+namespace wp = wire::postgres;
+
+namespace {
+
+/// A name that no client has by accident; a client that guesses it harms itself.
+const std::string& own_name() {
+    static const std::string name = random_id("dbguard_", 16);
+    return name;
+}
+
+Pending own_entry(Pending::Kind kind, Pending::Owner owner) {
+    Pending entry;
+    entry.kind = kind;
+    entry.owner = owner;
+    return entry;
+}
+
+}  // namespace
+
+/// Parse, Bind, Execute, Close, and Sync, or Flush where the client's own pipeline is open: a Sync would end its transaction.
+void Adapter::ask(const Question& question) {
+    using Kind = Pending::Kind;
+    constexpr auto owner = Pending::Owner::question;
+    const auto& name = own_name();
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    bool sent = true;
+    // What an earlier question left behind when it failed half-way; closing what is not there is no error.
+    sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
+    sent &= wp::encode_parse(name, question.sql, {}, writer).has_value();
+    sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
+    sent &= wp::encode(wp::ExecuteView{name, 0}, writer).has_value();
+    sent &= wp::encode(wp::CloseView{wp::Target::portal, name}, writer).has_value();
+    sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
+    if (!sent) throw std::logic_error("a question of dbguard's own cannot be sent");
+    push(own_entry(Kind::close, owner));
+    push(own_entry(Kind::parse, owner));
+    push(own_entry(Kind::bind, owner));
+    push(own_entry(Kind::execute, owner));
+    push(own_entry(Kind::close, owner));
+    push(own_entry(Kind::close, owner));
+    pending_.back().statement = 1;  // the last one, where no Sync follows
+    if (pipeline_open_ && !held_simple_) {
+        [[maybe_unused]] const auto flushed = wp::encode(wp::Flush{}, writer);
+    } else {
+        // A Query behind an open pipeline is no client's habit; it must not wait for a Sync that never comes.
+        [[maybe_unused]] const auto synced = wp::encode(wp::Sync{}, writer);
+        pending_.back().statement = 0;
+        push(own_entry(Kind::sync, owner));
+        pipeline_open_ = false;
+    }
+    out.commit();
+    answer_ = std::make_unique<Answer>();
+    answer_bytes_ = 0;
+}
+
+/// Lets the server parse the text of a statement that is going to be refused. `parse_body`: of the client's Parse, whose
+/// parameter types count; empty: it came as a Query.
+void Adapter::probe(std::string_view text, std::string_view parse_body) {
+    using Kind = Pending::Kind;
+    constexpr auto owner = Pending::Owner::probe;
+    const auto& name = own_name();
+    wp::ParseView parse{name, text, {}};
+    if (!parse_body.empty())
+        if (const auto given = wp::decode_parse(parse_body)) parse.parameter_types = given->parameter_types;
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    const bool sent = wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value() &&
+                      wp::encode(parse, writer).has_value() &&
+                      wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
+    if (!sent) throw std::logic_error("a probe cannot be sent");
+    push(own_entry(Kind::close, owner));
+    push(own_entry(Kind::parse, owner));
+    push(own_entry(Kind::close, owner));
+    pending_.back().statement = 1;
+    // A Parse stands in the client's own pipeline, and its failure is the failure of that; a Query is followed by
+    // ReadyForQuery, as a Sync is.
+    if (!parse_body.empty()) {
+        pipeline_open_ = true;
+        [[maybe_unused]] const auto flushed = wp::encode(wp::Flush{}, writer);
+    } else {
+        [[maybe_unused]] const auto synced = wp::encode(wp::Sync{}, writer);
+        pending_.back().statement = 0;
+        push(own_entry(Kind::sync, owner));
+    }
+    out.commit();
+}
+
+void Adapter::describe_portal(std::string_view portal, const PortalRef& ref) {
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    [[maybe_unused]] const auto sent = wp::encode(wp::DescribeView{wp::Target::portal, portal}, writer);
+    out.commit();
+    Pending entry = own_entry(Pending::Kind::describe, Pending::Owner::describe);
+    entry.of_portal = true;
+    entry.name = portal;
+    entry.portal = ref;
+    ref->described = true;
+    push(std::move(entry));
+}
+
+void Adapter::question_row(std::string_view body) {
+    if (!answer_) return;
+    answer_bytes_ += body.size();
+    const auto row = wp::decode_data_row(body);
+    if (!row || answer_bytes_ > limits_.max_answer_bytes) {
+        answer_->error = "54000";
+        return;
+    }
+    auto& fields = answer_->rows.emplace_back();
+    for (const auto value : row->values)
+        fields.push_back(value ? std::optional<std::string>(*value) : std::nullopt);
+}
+
+/// The last reply to a question has come (`error` empty), or none will.
+void Adapter::question_done(std::string error) {
+    if (!answer_) return;
+    if (!error.empty()) {
+        answer_->rows.clear();
+        answer_->error = std::move(error);
+    }
+    const auto answer = std::move(answer_);
+    session_.answer(std::move(*answer));
+    release_client();
+}
+
+/// A reply to a message of dbguard's own, which is first in line.
+Adapter::Step Adapter::own_reply(char type, std::string_view body) {
+    using Kind = Pending::Kind;
+    using Owner = Pending::Owner;
+    Pending& entry = pending_.front();
+    const Kind kind = entry.kind;
+    switch (type) {
+        case '1':
+            if (kind != Kind::parse) return unexpected(type);
+            if (entry.owner == Owner::probe) probe_accepted_ = true;
+            break;
+        case '2':
+            if (kind != Kind::bind) return unexpected(type);
+            break;
+        case '3':
+            if (kind != Kind::close) return unexpected(type);
+            if (entry.statement == 1) {
+                // No Sync follows: this was the last reply.
+                if (entry.owner == Owner::question)
+                    question_done({});
+                else
+                    release_client();
+            }
+            break;
+        case 'n':
+            if (kind != Kind::describe) return unexpected(type);
+            break;
+        case 'T': {
+            if (kind != Kind::describe) return unexpected(type);
+            const auto description = wp::decode_row_description(body);
+            if (!description || !entry.portal) return unexpected(type);
+            entry.portal->columns = describe_columns(body, *description, planned(entry));
+            break;
+        }
+        case 'D':
+            if (kind != Kind::execute) return unexpected(type);
+            question_row(body);
+            return Step::drop;
+        case 'C':
+        case 'I':
+            // A statement of a question has its own rows; one of the guard's is a transaction command.
+            if (kind != Kind::execute && kind != Kind::simple) return unexpected(type);
+            if (kind == Kind::simple) return Step::drop;
+            break;
+        default: return unexpected(type);
+    }
+    pop();
+    return Step::drop;
+}
+
+/// An error in answer to a message of dbguard's own.
+Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
+    using Kind = Pending::Kind;
+    using Owner = Pending::Owner;
+    Pending& entry = pending_.front();
+    const std::string sqlstate(fields.get(wp::error_field::sqlstate));
+    const Owner owner = entry.owner;
+    if (owner == Owner::question && answer_) answer_->error = sqlstate;
+    if (entry.kind == Kind::sync || entry.kind == Kind::simple) {
+        entry.failed = true;  // ReadyForQuery follows
+        return Step::drop;
+    }
+    const auto sync = std::ranges::find(pending_, Kind::sync, &Pending::kind);
+    const bool own_sync_follows = sync != pending_.end() && sync->owner == owner;
+    if (owner == Owner::probe) {
+        // The server's error is the client's answer, and the message it answers is done with. Several commands in one text are no
+        // error of the client's: it is Parse that takes but one.
+        const bool several = sqlstate == "42601" && fields.get(wp::error_field::routine) == "exec_parse_message";
+        if (several)
+            send_error(refusal_fields({"42501", "dbguard: the statements could not be analysed", {}, "Send them one by one."}));
+        else
+            send_server_error(fields);
+        probe_answered_ = true;
+    } else if (!own_sync_follows) {
+        // In the client's own pipeline the server ignores from here on what the client sends, the message that waits for this
+        // question, or stands behind this Describe, first of all: so this is its error.
+        send_server_error(fields);
+    }
+    drop_until_sync(sqlstate);
+    return Step::drop;
+}
+
+}  // namespace dbguard::relay::postgres

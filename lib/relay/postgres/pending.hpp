@@ -1,0 +1,86 @@
+#pragma once
+
+// What the server still owes an answer for, in order: each of its messages belongs to the first entry.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "relay/postgres/names.hpp"
+#include "relay/session.hpp"
+
+namespace dbguard::relay::postgres {
+
+/// A message that was sent to the server and will be answered.
+struct Pending {
+    enum class Kind : std::uint8_t { simple, function_call, parse, bind, describe, execute, close, sync };
+    /// Who wants the answer. All but `client` are dbguard's own: their replies end here.
+    enum class Owner : std::uint8_t {
+        client,
+        question,  ///< the session's, about names
+        probe,     ///< whether the server can parse a text that is going to be refused
+        describe,  ///< the columns of a portal that the client executes without asking for them
+        abort,     ///< makes the transaction fail because the client was told so
+        guard,     ///< brackets a statement whose affected rows are counted
+    };
+
+    Kind kind = Kind::simple;
+    Owner owner = Owner::client;
+    bool of_portal = false;          ///< describe, close: of a portal, not of a statement
+    bool failed = false;             ///< simple, function_call, sync: an error came; ReadyForQuery is to follow
+    bool warned = false;             ///< the plan's warnings were sent
+    std::uint8_t copies_left = 0;    ///< how many COPY FROM STDIN may still begin
+    std::uint32_t statement = 0;     ///< simple: which of the plan's statements answers now
+    std::uint64_t number = 0;        ///< the session's; 0: not submitted
+    PlanRef plan;
+    std::string name;                ///< of the statement or portal
+    std::string statement_name;      ///< bind: of the statement
+    PreparedRef prepared;            ///< parse: what the name will mean
+    PortalRef portal;                ///< bind, execute
+    std::unique_ptr<Refusal> refusal;  ///< the message was replaced by one that fails; this is the client's error
+    std::shared_ptr<const std::string> text;  ///< simple: kept when its statements make names
+    /// A COPY TO with masked columns: the types of its columns and their modifiers.
+    std::vector<std::pair<std::uint32_t, std::int32_t>> copy_types;
+    Session::Clock::time_point began{};       ///< when it came to the front
+
+    bool extended() const {
+        return kind == Kind::parse || kind == Kind::bind || kind == Kind::describe || kind == Kind::execute ||
+               kind == Kind::close;
+    }
+};
+
+class PendingQueue {
+  public:
+    bool empty() const { return first_ == entries_.size(); }
+    std::size_t size() const { return entries_.size() - first_; }
+    Pending& front() { return entries_[first_]; }
+    const Pending& front() const { return entries_[first_]; }
+    Pending& back() { return entries_.back(); }
+    void push(Pending entry) { entries_.push_back(std::move(entry)); }
+    void pop() {
+        entries_[first_] = Pending{};
+        if (++first_ == entries_.size()) {
+            first_ = 0;
+            // An idle connection keeps room for a message or two.
+            if (entries_.capacity() > 4)
+                std::vector<Pending>().swap(entries_);
+            else
+                entries_.clear();
+        } else if (first_ > 1024 && first_ > entries_.size() / 2) {
+            entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(first_));
+            first_ = 0;
+        }
+    }
+    auto begin() { return entries_.begin() + static_cast<std::ptrdiff_t>(first_); }
+    auto end() { return entries_.end(); }
+    auto begin() const { return entries_.begin() + static_cast<std::ptrdiff_t>(first_); }
+    auto end() const { return entries_.end(); }
+
+  private:
+    std::vector<Pending> entries_;
+    std::size_t first_ = 0;
+};
+
+}  // namespace dbguard::relay::postgres

@@ -1,0 +1,408 @@
+// What the server sends: whose it is, what it settles, and what the client sees of it.
+
+#include <algorithm>
+
+#include "relay/postgres/adapter.hpp"
+#include "relay/postgres/error_text.hpp"
+#include "wire/postgres/parameter.hpp"
+#include "wire/postgres/simple_query.hpp"
+
+namespace dbguard::relay::postgres {
+
+namespace wp = wire::postgres;
+using Kind = Pending::Kind;
+using Owner = Pending::Owner;
+using sql::StatementKind;
+
+Adapter::Step Adapter::unexpected(char type) {
+    return fatal("08P01", std::string("the server sent an unexpected message of type '") + type + "'");
+}
+
+Adapter::Step Adapter::server_message(const Header& header, std::span<char> bytes) {
+    const std::string_view body(bytes.data(), bytes.size());
+    const char type = header.type;
+    if (header.body_bytes > body.size() && type != 'D' && type != 'd')
+        return fatal("54000", "the server sent a message that is longer than dbguard holds");
+    // These belong to no request.
+    switch (type) {
+        case 'S': return on_parameter_status(body);
+        case 'N': return on_notice(body);
+        case 'A': return Step::pass;
+        case 'E': return on_error(body);
+        case 'Z': return on_ready(body);
+        default: break;
+    }
+    if (pending_.empty()) return unexpected(type);
+    Pending& entry = pending_.front();
+    if (entry.owner != Owner::client) return own_reply(type, body);
+    if (entry.refusal) return unexpected(type);
+    if (entry.failed) return unexpected(type);
+    // Muted: the client was told that its statement failed, and the server does not know it. What is said is heard, not told.
+    const Step step = client_reply(header, bytes);
+    return muted_ && step == Step::pass ? Step::drop : step;
+}
+
+/// A reply to a message of the client's, which is first in line.
+Adapter::Step Adapter::client_reply(const Header& header, std::span<char> bytes) {
+    const std::string_view body(bytes.data(), bytes.size());
+    const char type = header.type;
+    Pending& entry = pending_.front();
+    if (!muted_) warn_once(entry);
+    const bool runs = entry.kind == Kind::simple || entry.kind == Kind::execute;
+    switch (type) {
+        case '1':
+            if (entry.kind != Kind::parse) return unexpected(type);
+            statements_.set(entry.name, entry.prepared);
+            statements_.settle(entry.name, entry.prepared);
+            pop();
+            return Step::pass;
+        case '2':
+            if (entry.kind != Kind::bind) return unexpected(type);
+            commit_portal(entry);
+            pop();
+            return Step::pass;
+        case '3':
+            if (entry.kind != Kind::close) return unexpected(type);
+            if (entry.of_portal) {
+                portals_.erase(entry.name);
+                portals_.settle(entry.name, nullptr);
+            } else {
+                statements_.erase(entry.name);
+                statements_.settle(entry.name, nullptr);
+            }
+            pop();
+            return Step::pass;
+        case 't': return entry.kind == Kind::describe && !entry.of_portal ? Step::pass : unexpected(type);
+        case 'n':
+            if (entry.kind != Kind::describe) return unexpected(type);
+            pop();
+            return Step::pass;
+        case 'T':
+            if (entry.kind != Kind::describe && entry.kind != Kind::simple) return unexpected(type);
+            return on_row_description(body);
+        case 'D': return runs ? on_data_row(header, bytes) : unexpected(type);
+        case 'C':
+        case 'I': return runs ? on_command_complete(type == 'C' ? body : std::string_view{}) : unexpected(type);
+        case 's':
+            if (entry.kind != Kind::execute) return unexpected(type);
+            return on_suspended();
+        case 'G': return runs ? on_copy_in() : unexpected(type);
+        case 'H': return runs ? on_copy_out(body) : unexpected(type);
+        case 'd': return runs && result_.copy_out ? on_copy_out_data(header, body) : unexpected(type);
+        case 'c': return runs && result_.copy_out ? on_copy_out_done() : unexpected(type);
+        case 'V': return entry.kind == Kind::function_call ? on_function_result(body) : unexpected(type);
+        case 'W': return fatal("0A000", "replication through dbguard is not supported");
+        default: return unexpected(type);
+    }
+}
+
+void Adapter::pop() {
+    pending_.pop();
+    if (!pending_.empty()) pending_.front().began = now_;
+}
+
+void Adapter::warn_once(Pending& entry) {
+    if (entry.warned || !entry.plan || entry.plan->warnings.empty()) return;
+    if (entry.kind != Kind::simple && entry.kind != Kind::execute) return;
+    entry.warned = true;
+    for (const auto& warning : entry.plan->warnings)
+        send_notice(wp::ErrorFields("WARNING", "01000", warning));
+}
+
+/// The portal runs the statement that its name meant when Bind was carried out, whatever was expected then.
+void Adapter::commit_portal(const Pending& entry) {
+    const PreparedRef statement = statements_.now(entry.statement_name);
+    if (entry.portal->statement != statement) {
+        entry.portal->statement = statement;
+        entry.portal->plan = statement ? statement->plan : PlanRef{};
+    }
+    portals_.set(entry.name, entry.portal);
+    portals_.settle(entry.name, entry.portal);
+}
+
+Adapter::Step Adapter::on_parameter_status(std::string_view body) {
+    const auto parameter = wp::decode_parameter_status(body);
+    if (!parameter) return unexpected('S');
+    session_.parameter(parameter->name, parameter->value);
+    return Step::pass;
+}
+
+void Adapter::send_server_error(const wp::ErrorFieldsView& fields) {
+    send_error(hide_ ? without_values(fields, hide_code_) : wp::ErrorFields(fields));
+}
+
+Adapter::Step Adapter::on_notice(std::string_view body) {
+    const bool own = !pending_.empty() && pending_.front().owner != Owner::client;
+    if (own || muted_) return Step::drop;
+    if (!hide_) return Step::pass;
+    const auto notice = wp::decode_notice_response(body);
+    if (!notice) return unexpected('N');
+    send_notice(without_values(notice->fields, hide_code_));
+    return Step::drop;
+}
+
+Adapter::Step Adapter::on_error(std::string_view body) {
+    const auto error = wp::decode_error_response(body);
+    if (!error) return unexpected('E');
+    const auto& fields = error->fields;
+    auto severity = fields.get(wp::error_field::severity_nonlocalized);
+    if (severity.empty()) severity = fields.get(wp::error_field::severity);
+    if (severity == "FATAL" || severity == "PANIC") {
+        // The server ends the session; it closes the connection next.
+        if (!pending_.empty() && pending_.front().number != 0)
+            session_.fail(pending_.front().number, fields.get(wp::error_field::sqlstate), general_message(fields.get(wp::error_field::sqlstate)), now_);
+        send_server_error(fields);
+        ended_ = true;
+        return Step::stop;
+    }
+    if (pending_.empty()) return unexpected('E');
+    copy_in_ = false;
+    Pending& entry = pending_.front();
+    if (entry.owner != Owner::client) return own_error(fields);
+    const std::string sqlstate(fields.get(wp::error_field::sqlstate));
+    if (entry.failed || muted_) {
+        // The client was told already.
+    } else if (entry.refusal) {
+        send_error(refusal_fields(*entry.refusal));
+    } else if (stopped_) {
+        send_error(refusal_fields(*stopped_));
+        if (entry.number != 0) session_.fail(entry.number, stopped_->sqlstate, stopped_->message, now_);
+    } else {
+        const wp::ErrorFields shown = hide_ ? without_values(fields, hide_code_) : wp::ErrorFields(fields);
+        if (entry.number != 0) session_.fail(entry.number, sqlstate, shown.message(), now_);
+        send_error(shown);
+    }
+    stopped_.reset();
+    cancel_wanted_ = false;
+    result_ = {};
+    entry.copies_left = 0;
+    if (!entry.extended()) {
+        entry.failed = true;  // ReadyForQuery follows
+        entry.number = 0;
+        if (hold_ == Hold::copy) release_client();
+        return Step::drop;
+    }
+    entry.number = 0;
+    drop_until_sync(sqlstate);
+    return Step::drop;
+}
+
+/// After an error in an extended message the server ignores everything up to the next Sync.
+void Adapter::drop_until_sync(std::string_view sqlstate) {
+    while (!pending_.empty() && pending_.front().kind != Kind::sync) {
+        if (pending_.front().number != 0)
+            session_.fail(pending_.front().number, sqlstate, "not run: an earlier statement of the pipeline failed", now_);
+        pop();
+    }
+    // What was expected of the names does not come true, but for what stands behind that Sync.
+    statements_.forget_expected();
+    portals_.forget_expected();
+    for (const auto& entry : pending_) {
+        if (entry.owner != Owner::client) continue;
+        if (entry.kind == Kind::parse && !entry.refusal) statements_.expect(entry.name, entry.prepared);
+        if (entry.kind == Kind::bind) portals_.expect(entry.name, entry.portal);
+        if (entry.kind == Kind::close) {
+            if (entry.of_portal)
+                portals_.expect(entry.name, nullptr);
+            else
+                statements_.expect(entry.name, nullptr);
+        }
+    }
+    if (hold_ == Hold::copy) release_client();
+    if (!pending_.empty()) return;
+    skipping_ = true;
+    if (hold_ == Hold::question) question_done(answer_ && !answer_->error.empty() ? answer_->error : "25P02");
+    if (hold_ == Hold::probe) release_client();
+}
+
+Adapter::Step Adapter::on_ready(std::string_view body) {
+    const auto ready = wp::decode_ready_for_query(body);
+    if (!ready || pending_.empty()) return unexpected('Z');
+    Pending& entry = pending_.front();
+    if (entry.extended() || (entry.refusal && !entry.failed)) return unexpected('Z');
+    const char status = static_cast<char>(ready->status);
+    status_ = status;
+    Step step = Step::pass;
+    const Owner owner = entry.owner;
+    if (owner == Owner::client) {
+        if (entry.kind != Kind::sync && !entry.failed) finish_statement(entry, last_tag_, false);
+        if (entry.kind == Kind::simple) {
+            // A Query leaves no unnamed statement behind. Source: PostgreSQL manual, "Extended Query".
+            statements_.erase({});
+            portals_.erase({});
+        }
+    } else if (owner == Owner::question) {
+        step = Step::drop;
+        question_done(answer_ ? answer_->error : std::string{});
+    } else if (owner == Owner::probe) {
+        const bool answered = std::exchange(probe_answered_, false);
+        if (!answered) step = Step::drop;
+        release_client(answered);
+    } else if (owner == Owner::abort) {
+        release_client();
+    } else {
+        step = Step::drop;
+    }
+    pop();
+    end_result();
+    result_ = {};
+    last_tag_.clear();
+    if (status == 'I') {
+        portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
+        hide_ = hide_code_ = false;
+        for (const auto& later : pending_)
+            if (later.plan) note_plan(*later.plan);
+    }
+    session_.transaction_status(status);
+    if (hold_ == Hold::copy) release_client();
+    if (owner == Owner::client && muted_) {
+        muted_ = false;
+        // The client was told of a failure that the server knows nothing of: its transaction must not go on.
+        if (status == 'T' && pending_.empty() && hold_ == Hold::none) {
+            substitute(false, {});
+            pending_.back().owner = Owner::abort;
+            pending_.back().refusal.reset();
+            hold(Hold::abort);
+            return Step::drop;
+        }
+    }
+    return step;
+}
+
+Adapter::Step Adapter::on_row_description(std::string_view body) {
+    const auto description = wp::decode_row_description(body);
+    if (!description) return unexpected('T');
+    Pending& entry = pending_.front();
+    if (entry.kind == Kind::describe) {
+        if (entry.of_portal) {
+            if (const auto portal = portals_.now(entry.name)) {
+                const auto* statement = portal->statement ? planned_of(portal->plan, portal->statement->index) : nullptr;
+                portal->columns = describe_columns(body, *description, statement);
+            }
+        } else if (const auto prepared = statements_.now(entry.name)) {
+            prepared->columns = describe_columns(body, *description, planned_of(prepared->plan, prepared->index));
+        }
+        pop();
+        return Step::pass;
+    }
+    if (result_.begun) return unexpected('T');
+    const auto columns = describe_columns(body, *description, planned(entry));
+    begin_result(*columns, nullptr, entry.number, true);
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_command_complete(std::string_view body) {
+    Pending& entry = pending_.front();
+    std::string_view tag;
+    if (!body.empty()) {
+        const auto complete = wp::decode_command_complete(body);
+        if (!complete) return unexpected('C');
+        tag = complete->tag;
+    }
+    if (stopped_) {
+        // It ended before it could be cancelled. The client is told of the limit all the same.
+        send_error(refusal_fields(*stopped_));
+        if (entry.number != 0) session_.fail(entry.number, stopped_->sqlstate, stopped_->message, now_);
+        entry.number = 0;
+        stopped_.reset();
+        cancel_wanted_ = false;
+        commit_names(entry, tag);
+        muted_ = true;
+        end_result();
+        if (entry.kind == Kind::simple)
+            entry.statement++;
+        else
+            pop();
+        return Step::drop;
+    }
+    if (result_.cut && !muted_) send_notice(refusal_fields(session_.limit_refusal(), "WARNING"));
+    commit_names(entry, tag);
+    last_tag_ = tag;
+    if (entry.kind == Kind::execute) {
+        begin_portal_result(entry, 0);
+        finish_statement(entry, tag, false);
+        end_result();
+        result_ = {};
+        if (entry.portal) entry.portal->suspended = false;
+        pop();
+        if (hold_ == Hold::copy) release_client();
+        return Step::pass;
+    }
+    entry.statement++;
+    end_result();
+    return Step::pass;
+}
+
+Adapter::Step Adapter::on_suspended() {
+    Pending& entry = pending_.front();
+    finish_statement(entry, {}, true);
+    result_ = {};
+    if (entry.portal) entry.portal->suspended = true;
+    pop();
+    return Step::pass;
+}
+
+void Adapter::finish_statement(Pending& entry, std::string_view tag, bool suspended) {
+    if (entry.number == 0) return;
+    Outcome outcome;
+    outcome.tag = tag;
+    outcome.rows = result_.rows;
+    outcome.bytes = result_.bytes;
+    outcome.suspended = suspended;
+    session_.finish(entry.number, outcome, now_);
+}
+
+/// What the statement that is now complete means for the names.
+void Adapter::commit_names(const Pending& entry, std::string_view tag) {
+    const PlannedStatement* statement = planned(entry);
+    if (tag == "DISCARD ALL") {
+        statements_.clear();
+        portals_.clear();
+        return;
+    }
+    if (tag == "DEALLOCATE ALL") return statements_.clear();
+    if (tag == "CLOSE CURSOR ALL") return portals_.clear();
+    if (tag == "COMMIT" || tag == "ROLLBACK" || tag == "PREPARE TRANSACTION")
+        portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
+    if (statement == nullptr) return;
+    const auto& sql = statement->statement;
+    switch (sql.kind) {
+        case StatementKind::deallocate: statements_.erase(sql.name); break;
+        case StatementKind::close_cursor: portals_.erase(sql.name); break;
+        case StatementKind::prepare:
+        case StatementKind::declare_cursor: {
+            auto prepared = std::make_shared<Prepared>();
+            if (entry.text)
+                prepared->text = sql.begin < entry.text->size() ? entry.text->substr(sql.begin, sql.length) : *entry.text;
+            prepared->plan = entry.plan;
+            prepared->index = entry.statement;
+            if (sql.kind == StatementKind::prepare) {
+                statements_.set(sql.name, std::move(prepared));
+                break;
+            }
+            auto portal = std::make_shared<Portal>();
+            portal->plan = entry.plan;
+            portal->cursor = true;
+            // Only keeps what is known of a name for longer: a cursor that is no more is the server's to refuse.
+            const auto& text = prepared->text;
+            portal->holdable = std::ranges::search(text, std::string_view("hold"), [](char a, char b) {
+                                   return (a | 0x20) == b;
+                               }).begin() != text.end();
+            portal->statement = std::move(prepared);
+            portals_.set(sql.name, std::move(portal));
+            break;
+        }
+        default: break;
+    }
+}
+
+Adapter::Step Adapter::on_copy_in() {
+    Pending& entry = pending_.front();
+    if (pending_.size() > 1) return fatal("08P01", "COPY data was expected behind other messages");
+    if (entry.copies_left > 0) entry.copies_left--;
+    copy_in_ = true;
+    if (hold_ == Hold::copy) release_client();
+    return Step::pass;
+}
+
+}  // namespace dbguard::relay::postgres
