@@ -66,6 +66,10 @@ struct Surroundings {
     Clock& clock;
 };
 
+/// For the client that asks the platform: proxies from the environment; roots from SSL_CERT_FILE, which is how runners are
+/// told of a private authority.
+net::HttpClientOptions http_options(const Environment& environment);
+
 /// `github` or `gitlab` by GITHUB_ACTIONS and GITLAB_CI, `env` by DBGUARD_ID_TOKEN; empty when none. Looks at variables
 /// only and never tries to mint.
 std::string_view detect_platform(const Environment& environment);
