@@ -14,7 +14,9 @@ namespace {
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
 bool same_word(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        return lower(x) == lower(y);
+    });
 }
 
 /// As PostgreSQL compares encoding names: letters and digits only, in any case (encnames.c).
@@ -32,7 +34,9 @@ Context context_of(const Mask& mask, const Settings& settings, std::string_view 
     return context;
 }
 
-bool mask_enumeration(const Context& context, const Type& type, std::string_view value, std::string& out) {
+bool mask_enumeration(
+    const Context& context, const Type& type, std::string_view value, std::string& out
+) {
     std::string label;
     if (!mask_string(context, value, label)) return false;
     if (std::find(type.labels.begin(), type.labels.end(), label) == type.labels.end()) return false;
@@ -47,7 +51,8 @@ Encoding encoding_named(std::string_view name) {
     // SQL_ASCII is whatever the database holds; what is not UTF-8 then is not understood.
     for (const std::string_view utf8 : {"utf8", "unicode", "sqlascii"})
         if (key == utf8) return Encoding::utf8;
-    for (const std::string_view family : {"latin", "iso8859", "win", "windows", "koi8", "abc", "tcvn", "vscii", "alt"})
+    for (const std::string_view family :
+         {"latin", "iso8859", "win", "windows", "koi8", "abc", "tcvn", "vscii", "alt"})
         if (key.starts_with(family)) {
             // WIN949 and the like are code pages of several bytes a character.
             for (const std::string_view wide : {"932", "936", "949", "950"})
@@ -121,38 +126,48 @@ bool mask_value(
                 value.remove_prefix(1);
             }
             return mask_json(context, value, paths, out);
-        case Kind::hstore: return paths != nullptr && mask_hstore(context, format, value, *paths, out);
+        case Kind::hstore:
+            return paths != nullptr && mask_hstore(context, format, value, *paths, out);
         case Kind::array:
             if (null && paths == nullptr) return false;
             return mask_array(context, type, format, value, paths, out);
         case Kind::composite:
             if (null && paths == nullptr) return false;
             return mask_composite(context, type, format, value, paths, out);
-        default: break;
+        default:
+            break;
     }
     // A path that leads into a value without members: all of it is masked.
     if (null) return false;
     switch (type.kind) {
         case Kind::text:
-        case Kind::padded_text: return mask_text_column(context, type, value, out);
-        case Kind::enumeration: return mask_enumeration(context, type, value, out);
+        case Kind::padded_text:
+            return mask_text_column(context, type, value, out);
+        case Kind::enumeration:
+            return mask_enumeration(context, type, value, out);
         case Kind::int2:
         case Kind::int4:
         case Kind::int8:
         case Kind::float4:
         case Kind::float8:
         case Kind::numeric:
-        case Kind::money: return mask_number(context, type, format, value, out);
+        case Kind::money:
+            return mask_number(context, type, format, value, out);
         case Kind::date:
         case Kind::time:
         case Kind::timetz:
         case Kind::timestamp:
         case Kind::timestamptz:
-        case Kind::interval: return mask_moment(context, type, format, value, out);
-        case Kind::bytes: return mask_bytes(context, format, value, out);
-        case Kind::uuid: return mask_uuid(context, format, value, out);
-        case Kind::bits: return mask_bits(context, format, value, out);
-        default: return false;
+        case Kind::interval:
+            return mask_moment(context, type, format, value, out);
+        case Kind::bytes:
+            return mask_bytes(context, format, value, out);
+        case Kind::uuid:
+            return mask_uuid(context, format, value, out);
+        case Kind::bits:
+            return mask_bits(context, format, value, out);
+        default:
+            return false;
     }
 }
 
@@ -180,10 +195,14 @@ Applied Masker::apply(
 bool Masker::apply_in_place(const Mask& mask, const Type& type, std::span<char> value) const {
     if (type.kind != Kind::text || !mask.keys.empty() || !mask.detectors.empty()) return false;
     switch (mask.function) {
-        case Function::first: return cover_in_place(value, mask.a, 0);
-        case Function::last: return cover_in_place(value, 0, mask.a);
-        case Function::partial: return cover_in_place(value, mask.a, mask.b);
-        default: return false;
+        case Function::first:
+            return cover_in_place(value, mask.a, 0);
+        case Function::last:
+            return cover_in_place(value, 0, mask.a);
+        case Function::partial:
+            return cover_in_place(value, mask.a, mask.b);
+        default:
+            return false;
     }
 }
 

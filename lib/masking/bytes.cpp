@@ -134,7 +134,8 @@ bool mask_bits(const Context& context, Format format, std::string_view value, st
     ByteReader reader(value);
     const std::int32_t bits = reader.i32();
     const std::size_t bytes = reader.remaining_bytes();
-    if (reader.failed() || bits < 0 || bytes != (static_cast<std::size_t>(bits) + 7) / 8) return false;
+    if (reader.failed() || bits < 0 || bytes != (static_cast<std::size_t>(bits) + 7) / 8)
+        return false;
     ByteWriter(out).i32(bits);
     out.append(bytes, '\0');
     return true;

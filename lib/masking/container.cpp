@@ -1,5 +1,6 @@
-// Arrays element by element, composites field by field, hstore value by value. What is not masked stays byte for byte; what
-// is masked is quoted as the server does it (PostgreSQL source, arrayfuncs.c, rowtypes.c, hstore_io.c).
+// Arrays element by element, composites field by field, hstore value by value. What is not masked
+// stays byte for byte; what is masked is quoted as the server does it (PostgreSQL source,
+// arrayfuncs.c, rowtypes.c, hstore_io.c).
 
 #include <algorithm>
 
@@ -15,13 +16,17 @@ bool blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_null_word(std::string_view text) {
     constexpr std::string_view word = "null";
     return text.size() == word.size() &&
-           std::equal(text.begin(), text.end(), word.begin(), [](char a, char b) { return (a | 0x20) == b; });
+           std::equal(text.begin(), text.end(), word.begin(), [](char a, char b) {
+               return (a | 0x20) == b;
+           });
 }
 
 /// Texts are taken apart at ASCII bytes, which must not be parts of other characters.
 bool divisible(const Context& context, std::string_view value) {
     return context.settings.encoding != Encoding::ascii_unsafe ||
-           std::all_of(value.begin(), value.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+           std::all_of(value.begin(), value.end(), [](char c) {
+               return static_cast<signed char>(c) >= 0;
+           });
 }
 
 /// Copies a length and what it counts; -1 is NULL. False: the bytes end before.
@@ -37,7 +42,12 @@ bool copy_counted(ByteReader& reader, ByteWriter& writer) {
 
 /// Masks a counted binary value. False: the bytes end before.
 bool mask_counted(
-    const Context& context, const Type& type, const Paths* paths, ByteReader& reader, std::string& out, bool& null
+    const Context& context,
+    const Type& type,
+    const Paths* paths,
+    ByteReader& reader,
+    std::string& out,
+    bool& null
 ) {
     ByteWriter writer(out);
     const std::int32_t size = reader.i32();
@@ -57,13 +67,14 @@ bool mask_counted(
     return true;
 }
 
-// ---- arrays -----------------------------------------------------------------------------------------------------
+// ---- arrays
+// -----------------------------------------------------------------------------------------------------
 
 void append_element(std::string_view text, char delimiter, std::string& out) {
-    const bool quote = text.empty() || is_null_word(text) ||
-                       std::any_of(text.begin(), text.end(), [&](char c) {
-                           return c == '"' || c == '\\' || c == '{' || c == '}' || c == delimiter || blank(c);
-                       });
+    const bool quote =
+        text.empty() || is_null_word(text) || std::any_of(text.begin(), text.end(), [&](char c) {
+            return c == '"' || c == '\\' || c == '{' || c == '}' || c == delimiter || blank(c);
+        });
     if (!quote) {
         out.append(text);
         return;
@@ -87,7 +98,11 @@ std::size_t bounds_size(std::string_view value) {
 }
 
 bool mask_array_text(
-    const Context& context, const Type& type, std::string_view value, const Paths* paths, std::string& out
+    const Context& context,
+    const Type& type,
+    std::string_view value,
+    const Paths* paths,
+    std::string& out
 ) {
     if (!divisible(context, value)) return false;
     const auto bounds = bounds_size(value);
@@ -96,14 +111,17 @@ bool mask_array_text(
     std::string element;
     std::string masked;
     int depth = 0;
-    bool after_value = false;  // only a delimiter or a closing brace may follow
+    bool after_value = false;      // only a delimiter or a closing brace may follow
+    bool after_delimiter = false;  // only a value or an opening brace may follow
     for (std::size_t at = bounds; at < value.size();) {
         const char c = value[at];
         if (c == '{' && !after_value) {
+            if (depth == 0 && at != bounds) return false;
             ++depth;
             out.push_back(c);
             ++at;
-        } else if (c == '}' && depth > 0) {
+            after_delimiter = false;
+        } else if (c == '}' && depth > 0 && !after_delimiter) {
             --depth;
             out.push_back(c);
             ++at;
@@ -113,6 +131,7 @@ bool mask_array_text(
             out.push_back(c);
             ++at;
             after_value = false;
+            after_delimiter = true;
         } else if (depth > 0 && !after_value) {
             element.clear();
             const bool quoted = c == '"';
@@ -131,6 +150,7 @@ bool mask_array_text(
                 if (element.empty()) return false;
             }
             after_value = true;
+            after_delimiter = false;
             masked.clear();
             if ((!quoted && is_null_word(element)) ||
                 !mask_value(context, *type.element, Format::text, element, paths, masked))
@@ -144,16 +164,22 @@ bool mask_array_text(
     return false;
 }
 
-/// Dimensions, flags (1: there are NULLs), element type, size and lower bound of each dimension, the elements.
+/// Dimensions, flags (1: there are NULLs), element type, size and lower bound of each dimension,
+/// the elements.
 bool mask_array_binary(
-    const Context& context, const Type& type, std::string_view value, const Paths* paths, std::string& out
+    const Context& context,
+    const Type& type,
+    std::string_view value,
+    const Paths* paths,
+    std::string& out
 ) {
     constexpr std::int32_t most_dimensions = 6;  // MAXDIM
     ByteReader reader(value);
     ByteWriter writer(out);
     const std::int32_t dimensions = reader.i32();
     const std::uint32_t flags = reader.u32();
-    if (reader.failed() || dimensions < 0 || dimensions > most_dimensions || flags > 1) return false;
+    if (reader.failed() || dimensions < 0 || dimensions > most_dimensions || flags > 1)
+        return false;
     writer.i32(dimensions);
     const std::size_t flags_at = writer.size();
     writer.u32(flags);
@@ -178,12 +204,14 @@ bool mask_array_binary(
     return !reader.finish().has_error();
 }
 
-// ---- composites -------------------------------------------------------------------------------------------------
+// ---- composites
+// -------------------------------------------------------------------------------------------------
 
 void append_field(std::string_view text, std::string& out) {
-    const bool quote = text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
-                           return c == '"' || c == '\\' || c == '(' || c == ')' || c == ',' || blank(c);
-                       });
+    const bool quote =
+        text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
+            return c == '"' || c == '\\' || c == '(' || c == ')' || c == ',' || blank(c);
+        });
     if (!quote) {
         out.append(text);
         return;
@@ -202,7 +230,11 @@ Member field_member(const Paths* paths, const std::string& name) {
 }
 
 bool mask_composite_text(
-    const Context& context, const Type& type, std::string_view value, const Paths* paths, std::string& out
+    const Context& context,
+    const Type& type,
+    std::string_view value,
+    const Paths* paths,
+    std::string& out
 ) {
     if (!divisible(context, value) || !value.starts_with('(')) return false;
     out.push_back('(');
@@ -239,7 +271,12 @@ bool mask_composite_text(
         } else {
             masked.clear();
             if (mask_value(
-                    context, *type.fields[k].type, Format::text, field, member.masked ? nullptr : &member.inner, masked
+                    context,
+                    *type.fields[k].type,
+                    Format::text,
+                    field,
+                    member.masked ? nullptr : &member.inner,
+                    masked
                 ))
                 append_field(masked, out);
         }
@@ -251,7 +288,11 @@ bool mask_composite_text(
 
 /// Number of fields, then each one's type and counted bytes.
 bool mask_composite_binary(
-    const Context& context, const Type& type, std::string_view value, const Paths* paths, std::string& out
+    const Context& context,
+    const Type& type,
+    std::string_view value,
+    const Paths* paths,
+    std::string& out
 ) {
     ByteReader reader(value);
     ByteWriter writer(out);
@@ -265,14 +306,20 @@ bool mask_composite_binary(
         const bool good = !member.masked && member.inner.empty()
                               ? copy_counted(reader, writer)
                               : mask_counted(
-                                    context, *field.type, member.masked ? nullptr : &member.inner, reader, out, null
+                                    context,
+                                    *field.type,
+                                    member.masked ? nullptr : &member.inner,
+                                    reader,
+                                    out,
+                                    null
                                 );
         if (!good) return false;
     }
     return !reader.finish().has_error();
 }
 
-// ---- hstore -----------------------------------------------------------------------------------------------------
+// ---- hstore
+// -----------------------------------------------------------------------------------------------------
 
 /// hstore has no members inside members: a path with dots is a key with dots.
 bool is_masked_key(const Paths& paths, std::string_view key) {
@@ -284,7 +331,9 @@ bool is_masked_key(const Paths& paths, std::string_view key) {
 }
 
 /// `"key"=>"value", "key"=>NULL`
-bool mask_hstore_text(const Context& context, std::string_view value, const Paths& paths, std::string& out) {
+bool mask_hstore_text(
+    const Context& context, std::string_view value, const Paths& paths, std::string& out
+) {
     if (!divisible(context, value)) return false;
     std::size_t at = 0;
     const auto quoted = [&](std::string& into) {
@@ -334,7 +383,9 @@ bool mask_hstore_text(const Context& context, std::string_view value, const Path
 }
 
 /// Number of pairs, then counted keys and values.
-bool mask_hstore_binary(const Context& context, std::string_view value, const Paths& paths, std::string& out) {
+bool mask_hstore_binary(
+    const Context& context, std::string_view value, const Paths& paths, std::string& out
+) {
     ByteReader reader(value);
     ByteWriter writer(out);
     const std::int32_t count = reader.i32();
@@ -348,8 +399,9 @@ bool mask_hstore_binary(const Context& context, std::string_view value, const Pa
         writer.i32(size);
         writer.bytes(key);
         bool null = false;
-        const bool good = is_masked_key(paths, key) ? mask_counted(context, text, nullptr, reader, out, null)
-                                                    : copy_counted(reader, writer);
+        const bool good = is_masked_key(paths, key)
+                              ? mask_counted(context, text, nullptr, reader, out, null)
+                              : copy_counted(reader, writer);
         if (!good) return false;
     }
     return !reader.finish().has_error();
@@ -361,8 +413,10 @@ Member member_of(const Paths& paths, std::string_view name) {
     Member member;
     for (const auto& path : paths) {
         if (path.empty() || path.front() != name) continue;
-        if (path.size() == 1) member.masked = true;
-        else member.inner.push_back(path.subspan(1));
+        if (path.size() == 1)
+            member.masked = true;
+        else
+            member.inner.push_back(path.subspan(1));
     }
     if (member.masked) member.inner.clear();
     return member;
@@ -396,7 +450,11 @@ bool mask_composite(
 }
 
 bool mask_hstore(
-    const Context& context, Format format, std::string_view value, const Paths& paths, std::string& out
+    const Context& context,
+    Format format,
+    std::string_view value,
+    const Paths& paths,
+    std::string& out
 ) {
     return format == Format::text ? mask_hstore_text(context, value, paths, out)
                                   : mask_hstore_binary(context, value, paths, out);

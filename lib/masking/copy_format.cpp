@@ -16,13 +16,20 @@ Error bad_data(std::string detail) { return {errc::bad_copy_data, std::move(deta
 /// The letter after a backslash that stands for a control character; 0: none does.
 char escape_letter(char c) {
     switch (c) {
-        case '\b': return 'b';
-        case '\f': return 'f';
-        case '\n': return 'n';
-        case '\r': return 'r';
-        case '\t': return 't';
-        case '\v': return 'v';
-        default: return 0;
+        case '\b':
+            return 'b';
+        case '\f':
+            return 'f';
+        case '\n':
+            return 'n';
+        case '\r':
+            return 'r';
+        case '\t':
+            return 't';
+        case '\v':
+            return 'v';
+        default:
+            return 0;
     }
 }
 
@@ -32,8 +39,8 @@ char escaped_control(char letter) {
     return 0;
 }
 
-/// Where the line that begins at the front ends, its newline included; 0: not yet. Lines end in \n or, from servers on
-/// Windows, \r\n; a newline inside a value is never bare in the text format.
+/// Where the line that begins at the front ends, its newline included; 0: not yet. Lines end in \n
+/// or, from servers on Windows, \r\n; a newline inside a value is never bare in the text format.
 std::size_t line_end(std::string_view data, std::size_t from) {
     const auto end = data.find('\n', from);
     return end == std::string_view::npos ? 0 : end + 1;
@@ -68,15 +75,21 @@ CopyMasker::CopyMasker(const Masker& masker, CopyOptions options, std::vector<Co
 Result<CopyMasker> CopyMasker::make(
     const Masker& masker, CopyOptions options, std::vector<CopyColumn> columns
 ) {
-    const auto bad = [](std::string detail) { return Error{errc::bad_copy_options, std::move(detail)}; };
-    // The rules of PostgreSQL's ProcessCopyOptions (copy.c), so far as data could not be taken apart without them.
+    const auto bad = [](std::string detail) {
+        return Error{errc::bad_copy_options, std::move(detail)};
+    };
+    // The rules of PostgreSQL's ProcessCopyOptions (copy.c), so far as data could not be taken
+    // apart without them.
     if (options.format != CopyFormat::binary) {
         if (options.delimiter == '\n' || options.delimiter == '\r') return bad("delimiter");
-        if (options.null.find_first_of("\r\n") != std::string::npos) return bad("null has a line end");
-        if (options.null.find(options.delimiter) != std::string::npos) return bad("null has the delimiter");
+        if (options.null.find_first_of("\r\n") != std::string::npos)
+            return bad("null has a line end");
+        if (options.null.find(options.delimiter) != std::string::npos)
+            return bad("null has the delimiter");
     }
     constexpr std::string_view ambiguous = "\\.abcdefghijklmnopqrstuvwxyz0123456789";
-    if (options.format == CopyFormat::text && ambiguous.find(options.delimiter) != std::string_view::npos)
+    if (options.format == CopyFormat::text &&
+        ambiguous.find(options.delimiter) != std::string_view::npos)
         return bad("delimiter");
     if (options.format == CopyFormat::csv) {
         if (options.quote == options.delimiter) return bad("quote is the delimiter");
@@ -109,9 +122,15 @@ Result<void> CopyMasker::feed(std::string_view data, std::string& out) {
         const std::string_view rest = data.substr(done);
         Result<std::size_t> used = std::size_t{0};
         switch (options_.format) {
-            case CopyFormat::text: used = text_row(rest, out); break;
-            case CopyFormat::csv: used = csv_row(rest, out); break;
-            case CopyFormat::binary: used = binary_row(rest, out); break;
+            case CopyFormat::text:
+                used = text_row(rest, out);
+                break;
+            case CopyFormat::csv:
+                used = csv_row(rest, out);
+                break;
+            case CopyFormat::binary:
+                used = binary_row(rest, out);
+                break;
         }
         if (!used) return used.error();
         if (*used == 0) break;
@@ -142,7 +161,8 @@ Applied CopyMasker::mask(std::size_t column, Format format, std::string_view val
     );
 }
 
-// ---- text -------------------------------------------------------------------------------------------------------
+// ---- text
+// -------------------------------------------------------------------------------------------------------
 
 Result<std::size_t> CopyMasker::text_row(std::string_view data, std::string& out) {
     const std::size_t size = line_end(data, scanned_);
@@ -209,13 +229,15 @@ void CopyMasker::append_text(std::string_view value, std::string& out) const {
     }
 }
 
-// ---- CSV --------------------------------------------------------------------------------------------------------
+// ---- CSV
+// --------------------------------------------------------------------------------------------------------
 
 Result<std::size_t> CopyMasker::csv_row(std::string_view data, std::string& out) {
     const char quote = options_.quote;
     const char escape = options_.escape;
-    // The end of the row: the first newline outside quotes. Quoting goes on and off with each quote, and an escape inside
-    // quotes takes the quote or escape after it along; with escape = quote both rules are the same.
+    // The end of the row: the first newline outside quotes. Quoting goes on and off with each
+    // quote, and an escape inside quotes takes the quote or escape after it along; with escape =
+    // quote both rules are the same.
     std::size_t at = scanned_;
     for (; at < data.size(); ++at) {
         const char c = data[at];
@@ -244,7 +266,8 @@ Result<std::size_t> CopyMasker::csv_row(std::string_view data, std::string& out)
         value_.clear();
         for (bool inside = false; at < row.size(); ++at) {
             const char c = row[at];
-            if (inside && c == escape && at + 1 < row.size() && (row[at + 1] == escape || row[at + 1] == quote)) {
+            if (inside && c == escape && at + 1 < row.size() &&
+                (row[at + 1] == escape || row[at + 1] == quote)) {
                 value_.push_back(row[++at]);
             } else if (c == quote) {
                 inside = !inside;
@@ -278,7 +301,8 @@ Result<std::size_t> CopyMasker::csv_row(std::string_view data, std::string& out)
 /// As CopyAttributeOutCSV (copyto.c).
 void CopyMasker::append_csv(std::string_view value, bool force_quote, std::string& out) const {
     const char quote = options_.quote;
-    const bool quoted = force_quote || value == options_.null || (columns_.size() == 1 && value == "\\.") ||
+    const bool quoted = force_quote || value == options_.null ||
+                        (columns_.size() == 1 && value == "\\.") ||
                         std::any_of(value.begin(), value.end(), [&](char c) {
                             return c == options_.delimiter || c == quote || c == '\n' || c == '\r';
                         });
@@ -294,7 +318,8 @@ void CopyMasker::append_csv(std::string_view value, bool force_quote, std::strin
     out.push_back(quote);
 }
 
-// ---- binary -----------------------------------------------------------------------------------------------------
+// ---- binary
+// -----------------------------------------------------------------------------------------------------
 
 Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& out) {
     if (trailer_seen_) return bad_data("data after the trailer");
@@ -313,7 +338,8 @@ Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& o
         out.append(data, 0, size);
         return size;
     }
-    // Every field is looked at once more when the row comes in pieces, which the server does not do.
+    // Every field is looked at once more when the row comes in pieces, which the server does not
+    // do.
     const std::int16_t count = reader.i16();
     if (reader.failed()) return std::size_t{0};
     const std::size_t start = out.size();
@@ -333,7 +359,8 @@ Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& o
             out.resize(start);
             return bad_data("length of a field");
         }
-        const auto value = size < 0 ? std::string_view() : reader.bytes(static_cast<std::size_t>(size));
+        const auto value =
+            size < 0 ? std::string_view() : reader.bytes(static_cast<std::size_t>(size));
         if (reader.failed()) {
             out.resize(start);
             return std::size_t{0};

@@ -1,7 +1,8 @@
 #pragma once
 
-// Masks fields inside the data of COPY TO STDOUT. Fields that carry no mask stay byte for byte; anything not understood is an
-// error, after which the copy must be ended. Source: PostgreSQL manual, COPY, "File Formats".
+// Masks fields inside the data of COPY TO STDOUT. Fields that carry no mask stay byte for byte;
+// anything not understood is an error, after which the copy must be ended. Source: PostgreSQL
+// manual, COPY, "File Formats".
 
 #include <cstdint>
 #include <memory>
@@ -50,13 +51,15 @@ struct CopyOptions {
 class CopyMasker {
   public:
     /// Borrows `masker` as long as it lives: its settings count as they are when a row comes.
-    /// Errors: bad_copy_options (options that cannot be told apart, an encoding whose characters hold ASCII bytes).
+    /// Errors: bad_copy_options (options that cannot be told apart, an encoding whose characters
+    /// hold ASCII bytes).
     static Result<CopyMasker> make(
         const Masker& masker, CopyOptions options, std::vector<CopyColumn> columns
     );
 
-    /// One CopyData payload. Appends what is to be sent instead: whole rows, nothing when the row goes on in the next payload.
-    /// Errors: bad_copy_data, copy_row_too_long; then the masker must not be fed again.
+    /// One CopyData payload. Appends what is to be sent instead: whole rows, nothing when the row
+    /// goes on in the next payload. Errors: bad_copy_data, copy_row_too_long; then the masker must
+    /// not be fed again.
     Result<void> feed(std::string_view data, std::string& out);
     /// At CopyDone. Errors: bad_copy_data (an unfinished row).
     Result<void> finish() const;
@@ -67,8 +70,8 @@ class CopyMasker {
   private:
     CopyMasker(const Masker& masker, CopyOptions options, std::vector<CopyColumn> columns);
 
-    /// Each masks what begins at the front of `data` and says how many bytes that was: a row, or the binary format's header
-    /// or trailer. 0: it is not whole yet.
+    /// Each masks what begins at the front of `data` and says how many bytes that was: a row, or
+    /// the binary format's header or trailer. 0: it is not whole yet.
     Result<std::size_t> text_row(std::string_view data, std::string& out);
     Result<std::size_t> csv_row(std::string_view data, std::string& out);
     Result<std::size_t> binary_row(std::string_view data, std::string& out);
@@ -79,9 +82,10 @@ class CopyMasker {
     const Masker* masker_;
     CopyOptions options_;
     std::vector<CopyColumn> columns_;
-    std::string held_;         ///< the beginning of a row whose end has not come
-    std::size_t scanned_ = 0;  ///< bytes at the front of the current row that are known to hold no end of it
-    bool in_quotes_ = false;   ///< at scanned_ (CSV)
+    std::string held_;  ///< the beginning of a row whose end has not come
+    std::size_t scanned_ =
+        0;  ///< bytes at the front of the current row that are known to hold no end of it
+    bool in_quotes_ = false;  ///< at scanned_ (CSV)
     bool header_seen_ = false;
     bool trailer_seen_ = false;
     std::uint64_t rows_ = 0;

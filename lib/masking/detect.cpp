@@ -42,47 +42,48 @@ struct KeyForm {
 
 // As their issuers document them.
 constexpr KeyForm key_forms[] = {
-    {"AKIA", 16, ""},                 // AWS access key id
-    {"ASIA", 16, ""},                 // AWS temporary access key id
-    {"ABIA", 16, ""},                 // AWS STS service bearer token
-    {"ACCA", 16, ""},                 // AWS context-specific credential
-    {"AIza", 35, "_-"},               // Google API key
-    {"GOCSPX-", 20, "_-"},            // Google OAuth client secret
-    {"ya29.", 20, "_-."},             // Google OAuth access token
-    {"ghp_", 36, ""},                 // GitHub tokens
+    {"AKIA", 16, ""},       // AWS access key id
+    {"ASIA", 16, ""},       // AWS temporary access key id
+    {"ABIA", 16, ""},       // AWS STS service bearer token
+    {"ACCA", 16, ""},       // AWS context-specific credential
+    {"AIza", 35, "_-"},     // Google API key
+    {"GOCSPX-", 20, "_-"},  // Google OAuth client secret
+    {"ya29.", 20, "_-."},   // Google OAuth access token
+    {"ghp_", 36, ""},       // GitHub tokens
     {"gho_", 36, ""},
     {"ghu_", 36, ""},
     {"ghs_", 36, "_.-"},
     {"ghr_", 36, ""},
     {"github_pat_", 22, "_"},
-    {"glpat-", 20, "_-."},            // GitLab tokens
+    {"glpat-", 20, "_-."},  // GitLab tokens
     {"gldt-", 20, "_-."},
     {"glrt-", 20, "_-."},
     {"glcbt-", 20, "_-."},
-    {"xoxb-", 10, "-"},               // Slack tokens
+    {"xoxb-", 10, "-"},  // Slack tokens
     {"xoxp-", 10, "-"},
     {"xoxa-", 10, "-"},
     {"xoxr-", 10, "-"},
     {"xoxs-", 10, "-"},
     {"xapp-", 10, "-"},
-    {"sk_live_", 16, ""},             // Stripe keys
+    {"sk_live_", 16, ""},  // Stripe keys
     {"sk_test_", 16, ""},
     {"rk_live_", 16, ""},
     {"rk_test_", 16, ""},
     {"whsec_", 16, "+/="},
-    {"sk-", 20, "_-"},                // OpenAI, Anthropic
-    {"hf_", 30, ""},                  // Hugging Face
-    {"npm_", 36, ""},                 // npm
-    {"pypi-", 50, "_-"},              // PyPI
-    {"dop_v1_", 64, ""},              // DigitalOcean
-    {"SG.", 60, "_-."},               // SendGrid
-    {"hvs.", 24, "_-"},               // Vault
-    {"dapi", 32, ""},                 // Databricks
-    {"shpat_", 32, ""},               // Shopify
-    {"AccountKey=", 86, "+/="},       // Azure Storage
+    {"sk-", 20, "_-"},           // OpenAI, Anthropic
+    {"hf_", 30, ""},             // Hugging Face
+    {"npm_", 36, ""},            // npm
+    {"pypi-", 50, "_-"},         // PyPI
+    {"dop_v1_", 64, ""},         // DigitalOcean
+    {"SG.", 60, "_-."},          // SendGrid
+    {"hvs.", 24, "_-"},          // Vault
+    {"dapi", 32, ""},            // Databricks
+    {"shpat_", 32, ""},          // Shopify
+    {"AccountKey=", 86, "+/="},  // Azure Storage
 };
 
-/// Looks at one place of a text at a time. Each function gives the end of what begins there, or `at`.
+/// Looks at one place of a text at a time. Each function gives the end of what begins there, or
+/// `at`.
 class Finder {
   public:
     Finder(std::string_view text, DetectorSet detectors) : text_(text), detectors_(detectors) {
@@ -138,8 +139,8 @@ class Finder {
     bool word_at(std::size_t at) const { return at < text_.size() && word(text_[at]); }
     bool digit_at(std::size_t at) const { return at < text_.size() && digit(text_[at]); }
 
-    /// The size of the character at `at` if it may stand in the local part of an address, else 0. RFC 5322 allows more signs
-    /// than are in use; RFC 6531 letters of all scripts.
+    /// The size of the character at `at` if it may stand in the local part of an address, else 0.
+    /// RFC 5322 allows more signs than are in use; RFC 6531 letters of all scripts.
     std::size_t local_size(std::size_t at) const {
         const char c = text_[at];
         if (word(c) || c == '.' || c == '%' || c == '+' || c == '-') return 1;
@@ -245,7 +246,8 @@ class Finder {
         constexpr std::size_t least = 15;
         constexpr std::size_t most = 34;
         constexpr std::size_t group_size = 4;
-        if (!(letter(peek(begin)) && letter(peek(begin + 1)) && digit_at(begin + 2) && digit_at(begin + 3)))
+        if (!(letter(peek(begin)) && letter(peek(begin + 1)) && digit_at(begin + 2) &&
+              digit_at(begin + 3)))
             return begin;
         std::size_t found = begin;
         std::size_t at = begin;
@@ -258,7 +260,8 @@ class Finder {
             }
             if (count > most || word_at(at)) break;
             if (count >= least && iban_checks(begin, at)) found = at;
-            // Printed in groups of four; the last one may be shorter. Another group of capitals may belong to it.
+            // Printed in groups of four; the last one may be shorter. Another group of capitals may
+            // belong to it.
             if (at - group != group_size || peek(at) != ' ') break;
             const char next = peek(at + 1);
             if (!digit(next) && !(next >= 'A' && next <= 'Z')) break;
@@ -277,15 +280,17 @@ class Finder {
         for (std::size_t k = 0; k < form.size(); ++k)
             if (form[k] == 'd' ? !digit_at(begin + k) : peek(begin + k) != separator) return begin;
         const std::size_t end = begin + form.size();
-        const auto within = [&](std::size_t from, std::size_t count) { return text_.substr(begin + from, count); };
+        const auto within = [&](std::size_t from, std::size_t count) {
+            return text_.substr(begin + from, count);
+        };
         if (within(0, 3) == "000" || within(4, 2) == "00" || within(7, 4) == "0000") return begin;
         if (word_at(end) || (peek(end) == '-' && digit_at(end + 1))) return begin;
         if (begin >= 2 && text_[begin - 1] == '-' && digit(text_[begin - 2])) return begin;
         return end;
     }
 
-    /// A number of groups of digits. International (E.164: up to 15 digits) after `+` or `00`; national with an area code in
-    /// parentheses, as NNN-NNN-NNNN, or with a trunk prefix 0.
+    /// A number of groups of digits. International (E.164: up to 15 digits) after `+` or `00`;
+    /// national with an area code in parentheses, as NNN-NNN-NNNN, or with a trunk prefix 0.
     std::size_t phone(std::size_t begin) const {
         constexpr std::size_t most_groups = 8;
         std::array<std::size_t, most_groups> sizes{};
@@ -323,7 +328,8 @@ class Finder {
             at = next;
         }
         if (groups == 0) return begin;
-        const bool international = plus || (sizes[0] >= 4 && text_.substr(begin, 2) == "00" && peek(begin + 2) != '0');
+        const bool international =
+            plus || (sizes[0] >= 4 && text_.substr(begin, 2) == "00" && peek(begin + 2) != '0');
         // Longest first; what follows may be another number.
         for (; groups > 0; --groups) {
             std::size_t digits = 0;
@@ -333,10 +339,12 @@ class Finder {
             if (international && digits >= 8 && digits <= (plus ? 15U : 17U)) return end;
             const bool american =
                 (groups == 3 && sizes[0] == 3 && sizes[1] == 3 && sizes[2] == 4) ||
-                (groups == 4 && sizes[0] == 1 && text_[begin] == '1' && sizes[1] == 3 && sizes[2] == 3 && sizes[3] == 4);
+                (groups == 4 && sizes[0] == 1 && text_[begin] == '1' && sizes[1] == 3 &&
+                 sizes[2] == 3 && sizes[3] == 4);
             if (american) return end;
             if (parenthesis && groups >= 2 && digits >= 8 && digits <= 12) return end;
-            const bool trunk = text_[begin] == '0' && groups >= 2 && sizes[0] >= 3 && sizes[0] <= 5 && !dots;
+            const bool trunk = text_[begin] == '0' && peek(begin + 1) != '0' && groups >= 2 &&
+                               sizes[0] >= 3 && sizes[0] <= 5 && !dots;
             if (trunk && digits >= 9 && digits <= 12) return end;
         }
         return begin;
@@ -356,7 +364,8 @@ class Finder {
             if (peek(at) != '.') break;
             ++at;
         }
-        // Signed (RFC 7515): header, claims, signature, which an unsecured token leaves empty. Encrypted (RFC 7516): five parts.
+        // Signed (RFC 7515): header, claims, signature, which an unsecured token leaves empty.
+        // Encrypted (RFC 7516): five parts.
         if (parts == 5 && ends[4] > starts[4]) return ends[4];
         if (parts >= 3 && text_.substr(starts[1]).starts_with("eyJ")) return ends[2];
         return begin;
@@ -368,8 +377,8 @@ class Finder {
             if (!here.starts_with(form.prefix)) continue;
             std::size_t end = begin + form.prefix.size();
             const std::size_t first = end;
-            while (end < text_.size() &&
-                   (digit(text_[end]) || letter(text_[end]) || form.also.find(text_[end]) != std::string_view::npos))
+            while (end < text_.size() && (digit(text_[end]) || letter(text_[end]) ||
+                                          form.also.find(text_[end]) != std::string_view::npos))
                 ++end;
             // A full stop ends the sentence, not the key.
             while (end > first && text_[end - 1] == '.') --end;

@@ -1,7 +1,8 @@
 #pragma once
 
-// Finds personal data and secrets in free text by their shape: a net under the column rules, never instead of them.
-// Whole tokens only (a digit run inside a longer one is none), the longest match at a place wins.
+// Finds personal data and secrets in free text by their shape: a net under the column rules, never
+// instead of them. Whole tokens only (a digit run inside a longer one is none), the longest match
+// at a place wins.
 
 #include <cstdint>
 #include <initializer_list>
@@ -14,12 +15,15 @@ namespace dbguard::masking {
 
 enum class Detector : std::uint8_t {
     email,
-    credit_card,  ///< 13 to 19 digits, single blanks or hyphens between them, Luhn check digit (ISO/IEC 7812-1)
+    credit_card,  ///< 13 to 19 digits, single blanks or hyphens between them, Luhn check digit
+                  ///< (ISO/IEC 7812-1)
     iban,         ///< ISO 13616, remainder 1 modulo 97; blanks between groups of four
-    ssn,          ///< NNN-NN-NNNN of the United States by hyphens or blanks, no part all zeros; 9NN too: tax numbers
-    phone,        ///< E.164 with its plus sign, or a national number in separated groups
-    jwt,          ///< three base64url parts, the first two beginning with `{"` (RFC 7519)
-    cloud_key,    ///< access keys and tokens that their issuer marks with a prefix (AWS, Google, GitHub, Slack, …)
+    ssn,    ///< NNN-NN-NNNN of the United States by hyphens or blanks, no part all zeros; 9NN too:
+            ///< tax numbers
+    phone,  ///< E.164 with its plus sign, or a national number in separated groups
+    jwt,    ///< three base64url parts, the first two beginning with `{"` (RFC 7519)
+    cloud_key,    ///< access keys and tokens that their issuer marks with a prefix (AWS, Google,
+                  ///< GitHub, Slack, …)
     private_key,  ///< a PEM block of a private key, header to footer (or to the end of the text)
 };
 

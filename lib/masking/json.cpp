@@ -1,5 +1,5 @@
-// Masks inside json: strings and numbers are replaced where they stand, every other byte stays (RFC 8259). Works without
-// recursion, so that deeply nested values need no stack.
+// Masks inside json: strings and numbers are replaced where they stand, every other byte stays (RFC
+// 8259). Works without recursion, so that deeply nested values need no stack.
 
 #include <cstdint>
 #include <vector>
@@ -52,7 +52,8 @@ class Walker {
     }
     void blanks() {
         std::size_t end = at_;
-        while (end < text_.size() && (text_[end] == ' ' || text_[end] == '\t' || text_[end] == '\n' || text_[end] == '\r'))
+        while (end < text_.size() && (text_[end] == ' ' || text_[end] == '\t' ||
+                                      text_[end] == '\n' || text_[end] == '\r'))
             ++end;
         copy(end - at_);
     }
@@ -60,7 +61,8 @@ class Walker {
     /// A scalar, or the beginning of a container.
     bool value(Member member) {
         const char c = peek();
-        const bool null = member.masked && context_.mask.function == Function::null && !context_.only_matches;
+        const bool null =
+            member.masked && context_.mask.function == Function::null && !context_.only_matches;
         if (c == '{' || c == '[') {
             Container container{c == '{', false, std::move(member), keep};
             if (null) container.null_at = out_.size();
@@ -157,7 +159,8 @@ class Walker {
         return true;
     }
 
-    /// Finds the end of the string that begins here. False: it has none, or holds a bare control character.
+    /// Finds the end of the string that begins here. False: it has none, or holds a bare control
+    /// character.
     bool find_string_end() {
         if (peek() != '"') return false;
         for (std::size_t end = at_ + 1; end < text_.size(); ++end) {
@@ -213,8 +216,8 @@ class Walker {
         return value;
     }
 
-    /// The string that begins here, which is not consumed; sets string_end_. False: no json string. decodable_ is false
-    /// when its escapes do not make a text of the client's encoding.
+    /// The string that begins here, which is not consumed; sets string_end_. False: no json string.
+    /// decodable_ is false when its escapes do not make a text of the client's encoding.
     bool decode_string(std::string& into) {
         decodable_ = true;
         if (!find_string_end()) return false;
@@ -225,14 +228,30 @@ class Walker {
             if (escape == last) break;
             at = escape + 2;
             switch (text_[escape + 1]) {
-                case '"': into.push_back('"'); break;
-                case '\\': into.push_back('\\'); break;
-                case '/': into.push_back('/'); break;
-                case 'b': into.push_back('\b'); break;
-                case 'f': into.push_back('\f'); break;
-                case 'n': into.push_back('\n'); break;
-                case 'r': into.push_back('\r'); break;
-                case 't': into.push_back('\t'); break;
+                case '"':
+                    into.push_back('"');
+                    break;
+                case '\\':
+                    into.push_back('\\');
+                    break;
+                case '/':
+                    into.push_back('/');
+                    break;
+                case 'b':
+                    into.push_back('\b');
+                    break;
+                case 'f':
+                    into.push_back('\f');
+                    break;
+                case 'n':
+                    into.push_back('\n');
+                    break;
+                case 'r':
+                    into.push_back('\r');
+                    break;
+                case 't':
+                    into.push_back('\t');
+                    break;
                 case 'u': {
                     const int unit = hex4(at);
                     if (unit < 0) return false;
@@ -240,13 +259,15 @@ class Walker {
                     if (!append_unit(static_cast<char32_t>(unit), at, into)) decodable_ = false;
                     break;
                 }
-                default: return false;
+                default:
+                    return false;
             }
         }
         return true;
     }
 
-    /// A UTF-16 code unit, with the second half of a pair that follows at `at`. False: no character.
+    /// A UTF-16 code unit, with the second half of a pair that follows at `at`. False: no
+    /// character.
     bool append_unit(char32_t unit, std::size_t& at, std::string& into) const {
         if (unit >= 0xd800 && unit < 0xdc00 && text_.substr(at, 2) == "\\u") {
             const int second = hex4(at + 2);
@@ -268,13 +289,27 @@ class Walker {
         out_.push_back('"');
         for (const char c : value) {
             switch (c) {
-                case '"': out_.append("\\\""); break;
-                case '\\': out_.append("\\\\"); break;
-                case '\b': out_.append("\\b"); break;
-                case '\f': out_.append("\\f"); break;
-                case '\n': out_.append("\\n"); break;
-                case '\r': out_.append("\\r"); break;
-                case '\t': out_.append("\\t"); break;
+                case '"':
+                    out_.append("\\\"");
+                    break;
+                case '\\':
+                    out_.append("\\\\");
+                    break;
+                case '\b':
+                    out_.append("\\b");
+                    break;
+                case '\f':
+                    out_.append("\\f");
+                    break;
+                case '\n':
+                    out_.append("\\n");
+                    break;
+                case '\r':
+                    out_.append("\\r");
+                    break;
+                case '\t':
+                    out_.append("\\t");
+                    break;
                 default:
                     if (static_cast<unsigned char>(c) < 0x20) {
                         out_.append("\\u00");

@@ -9,10 +9,14 @@ namespace dbguard::masking {
 namespace {
 
 constexpr std::pair<std::string_view, Function> plain_functions[] = {
-    {"null", Function::null},       {"redact", Function::redact},
-    {"replace", Function::replace}, {"hash", Function::hash},
-    {"email", Function::email},     {"keep", Function::keep},
-    {"zero", Function::zero},       {"date(year)", Function::date_year},
+    {"null", Function::null},
+    {"redact", Function::redact},
+    {"replace", Function::replace},
+    {"hash", Function::hash},
+    {"email", Function::email},
+    {"keep", Function::keep},
+    {"zero", Function::zero},
+    {"date(year)", Function::date_year},
     {"date(month)", Function::date_month},
 };
 constexpr std::pair<std::string_view, Function> counted_functions[] = {
@@ -23,7 +27,8 @@ constexpr std::pair<std::string_view, Function> counted_functions[] = {
 
 std::optional<std::uint64_t> number(std::string_view digits) {
     std::uint64_t value = 0;
-    const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    const auto [end, failure] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (failure != std::errc() || end != digits.data() + digits.size()) return {};
     return value;
 }
@@ -31,24 +36,32 @@ std::optional<std::uint64_t> number(std::string_view digits) {
 /// Strictest first: policy language, "Semantics", rule 8.
 int rank(Function function) {
     switch (function) {
-        case Function::null: return 0;
-        case Function::redact: return 1;
-        case Function::replace: return 2;
-        case Function::hash: return 3;
+        case Function::null:
+            return 0;
+        case Function::redact:
+            return 1;
+        case Function::replace:
+            return 2;
+        case Function::hash:
+            return 3;
         case Function::zero:
         case Function::bucket:
         case Function::date_year:
-        case Function::date_month: return 4;
+        case Function::date_month:
+            return 4;
         case Function::email:
         case Function::first:
         case Function::last:
-        case Function::partial: return 5;
-        case Function::keep: return 6;
+        case Function::partial:
+            return 5;
+        case Function::keep:
+            return 6;
     }
     return 0;
 }
 
-/// Two functions of one rank: the one that shows no more than either, where one is that; else redact.
+/// Two functions of one rank: the one that shows no more than either, where one is that; else
+/// redact.
 void combine(Mask& into, const Mask& other) {
     const bool same = into.function == other.function;
     switch (into.function) {
@@ -68,7 +81,8 @@ void combine(Mask& into, const Mask& other) {
             return;
         case Function::date_year:
         case Function::date_month:
-            if (other.function != Function::date_year && other.function != Function::date_month) break;
+            if (other.function != Function::date_year && other.function != Function::date_month)
+                break;
             if (!same) into.function = Function::date_year;
             return;
         default:
@@ -132,7 +146,8 @@ std::string text(const Mask& mask) {
     if (mask.function == Function::partial)
         return "partial(" + std::to_string(mask.a) + "," + std::to_string(mask.b) + ")";
     for (const auto& [name, function] : counted_functions)
-        if (mask.function == function) return std::string(name) + "(" + std::to_string(mask.a) + ")";
+        if (mask.function == function)
+            return std::string(name) + "(" + std::to_string(mask.a) + ")";
     return {};
 }
 

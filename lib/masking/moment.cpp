@@ -1,8 +1,9 @@
 // Masks over dates and times: zero and date(…); every other function makes them NULL.
 //
-// Texts are read and written as DateStyle says (PostgreSQL source, datetime.c, EncodeDateOnly, EncodeDateTime). Results that
-// belong to a zone are in UTC and say so: the instant is right whatever TimeZone is. A zone that is spelled by an
-// abbreviation other than UTC's names no certain instant, so such a value is not understood.
+// Texts are read and written as DateStyle says (PostgreSQL source, datetime.c, EncodeDateOnly,
+// EncodeDateTime). Results that belong to a zone are in UTC and say so: the instant is right
+// whatever TimeZone is. A zone that is spelled by an abbreviation other than UTC's names no certain
+// instant, so such a value is not understood.
 
 #include <array>
 #include <charconv>
@@ -20,7 +21,8 @@ using DateStyle = Settings::DateStyle;
 
 constexpr std::int64_t day_microseconds = 86'400'000'000;
 constexpr std::int64_t postgres_epoch_days = 10957;  ///< 2000-01-01 counted from 1970-01-01
-/// 4714-11-24 BC, Julian day 0: the first of date and timestamp (PostgreSQL manual, "Date/Time Types").
+/// 4714-11-24 BC, Julian day 0: the first of date and timestamp (PostgreSQL manual, "Date/Time
+/// Types").
 constexpr std::int64_t first_day = -2440588;
 
 /// Astronomical year: 0 is 1 BC.
@@ -30,14 +32,16 @@ struct Date {
     unsigned day = 1;
 };
 
-// Days from 1970-01-01 in the proleptic Gregorian calendar and back, by counting years from 1 March in eras of 400 years.
+// Days from 1970-01-01 in the proleptic Gregorian calendar and back, by counting years from 1 March
+// in eras of 400 years.
 std::int64_t days_of(const Date& date) {
     const std::int64_t year = date.year - (date.month <= 2 ? 1 : 0);
     const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
     const std::int64_t year_of_era = year - era * 400;
     const std::int64_t month = (date.month + 9) % 12;
     const std::int64_t day_of_year = (153 * month + 2) / 5 + date.day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 
 Date date_of(std::int64_t days) {
@@ -46,7 +50,8 @@ Date date_of(std::int64_t days) {
     const std::int64_t day_of_era = days - era * 146097;
     const std::int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const std::int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const std::int64_t month = (5 * day_of_year + 2) / 153;
     Date date;
     date.month = static_cast<unsigned>(month < 10 ? month + 3 : month - 9);
@@ -55,7 +60,8 @@ Date date_of(std::int64_t days) {
     return date;
 }
 
-/// The first day of the date's year or month, or 1970-01-01. Empty: before the first day that the types have.
+/// The first day of the date's year or month, or 1970-01-01. Empty: before the first day that the
+/// types have.
 std::optional<Date> floor_of(const Context& context, Date date) {
     if (context.mask.function == Function::zero) return Date{};
     if (context.mask.function == Function::date_year) date.month = 1;
@@ -64,12 +70,25 @@ std::optional<Date> floor_of(const Context& context, Date date) {
     return date;
 }
 
-// ---- texts ------------------------------------------------------------------------------------------------------
+// ---- texts
+// ------------------------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, 12> months = {
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
 };
-constexpr std::array<std::string_view, 7> weekdays = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+constexpr std::array<std::string_view, 7> weekdays = {
+    "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
 
 /// Reads a text from front to back; after a failure everything fails.
 class Scanner {
@@ -78,7 +97,8 @@ class Scanner {
 
     std::int64_t digits(std::size_t least, std::size_t most) {
         std::size_t count = 0;
-        while (count < rest_.size() && count < most && rest_[count] >= '0' && rest_[count] <= '9') ++count;
+        while (count < rest_.size() && count < most && rest_[count] >= '0' && rest_[count] <= '9')
+            ++count;
         std::int64_t value = 0;
         if (count < least) return fail();
         std::from_chars(rest_.data(), rest_.data() + count, value);
@@ -140,7 +160,9 @@ void scan_numeric_date(Scanner& in, const Settings& settings, Date& date) {
         return;
     }
     const bool german = settings.date_style == DateStyle::german;
-    const std::string_view between = german ? "." : settings.date_style == DateStyle::sql ? "/" : "-";
+    const std::string_view between = german                                  ? "."
+                                     : settings.date_style == DateStyle::sql ? "/"
+                                                                             : "-";
     const auto first = static_cast<unsigned>(in.digits(2, 2));
     in.literal(between);
     const auto second = static_cast<unsigned>(in.digits(2, 2));
@@ -184,7 +206,8 @@ bool scan(std::string_view text, const Settings& settings, bool with_time, Momen
         in.skip_rest();
     }
     const Date& date = moment.date;
-    if (!in.done() || date.month < 1 || date.month > 12 || date.day < 1 || date.day > 31) return false;
+    if (!in.done() || date.month < 1 || date.month > 12 || date.day < 1 || date.day > 31)
+        return false;
     if (before_christ) moment.date.year = 1 - moment.date.year;
     return true;
 }
@@ -220,7 +243,11 @@ void append_number(std::int64_t value, std::size_t width, std::string& out) {
 }
 
 void append_moment(
-    const Date& date, const Settings& settings, bool with_time, std::string_view zone, std::string& out
+    const Date& date,
+    const Settings& settings,
+    bool with_time,
+    std::string_view zone,
+    std::string& out
 ) {
     const bool before_christ = date.year <= 0;
     const std::int64_t year = before_christ ? 1 - date.year : date.year;
@@ -280,11 +307,14 @@ bool mask_text(const Context& context, Kind kind, std::string_view value, std::s
     }
     const auto result = floor_of(context, moment.date);
     if (!result) return false;
-    append_moment(*result, settings, with_time, with_zone ? utc_like(moment.zone, settings) : "", out);
+    append_moment(
+        *result, settings, with_time, with_zone ? utc_like(moment.zone, settings) : "", out
+    );
     return true;
 }
 
-// ---- binary -----------------------------------------------------------------------------------------------------
+// ---- binary
+// -----------------------------------------------------------------------------------------------------
 
 /// Days or microseconds since 2000-01-01; the largest and smallest numbers are the infinities.
 bool mask_binary(const Context& context, Kind kind, std::string_view value, std::string& out) {
@@ -313,7 +343,8 @@ bool mask_binary(const Context& context, Kind kind, std::string_view value, std:
 bool mask_time(const Context& context, Kind kind, Format format, std::string& out) {
     if (context.mask.function != Function::zero) return false;
     if (format == Format::binary) {
-        // time: microseconds; timetz: and seconds west of Greenwich; interval: microseconds, days, months
+        // time: microseconds; timetz: and seconds west of Greenwich; interval: microseconds, days,
+        // months
         out.append(kind == Kind::time ? 8 : kind == Kind::timetz ? 12 : 16, '\0');
         return true;
     }
@@ -323,10 +354,18 @@ bool mask_time(const Context& context, Kind kind, Format format, std::string& ou
     }
     if (!context.settings.interval_style_known) return false;
     switch (context.settings.interval_style) {
-        case Settings::IntervalStyle::postgres: out.append("00:00:00"); break;
-        case Settings::IntervalStyle::postgres_verbose: out.append("@ 0"); break;
-        case Settings::IntervalStyle::sql_standard: out.append("0"); break;
-        case Settings::IntervalStyle::iso_8601: out.append("PT0S"); break;
+        case Settings::IntervalStyle::postgres:
+            out.append("00:00:00");
+            break;
+        case Settings::IntervalStyle::postgres_verbose:
+            out.append("@ 0");
+            break;
+        case Settings::IntervalStyle::sql_standard:
+            out.append("0");
+            break;
+        case Settings::IntervalStyle::iso_8601:
+            out.append("PT0S");
+            break;
     }
     return true;
 }
@@ -334,10 +373,15 @@ bool mask_time(const Context& context, Kind kind, Format format, std::string& ou
 }  // namespace
 
 bool mask_moment(
-    const Context& context, const Type& type, Format format, std::string_view value, std::string& out
+    const Context& context,
+    const Type& type,
+    Format format,
+    std::string_view value,
+    std::string& out
 ) {
     const Function function = context.mask.function;
-    if (function != Function::zero && function != Function::date_year && function != Function::date_month)
+    if (function != Function::zero && function != Function::date_year &&
+        function != Function::date_month)
         return false;
     if (type.kind == Kind::time || type.kind == Kind::timetz || type.kind == Kind::interval)
         return mask_time(context, type.kind, format, out);

@@ -14,15 +14,16 @@
 namespace dbguard::masking {
 namespace {
 
-/// PostgreSQL's numeric has at most 131072 digits before and 16383 after the point (manual, "Numeric Types"); json text may
-/// spell longer ones, which no mask has to understand.
+/// PostgreSQL's numeric has at most 131072 digits before and 16383 after the point (manual,
+/// "Numeric Types"); json text may spell longer ones, which no mask has to understand.
 constexpr std::size_t most_digits = 150000;
 
-// ---- decimal numbers as digits ----------------------------------------------------------------------------------
+// ---- decimal numbers as digits
+// ----------------------------------------------------------------------------------
 
 struct Decimal {
     bool negative = false;
-    std::string digits;  ///< of the whole part; no leading zeros, "" is 0
+    std::string digits;     ///< of the whole part; no leading zeros, "" is 0
     bool fraction = false;  ///< something follows the point that is not 0
 };
 
@@ -31,7 +32,8 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 /// `-12.50`, `1.5e3`. False: anything else (NaN, Infinity), or too long.
 bool parse_decimal(std::string_view text, Decimal& number) {
     std::size_t at = 0;
-    if (at < text.size() && (text[at] == '-' || text[at] == '+')) number.negative = text[at++] == '-';
+    if (at < text.size() && (text[at] == '-' || text[at] == '+'))
+        number.negative = text[at++] == '-';
     std::string digits;
     std::size_t whole = 0;
     const std::size_t first = at;
@@ -46,7 +48,8 @@ bool parse_decimal(std::string_view text, Decimal& number) {
     if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
         ++at;
         if (at < text.size() && text[at] == '+') ++at;
-        const auto [end, failure] = std::from_chars(text.data() + at, text.data() + text.size(), exponent);
+        const auto [end, failure] =
+            std::from_chars(text.data() + at, text.data() + text.size(), exponent);
         if (failure != std::errc()) return false;
         at = static_cast<std::size_t>(end - text.data());
     }
@@ -84,7 +87,8 @@ void add(std::string& digits, __int128 amount) {
         digits[at] = static_cast<char>('0' + left);
         amount = carry;
     }
-    for (; amount > 0; amount /= 10) digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(amount % 10)));
+    for (; amount > 0; amount /= 10)
+        digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(amount % 10)));
     digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
 }
 
@@ -99,7 +103,8 @@ void floor_to(Decimal& number, std::uint64_t n) {
     if (number.digits.empty()) number.negative = false;
 }
 
-// ---- integers ---------------------------------------------------------------------------------------------------
+// ---- integers
+// ---------------------------------------------------------------------------------------------------
 
 template <class T>
 bool mask_integer(const Context& context, Format format, std::string_view value, std::string& out) {
@@ -112,7 +117,8 @@ bool mask_integer(const Context& context, Format format, std::string_view value,
             for (const char byte : value) bits = bits << 8 | static_cast<std::uint8_t>(byte);
             read = static_cast<T>(bits);
         } else {
-            const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), read);
+            const auto [end, failure] =
+                std::from_chars(value.data(), value.data() + value.size(), read);
             if (failure != std::errc() || end != value.data() + value.size()) return false;
         }
         const __int128 n = context.mask.a;
@@ -133,11 +139,12 @@ bool mask_integer(const Context& context, Format format, std::string_view value,
     return true;
 }
 
-// ---- floating point ---------------------------------------------------------------------------------------------
+// ---- floating point
+// ---------------------------------------------------------------------------------------------
 
-/// As float4out and float8out print: the shortest spelling that reads back, or with extra_float_digits below 1 that many
-/// digits fewer than the type's safe ones, with an exponent from 10^15 (float4: 10^6). Source: PostgreSQL source, float.c,
-/// d2s.c, f2s.c.
+/// As float4out and float8out print: the shortest spelling that reads back, or with
+/// extra_float_digits below 1 that many digits fewer than the type's safe ones, with an exponent
+/// from 10^15 (float4: 10^6). Source: PostgreSQL source, float.c, d2s.c, f2s.c.
 template <class T>
 void append_float(T number, int extra_float_digits, std::string& out) {
     std::array<char, 64> text{};
@@ -146,7 +153,9 @@ void append_float(T number, int extra_float_digits, std::string& out) {
     constexpr int digits = std::numeric_limits<T>::digits10;
     if (extra_float_digits <= 0) {
         const int precision = std::max(1, digits + extra_float_digits);
-        out.append(first, std::to_chars(first, last, number, std::chars_format::general, precision).ptr);
+        out.append(
+            first, std::to_chars(first, last, number, std::chars_format::general, precision).ptr
+        );
         return;
     }
     char* const end = std::to_chars(first, last, number, std::chars_format::scientific).ptr;
@@ -168,14 +177,17 @@ bool mask_float(const Context& context, Format format, std::string_view value, s
         if (format == Format::binary) {
             if (value.size() != sizeof(T)) return false;
             Bits bits = 0;
-            for (const char byte : value) bits = static_cast<Bits>(bits << 8 | static_cast<std::uint8_t>(byte));
+            for (const char byte : value)
+                bits = static_cast<Bits>(bits << 8 | static_cast<std::uint8_t>(byte));
             std::memcpy(&number, &bits, sizeof number);
         } else {
-            const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
+            const auto [end, failure] =
+                std::from_chars(value.data(), value.data() + value.size(), number);
             if (failure != std::errc() || end != value.data() + value.size()) return false;
         }
         if (!std::isfinite(number)) return false;
-        // fmod is exact, and so is the subtraction wherever the multiple can be written as a double.
+        // fmod is exact, and so is the subtraction wherever the multiple can be written as a
+        // double.
         const auto n = static_cast<double>(context.mask.a);
         double rest = std::fmod(static_cast<double>(number), n);
         if (rest < 0) rest += n;
@@ -194,11 +206,13 @@ bool mask_float(const Context& context, Format format, std::string_view value, s
     return true;
 }
 
-// ---- numeric ----------------------------------------------------------------------------------------------------
+// ---- numeric
+// ----------------------------------------------------------------------------------------------------
 
 constexpr std::uint16_t numeric_negative = 0x4000;
 
-/// ndigits, weight, sign, dscale, then ndigits groups of four digits: PostgreSQL source, numeric.c, numeric_send.
+/// ndigits, weight, sign, dscale, then ndigits groups of four digits: PostgreSQL source, numeric.c,
+/// numeric_send.
 bool read_numeric(std::string_view value, Decimal& number) {
     ByteReader reader(value);
     const std::uint16_t count = reader.u16();
@@ -237,7 +251,8 @@ void write_numeric(const Decimal& number, int scale, std::string& out) {
     writer.u16(static_cast<std::uint16_t>(scale));
     for (std::size_t group = 0; group < count; ++group) {
         unsigned value = 0;
-        for (const char c : digits.substr(4 * group, 4)) value = value * 10 + static_cast<unsigned>(c - '0');
+        for (const char c : digits.substr(4 * group, 4))
+            value = value * 10 + static_cast<unsigned>(c - '0');
         writer.u16(static_cast<std::uint16_t>(value));
     }
 }
@@ -253,11 +268,16 @@ bool fits(const Decimal& number, const Type& type) {
 }
 
 bool mask_numeric(
-    const Context& context, const Type& type, Format format, std::string_view value, std::string& out
+    const Context& context,
+    const Type& type,
+    Format format,
+    std::string_view value,
+    std::string& out
 ) {
     Decimal number;
     if (context.mask.function == Function::bucket) {
-        if (!(format == Format::binary ? read_numeric(value, number) : parse_decimal(value, number)))
+        if (!(format == Format::binary ? read_numeric(value, number) : parse_decimal(value, number)
+            ))
             return false;
         floor_to(number, context.mask.a);
         if (!fits(number, type)) return false;
@@ -276,10 +296,12 @@ bool mask_numeric(
     return true;
 }
 
-// ---- money ------------------------------------------------------------------------------------------------------
+// ---- money
+// ------------------------------------------------------------------------------------------------------
 
-/// A binary money is a count of the currency's smallest unit, which only the server's lc_monetary tells; the text has that
-/// locale's form. So zero is all that can be said: 0, and in text the value's own form with its digits taken out.
+/// A binary money is a count of the currency's smallest unit, which only the server's lc_monetary
+/// tells; the text has that locale's form. So zero is all that can be said: 0, and in text the
+/// value's own form with its digits taken out.
 bool mask_money(const Context& context, Format format, std::string_view value, std::string& out) {
     if (context.mask.function != Function::zero) return false;
     if (format == Format::binary) {
@@ -308,20 +330,32 @@ bool mask_money(const Context& context, Format format, std::string_view value, s
 }  // namespace
 
 bool mask_number(
-    const Context& context, const Type& type, Format format, std::string_view value, std::string& out
+    const Context& context,
+    const Type& type,
+    Format format,
+    std::string_view value,
+    std::string& out
 ) {
     const Function function = context.mask.function;
     if (function != Function::zero && function != Function::bucket) return false;
     if (function == Function::bucket && context.mask.a == 0) return false;
     switch (type.kind) {
-        case Kind::int2: return mask_integer<std::int16_t>(context, format, value, out);
-        case Kind::int4: return mask_integer<std::int32_t>(context, format, value, out);
-        case Kind::int8: return mask_integer<std::int64_t>(context, format, value, out);
-        case Kind::float4: return mask_float<float, std::uint32_t>(context, format, value, out);
-        case Kind::float8: return mask_float<double, std::uint64_t>(context, format, value, out);
-        case Kind::numeric: return mask_numeric(context, type, format, value, out);
-        case Kind::money: return mask_money(context, format, value, out);
-        default: return false;
+        case Kind::int2:
+            return mask_integer<std::int16_t>(context, format, value, out);
+        case Kind::int4:
+            return mask_integer<std::int32_t>(context, format, value, out);
+        case Kind::int8:
+            return mask_integer<std::int64_t>(context, format, value, out);
+        case Kind::float4:
+            return mask_float<float, std::uint32_t>(context, format, value, out);
+        case Kind::float8:
+            return mask_float<double, std::uint64_t>(context, format, value, out);
+        case Kind::numeric:
+            return mask_numeric(context, type, format, value, out);
+        case Kind::money:
+            return mask_money(context, format, value, out);
+        default:
+            return false;
     }
 }
 

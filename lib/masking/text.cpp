@@ -1,4 +1,5 @@
-// Masks over characters. A character is a Unicode code point; "covered" means that letters and digits become `*`.
+// Masks over characters. A character is a Unicode code point; "covered" means that letters and
+// digits become `*`.
 
 #include <algorithm>
 #include <limits>
@@ -40,7 +41,9 @@ struct Walk {
     std::string_view text;
     bool bytes = false;
 
-    std::size_t size_at(std::size_t at) const { return bytes ? 1 : character_at(text, at).size_bytes; }
+    std::size_t size_at(std::size_t at) const {
+        return bytes ? 1 : character_at(text, at).size_bytes;
+    }
     bool letter_at(std::size_t at) const {
         const auto byte = static_cast<unsigned char>(text[at]);
         if (byte < 0x80) return is_ascii_letter_or_digit(byte);
@@ -79,20 +82,31 @@ struct Walk {
     }
 };
 
-/// Whether the text can be read as characters, and how. Texts of encodings that are not known well enough cannot.
+/// Whether the text can be read as characters, and how. Texts of encodings that are not known well
+/// enough cannot.
 bool readable(const Context& context, std::string_view text, Walk& walk) {
     walk.text = text;
     walk.bytes = false;
     switch (context.settings.encoding) {
-        case Encoding::utf8: return is_valid_utf8(text);
-        case Encoding::single_byte: walk.bytes = true; return true;
+        case Encoding::utf8:
+            return is_valid_utf8(text);
+        case Encoding::single_byte:
+            walk.bytes = true;
+            return true;
         case Encoding::ascii_safe:
-        case Encoding::ascii_unsafe: return is_ascii(text);
+        case Encoding::ascii_unsafe:
+            return is_ascii(text);
     }
     return false;
 }
 
-bool ends(const Context& context, std::string_view text, std::uint64_t a, std::uint64_t b, std::string& out) {
+bool ends(
+    const Context& context,
+    std::string_view text,
+    std::uint64_t a,
+    std::uint64_t b,
+    std::string& out
+) {
     const std::size_t start = out.size();
     if (is_ascii(text)) {
         out.append(text);
@@ -152,19 +166,32 @@ bool hash(const Context& context, std::string_view text, std::string& out) {
 bool whole(const Context& context, std::string_view text, std::string& out) {
     const Mask& mask = context.mask;
     switch (mask.function) {
-        case Function::null: return false;
-        case Function::keep: out.append(text); return true;
-        case Function::replace: out.append("<REDACTED>"); return true;
-        case Function::zero: return true;
+        case Function::null:
+            return false;
+        case Function::keep:
+            out.append(text);
+            return true;
+        case Function::replace:
+            out.append("<REDACTED>");
+            return true;
+        case Function::zero:
+            return true;
         case Function::redact:
         case Function::bucket:
         case Function::date_year:
-        case Function::date_month: out.append("***"); return true;
-        case Function::hash: return hash(context, text, out);
-        case Function::email: return email(context, text, out);
-        case Function::first: return ends(context, text, mask.a, 0, out);
-        case Function::last: return ends(context, text, 0, mask.a, out);
-        case Function::partial: return ends(context, text, mask.a, mask.b, out);
+        case Function::date_month:
+            out.append("***");
+            return true;
+        case Function::hash:
+            return hash(context, text, out);
+        case Function::email:
+            return email(context, text, out);
+        case Function::first:
+            return ends(context, text, mask.a, 0, out);
+        case Function::last:
+            return ends(context, text, 0, mask.a, out);
+        case Function::partial:
+            return ends(context, text, mask.a, mask.b, out);
     }
     return false;
 }

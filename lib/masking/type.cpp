@@ -51,7 +51,8 @@ Type postgres_type(std::string_view name, std::uint32_t oid, std::int32_t modifi
         type.max_characters = static_cast<std::uint32_t>(declared);
     } else if (name == "numeric") {
         type.precision = declared >> 16 & 0xffff;
-        // 11 bits, two's complement: PostgreSQL 15 has scales from -1000 to 1000, older ones 0 to 1000.
+        // 11 bits, two's complement: PostgreSQL 15 has scales from -1000 to 1000, older ones 0 to
+        // 1000.
         type.scale = ((declared & 0x7ff) ^ 0x400) - 0x400;
     }
     return type;

@@ -1,7 +1,8 @@
 #pragma once
 
-// How a column's values are built, so far as masks need to know. Built from the catalogue by whoever knows it; a domain
-// is given as its base type (with the domain's own modifier). Engine-neutral names; MySQL adds kinds of its own.
+// How a column's values are built, so far as masks need to know. Built from the catalogue by
+// whoever knows it; a domain is given as its base type (with the domain's own modifier).
+// Engine-neutral names; MySQL adds kinds of its own.
 
 #include <cstdint>
 #include <memory>
@@ -65,11 +66,12 @@ struct Type {
     std::vector<Field> fields;
 };
 
-/// A base type of PostgreSQL by its name in pg_type (`int4`, `varchar`, `bpchar`, `timestamptz`, also the extensions'
-/// `citext` and `hstore`) and its type modifier (pg_attribute.atttypmod; -1: none). What has no such name, and everything
-/// whose inside must be looked up (enums, arrays, composites, ranges), comes as Kind::other with `oid`: fill those in
-/// yourself. The modifier of an array column belongs to its elements.
-/// The caller makes sure that the name means the server's own type (pg_catalog, or the extension's), not a namesake.
+/// A base type of PostgreSQL by its name in pg_type (`int4`, `varchar`, `bpchar`, `timestamptz`,
+/// also the extensions' `citext` and `hstore`) and its type modifier (pg_attribute.atttypmod; -1:
+/// none). What has no such name, and everything whose inside must be looked up (enums, arrays,
+/// composites, ranges), comes as Kind::other with `oid`: fill those in yourself. The modifier of an
+/// array column belongs to its elements. The caller makes sure that the name means the server's own
+/// type (pg_catalog, or the extension's), not a namesake.
 Type postgres_type(std::string_view name, std::uint32_t oid, std::int32_t modifier);
 
 }  // namespace dbguard::masking

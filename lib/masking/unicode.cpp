@@ -39,7 +39,9 @@ bool is_ascii(std::string_view text) {
         std::memcpy(&word, at, 8);
         if ((word & high_bits) != 0) return false;
     }
-    return std::all_of(at, at + left, [](char byte) { return static_cast<signed char>(byte) >= 0; });
+    return std::all_of(at, at + left, [](char byte) {
+        return static_cast<signed char>(byte) >= 0;
+    });
 }
 
 std::size_t count_characters(std::string_view utf8) {
@@ -57,8 +59,7 @@ Character character_at(std::string_view utf8, std::size_t at) {
     if (lead < 0xe0) return {(lead & 0x1f) << 6 | (byte(1) & 0x3f), 2};
     if (lead < 0xf0) return {(lead & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f), 3};
     return {
-        (lead & 0x07) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f), 4
-    };
+        (lead & 0x07) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f), 4};
 }
 
 void append_utf8(std::string& out, char32_t character) {

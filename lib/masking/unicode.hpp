@@ -1,6 +1,7 @@
 #pragma once
 
-// Characters for masks: UTF-8 in, Unicode categories L, M and N ("letters and digits") told apart from the rest.
+// Characters for masks: UTF-8 in, Unicode categories L, M and N ("letters and digits") told apart
+// from the rest.
 
 #include <cstddef>
 #include <cstdint>

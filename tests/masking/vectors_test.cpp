@@ -1,6 +1,7 @@
-// tests/vectors/masking.tsv: values as a PostgreSQL 15 server sent them, text (t) and binary (b), and what has to come instead.
-// The expectations come from an independent model of the mask functions. Columns: mask (`function`, `function|key,key`,
-// `function!detector,detector`), type, format, settings, value, result (`=` and the bytes, or NULL).
+// tests/vectors/masking.tsv: values as a PostgreSQL 15 server sent them, text (t) and binary (b),
+// and what has to come instead. The expectations come from an independent model of the mask
+// functions. Columns: mask (`function`, `function|key,key`, `function!detector,detector`), type,
+// format, settings, value, result (`=` and the bytes, or NULL).
 
 #include <doctest/doctest.h>
 
@@ -34,7 +35,8 @@ std::optional<std::string> bytes(std::string_view text) {
             out.push_back(text[at]);
             continue;
         }
-        out.push_back(static_cast<char>(std::stoi(std::string(text.substr(at + 2, 2)), nullptr, 16)));
+        out.push_back(static_cast<char>(std::stoi(std::string(text.substr(at + 2, 2)), nullptr, 16))
+        );
         at += 3;
     }
     return out;
@@ -50,12 +52,15 @@ Type type_of(std::string text) {
     }
     const auto open = text.find('(');
     const std::string name = text.substr(0, open);
-    const std::string arguments = open == std::string::npos ? "" : text.substr(open + 1, text.size() - open - 2);
+    const std::string arguments =
+        open == std::string::npos ? "" : text.substr(open + 1, text.size() - open - 2);
     if (name == "row") {
         type.kind = Kind::composite;
         for (const std::string& field : split(arguments, ',')) {
             const auto colon = field.find(':');
-            type.fields.push_back({field.substr(0, colon), std::make_shared<Type>(type_of(field.substr(colon + 1)))});
+            type.fields.push_back(
+                {field.substr(0, colon), std::make_shared<Type>(type_of(field.substr(colon + 1)))}
+            );
         }
         return type;
     }
@@ -82,13 +87,16 @@ Mask mask_of(const std::string& text) {
     const auto detectors = text.find('!');
     const auto keys = text.find('|');
     Mask mask = parse_mask(text.substr(0, std::min(detectors, keys))).value();
-    if (detectors != std::string::npos) mask.detectors = split(std::string_view(text).substr(detectors + 1), ',');
+    if (detectors != std::string::npos)
+        mask.detectors = split(std::string_view(text).substr(detectors + 1), ',');
     if (keys != std::string::npos)
-        for (const std::string& path : split(std::string_view(text).substr(keys + 1), ',')) mask.keys.push_back(split(path, '.'));
+        for (const std::string& path : split(std::string_view(text).substr(keys + 1), ','))
+            mask.keys.push_back(split(path, '.'));
     return mask;
 }
 
-/// A json text's events, so that two spellings compare equal and members keep their order and duplicates.
+/// A json text's events, so that two spellings compare equal and members keep their order and
+/// duplicates.
 struct Events : nlohmann::json_sax<nlohmann::json> {
     std::string text;
     bool put(const std::string& event) { return text.append(event).append("\n"), true; }
@@ -104,7 +112,9 @@ struct Events : nlohmann::json_sax<nlohmann::json> {
     bool end_object() override { return put("}"); }
     bool start_array(std::size_t) override { return put("["); }
     bool end_array() override { return put("]"); }
-    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+        return false;
+    }
 };
 
 std::string events(std::string_view json) {
@@ -127,7 +137,8 @@ TEST_CASE("values come out as the vectors say") {
         Masker masker{Secret("a key of thirty-two bytes, fixed!")};
         if (columns[3] != "-") {
             auto value = columns[3].substr(columns[3].find('=') + 1);
-            if (const auto slash = value.find('/'); slash != std::string::npos) value.replace(slash, 1, ", ");
+            if (const auto slash = value.find('/'); slash != std::string::npos)
+                value.replace(slash, 1, ", ");
             masker.set_parameter(columns[3].substr(0, columns[3].find('=')), value);
         }
         const Type type = type_of(columns[1]);
@@ -140,7 +151,11 @@ TEST_CASE("values come out as the vectors say") {
         }
         std::string out = "before ";
         const Applied applied = masker.apply(
-            mask_of(columns[0]), type, columns[2] == "b" ? Format::binary : Format::text, *value, out
+            mask_of(columns[0]),
+            type,
+            columns[2] == "b" ? Format::binary : Format::text,
+            *value,
+            out
         );
         REQUIRE(out.starts_with("before "));
         out.erase(0, 7);
