@@ -61,6 +61,8 @@ class PostgresConnection {
   private:
     explicit PostgresConnection(OpenSession open);
     Result<QueryResult> run(std::string_view request, Deadline deadline);
+    Result<QueryResult> answer(Deadline deadline);
+    Result<wire::postgres::FrameView> next_frame(Deadline deadline);
 
     ServerStream stream_;
     PostgresSession session_;

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "upstream/database_url.hpp"
+#include "wire/postgres/auth.hpp"
 #include "wire/postgres/error.hpp"
 #include "wire/postgres/frame.hpp"
 #include "wire/postgres/result.hpp"
@@ -78,13 +79,14 @@ class PostgresLogin {
     const std::string& leftover() const { return leftover_; }
 
   private:
-    enum class State : std::uint8_t { authentication, sasl_continue, sasl_final, sasl_done, parameters, ready };
+    enum class State : std::uint8_t { authentication, sasl_continue, sasl_final, answered, parameters, ready };
 
     Result<bool> message(const wire::postgres::FrameView& frame, std::string& out);
     Result<void> authentication(const wire::postgres::FrameView& frame, std::string& out);
-    Result<void> begin_sasl(const wire::postgres::FrameView& frame, std::string& out);
+    Result<void> begin_sasl(const wire::postgres::AuthenticationView& request, std::string& out);
     Result<void> negotiate(const wire::postgres::FrameView& frame);
-    Result<void> check_no_binding_required() const;
+    Result<void> answer_password(const wire::postgres::AuthenticationView& request, std::string& out);
+    Result<void> accept();
 
     PostgresLoginOptions options_;
     PostgresSession session_;

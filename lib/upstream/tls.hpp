@@ -29,16 +29,18 @@ using SslPtr = std::unique_ptr<SSL, SslDelete>;
 /// A client context for one server: trust, own certificate, resumable sessions. Shared by threads; outlives its SSL objects.
 class TlsContext {
   public:
-    /// Reads all files. `home` is the user's folder, where libpq's defaults lie; empty: no defaults.
-    /// Errors: bad_tls_file, bad_option. Must not be called for SslMode::disable.
-    static Result<std::shared_ptr<TlsContext>> make(const TlsSettings& settings, const std::string& home);
+    /// Reads all files. `host` is what the user named, not what it resolved to. `home` is the user's folder, where libpq's
+    /// defaults lie; empty: no defaults. Errors: bad_tls_file, bad_option. Must not be called for SslMode::disable.
+    static Result<std::shared_ptr<TlsContext>> make(
+        const TlsSettings& settings, const std::string& host, const std::string& home
+    );
     ~TlsContext();
     TlsContext(const TlsContext&) = delete;
     TlsContext& operator=(const TlsContext&) = delete;
 
     /// A client's SSL without a BIO, in connect state: SNI set (for names), the certificate's name or address checked where the
-    /// mode asks for it, an earlier session offered for resumption. `host` is what the user named, not what it resolved to.
-    Result<SslPtr> new_ssl(const std::string& host);
+    /// mode asks for it, an earlier session offered for resumption.
+    Result<SslPtr> new_ssl();
     /// What the mode came to: `require` with a root certificate is verify_ca, as in libpq.
     SslMode effective_mode() const;
 

@@ -69,6 +69,13 @@ void FrameReader::feed(std::string_view bytes) {
     buffer_.append(bytes);
 }
 
+std::string FrameReader::take_rest() {
+    auto rest = buffer_.substr(taken_);
+    buffer_.clear();
+    taken_ = 0;
+    return rest;
+}
+
 Result<std::optional<FrameView>> FrameReader::next() {
     const auto rest = std::string_view(buffer_).substr(taken_);
     FrameHeader header;

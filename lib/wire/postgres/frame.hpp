@@ -114,6 +114,8 @@ class FrameReader {
     Result<std::optional<FrameView>> next();
     /// What was fed and not yet returned: after a refused SSLRequest and the like nothing may be left.
     std::size_t buffered_bytes() const { return buffer_.size() - taken_; }
+    /// Hands out what was fed and not yet returned.
+    std::string take_rest();
 
   private:
     Sender sender_;
