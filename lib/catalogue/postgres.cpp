@@ -212,7 +212,7 @@ const std::string& load_query() {
                ", CASE WHEN l.lanname =# 'sql' THEN coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END" + t +
                " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid =# p.pronamespace"
                " JOIN pg_catalog.pg_language l ON l.oid =# p.prolang WHERE p.oid >=# 16384";
-        sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + nulls(9) +
+        sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + ", o.oprleft" + t + ", o.oprright" + t + nulls(7) +
                " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid =# o.oprnamespace WHERE o.oid >=# 16384";
         sql += " UNION ALL SELECT 'E', e.extname" + t + nulls(11) + " FROM pg_catalog.pg_extension e";
         return qualified(sql);
@@ -314,7 +314,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
                 break;
             }
             case 'O':
-                parts.operators.push_back({string(row[1]), string(row[2]), number<Id>(row[3])});
+                parts.operators.push_back({string(row[1]), string(row[2]), number<Id>(row[3]), number<Id>(row[4]), number<Id>(row[5])});
                 break;
             case 'E':
                 parts.extensions.push_back(string(row[1]));

@@ -91,6 +91,7 @@ struct Operator {
     std::string schema;
     std::string name;
     Id function = 0;
+    Id left = 0, right = 0;  ///< the types of its sides; 0: none
 };
 
 /// The session's own part of a name's meaning.

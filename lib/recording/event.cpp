@@ -117,7 +117,7 @@ void append_row(std::string& out, std::span<const std::optional<std::string_view
 }
 
 void append_members(std::string& out, const Head& event) {
-    out.append(",\"t\":\"head\",\"v\":1");
+    out.append(",\"t\":\"head\",\"v\":1,\"seal\":1");
     text_member(out, ",\"sid\":", event.session);
     time_member(out, event.at);
     optional_text(out, ",\"gw\":", event.gateway);
@@ -155,6 +155,7 @@ void append_members(std::string& out, const Head& event) {
 void append_members(std::string& out, const Statement& event) {
     out.append(",\"t\":\"stmt\"");
     time_member(out, event.at);
+    if (event.connection != 0) number_member(out, ",\"c\":", event.connection);
     text_member(out, ",\"tx\":", {&event.transaction, 1});
     text_member(out, ",\"proto\":", event.form);
     out.append(event.about);

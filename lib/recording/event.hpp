@@ -99,6 +99,7 @@ struct Parameter {
 /// A statement arrived and was decided.
 struct Statement {
     Time at;
+    std::uint32_t connection = 0;  ///< which of the session's connections, from 1; 0: it has only one
     char transaction = 'I';      ///< 'I', 'T', 'E' before it
     std::string_view form;       ///< simple, extended, function_call
     std::string_view about;      ///< from describe(); borrowed

@@ -42,6 +42,8 @@ struct Source {
 struct Output {
     std::string name;
     std::vector<Source> sources;
+    std::vector<std::string> functions;  ///< code outside the vetted list that the value passed through, as `schema.name`
+    bool may_fail = false;  ///< computing it may fail for some values: whether it does tells something about them
     bool opaque = false;
 
     bool operator==(const Output&) const = default;
@@ -65,6 +67,7 @@ struct Copy {
     ColumnId target;          ///< relation 0: no column of a table
     std::string target_name;  ///< for people
     std::vector<Source> sources;
+    std::vector<std::string> functions;  ///< as in Output
     bool opaque = false;
 
     bool operator==(const Copy&) const = default;
@@ -83,6 +86,7 @@ struct Statement {
     std::vector<Effect> effects;
     bool returns_rows = false;
     std::vector<Output> outputs;  ///< one a result column, when returns_rows
+    bool outputs_exact = true;    ///< false: how many columns come is not known (`*` over one of the server's own relations)
     std::vector<Filter> filters;
     std::vector<Copy> copies;
     std::vector<std::uint32_t> relations;  ///< every base relation it can reach, through views, rules, triggers, functions

@@ -1,0 +1,153 @@
+#include "policy/mask_decision.hpp"
+
+#include <algorithm>
+
+namespace dbguard::policy {
+namespace {
+
+using sql::Flow;
+
+// A rule that opens `call` for this very function vouches for what it gives.
+bool is_vouched_for(const Role& role, const std::string& function) {
+    const std::size_t dot = function.find('.');
+    const std::string schema = function.substr(0, dot);
+    const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
+    return std::any_of(role.rules.begin(), role.rules.end(), [&](const Rule& rule) {
+        if (rule.verdict == Verdict::deny || !rule.when) return false;
+        const bool opens = std::any_of(rule.classes.begin(), rule.classes.end(), [](sql::EffectClass opened) { return sql::inside(sql::EffectClass::call, opened); });
+        return opens && std::any_of(rule.when->functions.begin(), rule.when->functions.end(), [&](const ObjectPattern& pattern) {
+                   return matches_wildcard(pattern.schema, schema) && matches_wildcard(pattern.relation, name);
+               });
+    });
+}
+
+void refuse(Decision& decision, std::string rule, std::string reason, std::string fix) {
+    if (decision.verdict == Verdict::deny) return;
+    decision.verdict = Verdict::deny;
+    decision.rule = std::move(rule);
+    decision.reason = std::move(reason);
+    decision.fix = std::move(fix);
+}
+
+// The first of the functions that nobody vouches for.
+const std::string* unvouched(const Role& role, const std::vector<std::string>& functions) {
+    for (const std::string& function : functions)
+        if (!is_vouched_for(role, function)) return &function;
+    return nullptr;
+}
+
+class MaskDecision {
+  public:
+    MaskDecision(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, Decision& decision)
+        : statement_(statement), sensitivity_(sensitivity), role_(role), decision_(decision) {}
+
+    void run() {
+        outputs();
+        filters();
+        copies();
+        texts();
+    }
+
+  private:
+    void outputs() {
+        const auto& outputs = statement_.outputs;
+        decision_.masks.assign(outputs.size(), std::nullopt);
+        bool any = false;
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+            decision_.masks[i] = output(outputs[i]);
+            any = any || decision_.masks[i].has_value();
+        }
+        if (any && !statement_.outputs_exact)
+            refuse(decision_, "masks", "which of the result's columns are masked could not be told", "Name the columns instead of writing *.");
+        // Where nothing is masked, the number of columns does not matter.
+        if (!any) decision_.masks.clear();
+    }
+
+    std::optional<masking::Mask> output(const sql::Output& output) {
+        std::optional<masking::Mask> mask;
+        const SensitiveColumn* computed_from = nullptr;
+        for (const sql::Source& source : output.sources) {
+            const SensitiveColumn* column = sensitivity_.source(source);
+            if (column == nullptr || source.flow == Flow::existence) continue;
+            if (source.flow == Flow::identity) mask = mask ? masking::stricter(*mask, column->mask) : column->mask;
+            else if (computed_from == nullptr || column->derived > computed_from->derived) computed_from = column;
+        }
+        const std::string* code = unvouched(role_, output.functions);
+        if (output.opaque || code != nullptr) {
+            refuse(
+                decision_, "masks", "\"" + output.name + "\" " + (code != nullptr ? "comes from " + *code + ", whose code may read masked columns" : "may hold values of masked columns"),
+                code != nullptr ? "Read the tables directly, or have the policy allow that function by name." : "Read the tables directly."
+            );
+            return masking::Mask{};
+        }
+        if (computed_from != nullptr) {
+            if (computed_from->derived == Derived::deny || output.may_fail) {
+                refuse(
+                    decision_, computed_from->rule, "\"" + output.name + "\" is computed from the masked column " + computed_from->name,
+                    "Select " + computed_from->name.substr(computed_from->name.rfind('.') + 1) + " itself: it comes masked."
+                );
+            }
+            return masking::Mask{};   // null
+        }
+        return mask;
+    }
+
+    void filters() {
+        for (const sql::Filter& filter : statement_.filters) {
+            const SensitiveColumn* column = sensitivity_.source(filter.source);
+            if (column == nullptr || column->filter == Filter::allow) continue;
+            if (column->filter == Filter::equality && filter.use == sql::Filter::Use::equality && column->mask.keys.empty()) continue;
+            const bool equality = column->filter == Filter::equality;
+            refuse(
+                decision_, column->rule, "the masked column " + column->name + " decides which rows come, or in which order",
+                equality ? "Compare it for equality with a given value, or filter by another column." : "Filter and sort by another column."
+            );
+        }
+    }
+
+    void copies() {
+        for (const sql::Copy& copy : statement_.copies) {
+            const SensitiveColumn* target = sensitivity_.column(copy.target);
+            if (copy.opaque && sensitivity_.has_masks()) {
+                refuse(decision_, "masks", copy.target_name + " would take values that may come from masked columns", "Read the tables directly.");
+                continue;
+            }
+            for (const sql::Source& source : copy.sources) {
+                const SensitiveColumn* column = sensitivity_.source(source);
+                if (column == nullptr || source.flow == Flow::existence) continue;
+                // Into a column that is masked at least as strictly it stays hidden.
+                if (target != nullptr && column->mask.keys.empty() && masking::stricter(target->mask, column->mask) == target->mask) continue;
+                if (target != nullptr && target->mask == column->mask) continue;
+                refuse(decision_, column->rule, "the masked column " + column->name + " would be copied to " + copy.target_name, "Copy the other columns only.");
+            }
+            if (target == nullptr && sensitivity_.has_masks()) {
+                const std::string* code = unvouched(role_, copy.functions);
+                if (code != nullptr && copy.sources.empty())
+                    refuse(decision_, "masks", copy.target_name + " would take what " + *code + " gives, whose code may read masked columns", "Read the tables directly.");
+            }
+        }
+    }
+
+    void texts() {
+        if (!sensitivity_.has_masks() || sensitivity_.empty()) return;
+        using Kind = sql::StatementKind;
+        const Kind kind = statement_.kind;
+        // Deferred checks, and what cursors and prepared statements run, report later.
+        const bool later = kind == Kind::commit || kind == Kind::prepare_transaction || kind == Kind::execute || kind == Kind::fetch || kind == Kind::close_cursor;
+        decision_.hide_texts = later || statement_.runs_code || sensitivity_.touches(statement_.relations);
+    }
+
+    const sql::Statement& statement_;
+    const Sensitivity& sensitivity_;
+    const Role& role_;
+    Decision& decision_;
+};
+
+}  // namespace
+
+void decide_masks(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, Decision& decision) {
+    if (!sensitivity.has_masks()) return;
+    MaskDecision(statement, sensitivity, role, decision).run();
+}
+
+}  // namespace dbguard::policy

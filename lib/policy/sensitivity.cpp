@@ -1,0 +1,134 @@
+#include "policy/sensitivity.hpp"
+
+#include <algorithm>
+
+#include "sql/lineage.hpp"
+
+namespace dbguard::policy {
+namespace {
+
+using catalogue::Relation;
+using catalogue::RelationKind;
+
+bool is_index(const std::string& step) { return !step.empty() && step.find_first_not_of("0123456789") == std::string::npos; }
+
+// A member read overlaps a masked one when either holds the other.
+bool overlaps(const std::vector<std::string>& read, const std::vector<std::string>& masked) {
+    std::size_t i = 0;
+    for (const std::string& step : read) {
+        if (is_index(step)) continue;   // through an array to its elements
+        if (i == masked.size()) return true;
+        if (step != masked[i]) return false;
+        ++i;
+    }
+    return true;
+}
+
+}  // namespace
+
+Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect)
+    : has_masks_(!masks.empty()) {
+    if (masks.empty()) return;
+    std::unordered_set<std::uint64_t> decided;   // the policy has its own word for it
+    const auto key = [](const Relation& relation, const catalogue::Column& column) {
+        return static_cast<std::uint64_t>(relation.id) << 16 | static_cast<std::uint16_t>(column.number);
+    };
+    const auto name = [](const Relation& relation, const catalogue::Column& column) { return relation.schema + "." + relation.name + "." + column.name; };
+    for (const Relation& relation : snapshot.relations()) {
+        // A view has no values of its own: its columns are what its query reads.
+        for (const catalogue::Column& column : relation.columns) {
+            const ColumnRule rule = masks.column(relation.schema, relation.name, column.name, column.tags);
+            if (rule.named) decided.insert(key(relation, column));
+            if (!rule.mask || rule.mask->function == masking::Function::keep) continue;
+            columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule};
+        }
+    }
+    // Children and partitions carry their parents' masks; a few rounds for those of several levels.
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (const Relation& relation : snapshot.relations()) {
+            for (const catalogue::Id parent_id : relation.parents) {
+                const Relation* parent = snapshot.relation(parent_id);
+                if (parent == nullptr) continue;
+                for (const catalogue::Column& column : relation.columns) {
+                    const sql::ColumnId own{relation.id, column.number};
+                    if (columns_.contains(own) || decided.contains(key(relation, column))) continue;
+                    const catalogue::Column* above = parent->column(column.name);
+                    if (above == nullptr) continue;
+                    const auto found = columns_.find({parent->id, above->number});
+                    if (found == columns_.end()) continue;
+                    columns_[own] = found->second;
+                    changed = true;
+                }
+            }
+        }
+    }
+    // Stored copies: generated columns and materialized views. One masked column as it is, or alone in an expression, keeps
+    // its mask; several together are redacted.
+    const auto copy_mask = [&](const std::vector<sql::Source>& sources, bool opaque, SensitiveColumn& out) {
+        const SensitiveColumn* first = nullptr;
+        bool several = false;
+        for (const sql::Source& from : sources) {
+            const SensitiveColumn* found = source(from);
+            if (found == nullptr || from.flow == sql::Flow::existence) continue;
+            if (first == nullptr) {
+                first = found;
+                out = *found;
+            } else {
+                several = true;
+                out.derived = std::max(out.derived, found->derived);
+                out.filter = std::max(out.filter, found->filter);
+            }
+        }
+        if (first == nullptr && !opaque) return false;
+        const bool alone = sources.size() == 1 && !opaque && first->mask.keys.empty();
+        if (several || !alone) {
+            const bool nothing = first != nullptr && first->mask.function == masking::Function::null;
+            out.mask = {};
+            out.mask.function = nothing ? masking::Function::null : masking::Function::redact;
+        }
+        return true;
+    };
+    for (int round = 0; round < 4; ++round) {
+        bool changed = false;
+        for (const Relation& relation : snapshot.relations()) {
+            std::vector<sql::Lineage> lineage;
+            if (relation.kind == RelationKind::materialized_view) lineage = sql::lineage_of_stored_query(relation, {&snapshot, &context}, dialect);
+            for (std::size_t i = 0; i < relation.columns.size(); ++i) {
+                const catalogue::Column& column = relation.columns[i];
+                const sql::ColumnId own{relation.id, column.number};
+                if (columns_.contains(own) || decided.contains(key(relation, column))) continue;
+                sql::Lineage from;
+                if (relation.kind == RelationKind::materialized_view && i < lineage.size()) from = lineage[i];
+                else if (column.generated) from = sql::lineage_of_expression(relation, column.default_text, {&snapshot, &context}, dialect);
+                else continue;
+                SensitiveColumn copy;
+                copy.name = name(relation, column);
+                if (!copy_mask(from.sources, from.opaque, copy)) continue;
+                copy.name = name(relation, column);
+                columns_[own] = std::move(copy);
+                changed = true;
+            }
+        }
+        if (!changed) break;
+    }
+    for (const auto& [column, sensitive] : columns_) relations_.insert(column.relation);
+}
+
+const SensitiveColumn* Sensitivity::column(sql::ColumnId column) const {
+    const auto found = columns_.find(column);
+    return found == columns_.end() ? nullptr : &found->second;
+}
+
+const SensitiveColumn* Sensitivity::source(const sql::Source& source) const {
+    const SensitiveColumn* found = column(source.column);
+    if (found == nullptr || found->mask.keys.empty() || source.path.empty()) return found;
+    const bool any = std::any_of(found->mask.keys.begin(), found->mask.keys.end(), [&](const auto& masked) { return overlaps(source.path, masked); });
+    return any ? found : nullptr;
+}
+
+bool Sensitivity::touches(std::span<const std::uint32_t> relations) const {
+    return std::any_of(relations.begin(), relations.end(), [&](std::uint32_t relation) { return relations_.contains(relation); });
+}
+
+}  // namespace dbguard::policy

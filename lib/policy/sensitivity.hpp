@@ -1,0 +1,49 @@
+#pragma once
+
+// Which columns of a database are sensitive to a role: those its masks name, and those that carry their values without
+// being named (children and partitions, generated columns, materialized views). Made once a snapshot of the catalogue and
+// role; then pure look-ups.
+
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_set>
+
+#include "catalogue/snapshot.hpp"
+#include "policy/masks.hpp"
+#include "sql/analyze.hpp"
+#include "sql/statement.hpp"
+
+namespace dbguard::policy {
+
+struct SensitiveColumn {
+    masking::Mask mask;
+    Derived derived = Derived::deny;
+    Filter filter = Filter::deny;
+    std::string name;  ///< `public.customers.email`
+    std::string rule;  ///< `masks.pii[0]`
+};
+
+class Sensitivity {
+  public:
+    /// Nothing is sensitive.
+    Sensitivity() = default;
+    Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect);
+
+    /// Null: not sensitive. Borrowed.
+    const SensitiveColumn* column(sql::ColumnId column) const;
+    /// The same, where reading that member of it is harmless when the mask is for other members.
+    const SensitiveColumn* source(const sql::Source& source) const;
+    bool touches(std::span<const std::uint32_t> relations) const;
+    /// The role masks nothing here.
+    bool empty() const { return columns_.empty(); }
+    /// The role has masks, whether or not this database has such columns.
+    bool has_masks() const { return has_masks_; }
+
+  private:
+    std::map<sql::ColumnId, SensitiveColumn> columns_;
+    std::unordered_set<std::uint32_t> relations_;
+    bool has_masks_ = false;
+};
+
+}  // namespace dbguard::policy

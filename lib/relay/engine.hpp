@@ -1,0 +1,54 @@
+#pragma once
+
+// The real Session, and what the sessions of one role on one database share: compiled rules, catalogue snapshots, plans by
+// text, the recording, limits. No I/O, no clock, one thread.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/secret.hpp"
+#include "policy/policy.hpp"
+#include "recording/writer.hpp"
+#include "relay/session.hpp"
+
+namespace dbguard::relay {
+
+struct EngineOptions {
+    std::shared_ptr<const policy::Policy> policy;
+    std::string role;                               ///< must be one of the policy's
+    std::string session;                            ///< `s_8Q2M`
+    Secret mask_key;                                ///< for the mask `hash`; empty: a random one
+    std::shared_ptr<recording::Writer> recording;   ///< null: nothing is recorded
+    /// Each refusal, warning and (with `all`) each statement, one line for people: verdict, rule, reason, text.
+    std::function<void(policy::Verdict, const std::string& line)> decided;
+    bool report_all = false;
+    /// Bytes of texts and plans kept; the oldest half goes when it is reached.
+    std::size_t plan_cache_bytes = std::size_t{32} << 20;
+};
+
+/// What became of the session, for exit codes and summaries.
+struct Statistics {
+    std::uint64_t statements = 0;
+    std::uint64_t denied = 0;
+    std::uint64_t warned = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t rows = 0;
+    bool record_failed = false;
+};
+
+class Engine {
+  public:
+    virtual ~Engine() = default;
+    /// The engine of one client connection. The Engine must outlive it.
+    virtual std::unique_ptr<Session> session() = 0;
+    virtual const Statistics& statistics() const = 0;
+    /// Ends the recording. `why` as in Session::end().
+    virtual void close(std::string_view why, Session::Clock::time_point now) = 0;
+};
+
+/// Throws std::invalid_argument when the role is not in the policy.
+std::unique_ptr<Engine> make_engine(EngineOptions options);
+
+}  // namespace dbguard::relay

@@ -1,0 +1,494 @@
+#include "relay/guard_session.hpp"
+
+#include <algorithm>
+
+#include "base/crypto.hpp"
+
+namespace dbguard::relay {
+namespace {
+
+using policy::Verdict;
+
+// Another session's DDL is noticed after this long at the latest, at the next statement. doc/architecture.md says why that
+// is safe: columns are masked by their number, which no DDL changes.
+constexpr std::chrono::milliseconds check_names_every{500};
+
+constexpr std::size_t recorded_rows_bytes = 64 * 1024;
+
+std::string lower_case(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+std::string_view form_name(Form form) {
+    switch (form) {
+        case Form::simple: return "simple";
+        case Form::extended: return "extended";
+        case Form::function_call: return "function_call";
+    }
+    return "";
+}
+
+const RecordedPlan& recorded(const PlanRef& plan) { return static_cast<const RecordedPlan&>(*plan); }
+
+}  // namespace
+
+GuardSession::GuardSession(std::shared_ptr<Shared> shared)
+    : shared_(std::move(shared)), masker_(shared_->options.mask_key), connection_(++shared_->connections) {
+    records_rows_ = shared_->options.recording != nullptr && shared_->record.results == policy::RecordResults::masked;
+    if (!shared_->wants_names) {
+        context_ = shared_->context(nullptr, {});
+        stale_ = false;
+    }
+}
+
+// ---- names ----------------------------------------------------------------------------------------------------------
+
+bool GuardSession::names_are_known(Clock::time_point now) {
+    if (!shared_->wants_names) return true;
+    // In a failed transaction nothing can be asked, and nothing but its end can run.
+    if (status_ == 'E') return true;
+    if (!stale_ && now - checked_ >= check_names_every) stale_ = true;
+    if (stale_ && asking_ == Asking::nothing) {
+        asking_ = Asking::state;
+        checked_ = now;
+    }
+    return !stale_;
+}
+
+std::optional<Question> GuardSession::question() {
+    switch (asking_) {
+        case Asking::nothing: return {};
+        case Asking::state: return Question{catalogue::postgres::state_query()};
+        case Asking::digest: return Question{catalogue::postgres::digest_query()};
+        case Asking::load: return Question{catalogue::postgres::load_query()};
+        case Asking::function:
+            return Question{
+                "SELECT n.nspname::pg_catalog.text, p.proname::pg_catalog.text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n "
+                "ON n.oid OPERATOR(pg_catalog.=) p.pronamespace WHERE p.oid OPERATOR(pg_catalog.=) " +
+                std::to_string(function_asked_) + "::pg_catalog.oid"};
+    }
+    return {};
+}
+
+void GuardSession::use(const catalogue::SnapshotRef& snapshot) {
+    context_ = shared_->context(snapshot, names_);
+    types_.clear();
+    failed_names_.clear();
+    stale_ = false;
+    catalogue_changed_ = false;
+    asking_ = Asking::nothing;
+}
+
+void GuardSession::names_unknown(const std::string& why) {
+    failed_names_ = "the catalogue could not be read: " + why;
+    asking_ = Asking::nothing;
+    stale_ = false;
+    checked_ = {};   // ask again before the next statement
+}
+
+void GuardSession::answer(Answer answer) {
+    using namespace catalogue::postgres;
+    if (asking_ == Asking::nothing) return;
+    if (!answer.error.empty()) {
+        if (asking_ == Asking::function) {
+            shared_->built_in_functions[function_asked_] = "";
+            asking_ = Asking::nothing;
+            return;
+        }
+        return names_unknown("SQLSTATE " + answer.error);
+    }
+    switch (asking_) {
+        case Asking::state: {
+            auto state = read_state(answer.rows);
+            if (!state) return names_unknown(state.error().text());
+            names_ = std::move(state->context);
+            database_id_ = std::move(state->database_id);
+            next_transaction_ = std::move(state->next_transaction);
+            if (!catalogue_changed_ && names_.temp_schema.empty())
+                if (const auto* entry = shared_->catalogue.by_transaction(database_id_, next_transaction_)) return use(entry->snapshot);
+            asking_ = Asking::digest;
+            return;
+        }
+        case Asking::digest: {
+            auto digest = read_digest(answer.rows);
+            if (!digest) return names_unknown(digest.error().text());
+            digest_ = std::move(*digest);
+            if (auto* entry = shared_->catalogue.by_digest(database_id_, digest_)) {
+                entry->next_transaction = next_transaction_;
+                return use(entry->snapshot);
+            }
+            asking_ = Asking::load;
+            return;
+        }
+        case Asking::load: {
+            auto snapshot = read_load(answer.rows, names_);
+            if (!snapshot) return names_unknown(snapshot.error().text());
+            const auto& entry = shared_->catalogue.add({database_id_, digest_, next_transaction_, *snapshot, checked_});
+            return use(entry.snapshot);
+        }
+        case Asking::function: {
+            std::string name;
+            if (answer.rows.size() == 1 && answer.rows[0].size() == 2 && answer.rows[0][0] && answer.rows[0][1]) name = *answer.rows[0][0] + "." + *answer.rows[0][1];
+            shared_->built_in_functions[function_asked_] = name;
+            asking_ = Asking::nothing;
+            return;
+        }
+        case Asking::nothing: return;
+    }
+}
+
+// ---- plans ----------------------------------------------------------------------------------------------------------
+
+PlanRef GuardSession::cached(std::string_view text) {
+    PlanContext& context = *context_;
+    const std::string key(text);
+    if (const auto found = context.plans.find(key); found != context.plans.end()) return found->second;
+    PlanRef plan = shared_->make_plan(text, context);
+    context.plan_bytes += 2 * text.size() + 1024;
+    if (context.plan_bytes > shared_->options.plan_cache_bytes) {
+        context.plans.clear();
+        context.plan_bytes = 2 * text.size() + 1024;
+    }
+    if (2 * text.size() < shared_->options.plan_cache_bytes) context.plans.emplace(key, plan);
+    return plan;
+}
+
+PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
+    if (!names_are_known(now)) return nullptr;
+    if (context_ == nullptr) context_ = shared_->context(nullptr, {});
+    if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_);
+    if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_);
+    if (unsafe_text_) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_);
+    return cached(text);
+}
+
+PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_point now) {
+    if (!names_are_known(now)) return nullptr;
+    if (context_ == nullptr) context_ = shared_->context(nullptr, {});
+    std::string name;
+    const catalogue::Function* function = context_->snapshot == nullptr ? nullptr : context_->snapshot->function(function_oid);
+    if (function != nullptr) {
+        return shared_->function_plan(function->schema, function->name, *context_);
+    }
+    const auto known = shared_->built_in_functions.find(function_oid);
+    if (known == shared_->built_in_functions.end() && status_ != 'E') {
+        asking_ = Asking::function;
+        function_asked_ = function_oid;
+        return nullptr;
+    }
+    if (known == shared_->built_in_functions.end() || known->second.empty()) return shared_->unparsed_plan("function " + std::to_string(function_oid), "no such function is known", *context_);
+    const std::size_t dot = known->second.find('.');
+    return shared_->function_plan(known->second.substr(0, dot), known->second.substr(dot + 1), *context_);
+}
+
+// ---- what the server reports ------------------------------------------------------------------------------------------
+
+void GuardSession::parameter(std::string_view name, std::string_view value) {
+    masker_.set_parameter(name, value);
+    if (name == "standard_conforming_strings") unsafe_text_ = value != "on";
+    if (name == "search_path") stale_ = shared_->wants_names;
+}
+
+std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std::string_view value) {
+    sql::Statement set;
+    sql::Effect& effect = set.effects.emplace_back();
+    effect.effect_class = sql::EffectClass::session_set;
+    effect.setting = lower_case(name);
+    if (effect.setting == "role" || effect.setting == "session_authorization") effect.effect_class = sql::EffectClass::session_role;
+    effect.detail = std::string(value);
+    const policy::Decision decision = shared_->decide(set, {});
+    if (decision.verdict <= Verdict::warn || (shared_->shadow && !decision.reason.empty())) return {};
+    return refusal_of(decision);
+}
+
+void GuardSession::transaction_status(char status) {
+    // What SET and DDL did is undone, or kept, with the transaction.
+    if (status == 'I' && status_ != 'I' && changed_in_transaction_) {
+        stale_ = shared_->wants_names;
+        catalogue_changed_ = true;
+        changed_in_transaction_ = false;
+    }
+    status_ = status;
+}
+
+// ---- the statement ----------------------------------------------------------------------------------------------------
+
+GuardSession::Running* GuardSession::running(std::uint64_t number) {
+    for (Running& one : running_)
+        if (one.number == number) return &one;
+    return nullptr;
+}
+
+Session::Submitted GuardSession::submit(
+    const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now
+) {
+    const RecordedPlan& planned = recorded(plan);
+    Submitted out;
+    const auto& limits = shared_->role.limits;
+    if (limits.statements && shared_->statistics.statements >= *limits.statements) {
+        policy::Decision over;
+        over.rule = "limits";
+        over.reason = "this session has run its " + std::to_string(*limits.statements) + " statements";
+        over.fix = "Open another session.";
+        out.refusal = refusal_of(over);
+        out.refusal->sqlstate = "54000";
+        reject(plan, text, form, *out.refusal, now);
+        return out;
+    }
+    ++shared_->statistics.statements;
+    std::uint64_t number = shared_->statistics.statements;
+    if (auto* writer = shared_->options.recording.get()) {
+        std::vector<recording::Parameter> values;
+        values.reserve(parameters.size());
+        for (const auto& parameter : parameters) {
+            recording::Parameter value;
+            if (parameter) {
+                value.kind = planned.hides_values ? recording::Parameter::Kind::hidden : recording::Parameter::Kind::text;
+                if (!planned.hides_values) value.value = *parameter;
+            }
+            values.push_back(value);
+        }
+        recording::Statement event;
+        event.at = now;
+        event.connection = connection_;
+        event.transaction = status_;
+        event.form = form_name(form);
+        event.about = planned.about;
+        event.parameters = values;
+        event.sent = true;
+        number = writer->append(event);
+        if (writer->error()) {
+            shared_->statistics.record_failed = true;
+            out.end_session = true;
+            policy::Decision failed;
+            failed.rule = "record";
+            failed.reason = "the recording cannot be written (" + std::string(writer->error()->code) + "), so the statement does not run";
+            failed.fix = "Make room where recordings are kept.";
+            out.refusal = refusal_of(failed);
+            out.refusal->sqlstate = "58030";
+            return out;
+        }
+    }
+    out.number = number;
+    running_.push_back({number, now, 0, 0, 0, {}, 0});
+    if (planned.verdict == Verdict::warn) ++shared_->statistics.warned;
+    if (shared_->options.decided && (planned.verdict == Verdict::warn || shared_->options.report_all)) shared_->options.decided(planned.verdict, planned.line);
+    if (planned.changes_catalogue || planned.changes_settings) {
+        stale_ = shared_->wants_names;
+        catalogue_changed_ = catalogue_changed_ || planned.changes_catalogue;
+        changed_in_transaction_ = true;
+    }
+    return out;
+}
+
+void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) {
+    (void)text;
+    ++shared_->statistics.denied;
+    const RecordedPlan& planned = recorded(plan);
+    if (auto* writer = shared_->options.recording.get()) {
+        recording::Statement event;
+        event.at = now;
+        event.connection = connection_;
+        event.transaction = status_;
+        event.form = form_name(form);
+        event.about = planned.about;
+        const recording::LineNumber number = writer->append(event);
+        recording::Failed failed;
+        failed.statement = number;
+        failed.code = refusal.sqlstate;
+        failed.text = refusal.message;
+        writer->append(failed);
+    }
+    if (shared_->options.decided) shared_->options.decided(Verdict::deny, planned.verdict >= Verdict::approve ? planned.line : "deny: " + refusal.message);
+}
+
+void GuardSession::columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) {
+    auto* writer = shared_->options.recording.get();
+    if (writer == nullptr || shared_->record.results == policy::RecordResults::none || !shared_->record.results) return;
+    std::vector<std::string> texts;
+    texts.reserve(columns.size());
+    std::vector<recording::Column> listed;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        texts.push_back(i < masks.size() && masks[i] ? masking::text(*masks[i]) : "");
+        listed.push_back({columns[i].name, columns[i].type, columns[i].relation, columns[i].number, texts.back()});
+    }
+    writer->append(recording::Columns{number, listed});
+}
+
+Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number) const {
+    Origin out;
+    if (shared_->masks.empty() || relation == 0) return out;
+    if (context_ == nullptr || context_->snapshot == nullptr) {
+        out.known = false;
+        return out;
+    }
+    if (const policy::SensitiveColumn* column = context_->sensitivity.column({relation, number})) {
+        out.mask = column->mask;
+        return out;
+    }
+    // The server's own relations are not in the snapshot by number.
+    out.known = relation < 16384 || context_->snapshot->relation(relation) != nullptr;
+    return out;
+}
+
+const masking::Type& GuardSession::type(std::uint32_t type, std::int32_t modifier) const {
+    const auto key = std::pair(type, modifier);
+    auto found = types_.find(key);
+    if (found == types_.end()) found = types_.emplace(key, mask_type(type, modifier, context_ == nullptr ? nullptr : context_->snapshot.get())).first;
+    return found->second;
+}
+
+RowVerdict GuardSession::over_limit(std::string_view which, std::uint64_t allowed, Running& running) {
+    policy::Decision over;
+    over.rule = "limits";
+    over.reason = "the result is larger than " + std::to_string(allowed) + (which == "bytes" ? " bytes" : " rows");
+    over.fix = "Ask for less, with LIMIT or a narrower WHERE.";
+    limit_refusal_ = refusal_of(over);
+    limit_refusal_.sqlstate = "54000";
+    if (auto* writer = shared_->options.recording.get()) {
+        recording::Limit event;
+        event.statement = running.number;
+        event.at = running.began;
+        event.which = which;
+        event.allowed = allowed;
+        writer->append(event);
+    }
+    return shared_->role.limits.over == policy::Over::cut ? RowVerdict::cut : RowVerdict::stop;
+}
+
+RowVerdict GuardSession::rows(std::uint64_t number, std::uint64_t count, std::uint64_t bytes) {
+    Running* one = running(number);
+    if (one == nullptr) return RowVerdict::forward;
+    const auto& limits = shared_->role.limits;
+    if (limits.rows && one->rows + count > *limits.rows) return over_limit("rows", *limits.rows, *one);
+    if (limits.bytes && one->bytes + bytes > *limits.bytes) return over_limit("bytes", *limits.bytes, *one);
+    if (limits.session_rows && shared_->session_rows + count > *limits.session_rows) return over_limit("session_rows", *limits.session_rows, *one);
+    one->rows += count;
+    one->bytes += bytes;
+    shared_->session_rows += count;
+    shared_->statistics.rows += count;
+    return RowVerdict::forward;
+}
+
+void GuardSession::row(std::uint64_t number, std::span<const std::optional<std::string_view>> fields) {
+    Running* one = running(number);
+    if (one == nullptr || !records_rows_) return;
+    recording::append_row(one->rendered, fields);
+    ++one->rendered_count;
+    if (one->rendered.size() > recorded_rows_bytes) flush_rows(*one);
+}
+
+void GuardSession::flush_rows(Running& one) {
+    if (one.rendered_count == 0) return;
+    recording::Rows event;
+    event.statement = one.number;
+    event.first = one.recorded_rows;
+    event.count = one.rendered_count;
+    event.rendered = one.rendered;
+    shared_->options.recording->append(event);
+    one.recorded_rows += one.rendered_count;
+    one.rendered_count = 0;
+    one.rendered.clear();
+}
+
+void GuardSession::finish(std::uint64_t number, const Outcome& outcome, Clock::time_point now) {
+    const auto at = std::find_if(running_.begin(), running_.end(), [&](const Running& one) { return one.number == number; });
+    if (auto* writer = shared_->options.recording.get()) {
+        if (at != running_.end()) flush_rows(*at);
+        recording::Done event;
+        event.statement = number;
+        event.tag = outcome.tag;
+        event.rows = outcome.rows;
+        event.bytes = outcome.bytes;
+        if (at != running_.end()) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - at->began);
+        event.suspended = outcome.suspended;
+        writer->append(event);
+    }
+    if (at != running_.end() && !outcome.suspended) running_.erase(at);
+}
+
+void GuardSession::fail(std::uint64_t number, std::string_view sqlstate, std::string_view text, Clock::time_point now) {
+    ++shared_->statistics.failed;
+    const auto at = std::find_if(running_.begin(), running_.end(), [&](const Running& one) { return one.number == number; });
+    if (auto* writer = shared_->options.recording.get()) {
+        if (at != running_.end()) flush_rows(*at);
+        recording::Failed event;
+        event.statement = number;
+        event.code = sqlstate;
+        event.text = text;
+        if (at != running_.end()) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - at->began);
+        writer->append(event);
+    }
+    if (at != running_.end()) running_.erase(at);
+}
+
+void GuardSession::cancelled(Clock::time_point now) {
+    if (auto* writer = shared_->options.recording.get()) {
+        recording::Cancel event;
+        event.at = now;
+        event.by = "client";
+        writer->append(event);
+    }
+}
+
+std::optional<Session::Clock::time_point> GuardSession::deadline(Clock::time_point began) const {
+    if (!shared_->role.limits.time) return {};
+    return began + *shared_->role.limits.time;
+}
+
+void GuardSession::end(std::string_view reason, Clock::time_point now) {
+    if (ended_) return;
+    ended_ = true;
+    if (auto* writer = shared_->options.recording.get()) {
+        const std::string value = std::to_string(connection_) + " closed: " + std::string(reason);
+        recording::State event;
+        event.at = now;
+        event.name = "connection";
+        event.value = value;
+        writer->append(event);
+    }
+}
+
+bool GuardSession::flush() {
+    auto* writer = shared_->options.recording.get();
+    if (writer == nullptr) return true;
+    if (writer->flush()) return true;
+    shared_->statistics.record_failed = true;
+    return false;
+}
+
+namespace {
+
+class GuardEngine : public Engine {
+  public:
+    explicit GuardEngine(EngineOptions options) {
+        if (options.mask_key.empty()) options.mask_key = Secret(random_bytes(32));
+        shared_ = std::make_shared<Shared>(std::move(options));
+    }
+    std::unique_ptr<Session> session() override { return std::make_unique<GuardSession>(shared_); }
+    const Statistics& statistics() const override { return shared_->statistics; }
+    void close(std::string_view why, Session::Clock::time_point now) override {
+        if (closed_ || shared_->options.recording == nullptr) return;
+        closed_ = true;
+        recording::End event;
+        event.at = now;
+        event.why = why;
+        event.statements = shared_->statistics.statements;
+        event.denied = shared_->statistics.denied;
+        event.failed = shared_->statistics.failed;
+        if (!shared_->options.recording->end(event)) shared_->statistics.record_failed = true;
+    }
+
+  private:
+    std::shared_ptr<Shared> shared_;
+    bool closed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(EngineOptions options) { return std::make_unique<GuardEngine>(std::move(options)); }
+
+}  // namespace dbguard::relay

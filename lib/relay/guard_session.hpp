@@ -1,0 +1,84 @@
+#pragma once
+
+// The Session of the engine (relay/engine.hpp). Private to this room.
+
+#include "masking/apply.hpp"
+#include "relay/shared.hpp"
+
+namespace dbguard::relay {
+
+class GuardSession : public Session {
+  public:
+    explicit GuardSession(std::shared_ptr<Shared> shared);
+
+    PlanRef plan(std::string_view text, Clock::time_point now) override;
+    std::optional<Question> question() override;
+    void answer(Answer answer) override;
+    PlanRef plan_function(std::uint32_t function_oid, Clock::time_point now) override;
+    std::uint64_t context() const override { return context_ == nullptr || stale_ ? 0 : context_->id; }
+
+    void parameter(std::string_view name, std::string_view value) override;
+    std::optional<Refusal> startup_setting(std::string_view name, std::string_view value) override;
+    void transaction_status(char status) override;
+
+    Submitted submit(const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now) override;
+    void reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) override;
+    void columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) override;
+    Origin origin(std::uint32_t relation, std::int16_t number) const override;
+    const masking::Type& type(std::uint32_t type, std::int32_t modifier) const override;
+    const masking::Masker& masker() const override { return masker_; }
+    RowVerdict rows(std::uint64_t number, std::uint64_t count, std::uint64_t bytes) override;
+    bool wants_rows() const override { return records_rows_; }
+    void row(std::uint64_t number, std::span<const std::optional<std::string_view>> fields) override;
+    Refusal limit_refusal() const override { return limit_refusal_; }
+    void finish(std::uint64_t number, const Outcome& outcome, Clock::time_point now) override;
+    void fail(std::uint64_t number, std::string_view sqlstate, std::string_view text, Clock::time_point now) override;
+    void cancelled(Clock::time_point now) override;
+    std::optional<Clock::time_point> deadline(Clock::time_point began) const override;
+    void end(std::string_view reason, Clock::time_point now) override;
+    bool flush() override;
+
+  private:
+    /// Which of the three questions comes next.
+    enum class Asking : std::uint8_t { nothing, state, digest, load, function };
+    struct Running {
+        std::uint64_t number = 0;
+        Clock::time_point began;
+        std::uint64_t rows = 0;
+        std::uint64_t bytes = 0;
+        std::uint64_t recorded_rows = 0;
+        std::string rendered;        ///< rows that are not recorded yet
+        std::uint64_t rendered_count = 0;
+    };
+
+    bool names_are_known(Clock::time_point now);
+    void use(const catalogue::SnapshotRef& snapshot);
+    void names_unknown(const std::string& why);
+    Running* running(std::uint64_t number);
+    void flush_rows(Running& running);
+    RowVerdict over_limit(std::string_view which, std::uint64_t allowed, Running& running);
+    PlanRef cached(std::string_view text);
+
+    std::shared_ptr<Shared> shared_;
+    masking::Masker masker_;
+    std::uint32_t connection_;
+    PlanContextRef context_;
+    std::string failed_names_;       ///< why names could not be asked for
+    catalogue::Context names_;
+    std::string database_id_, next_transaction_, digest_;
+    Asking asking_ = Asking::nothing;
+    bool stale_ = true;              ///< names may mean something else: ask before the next plan
+    bool catalogue_changed_ = false; ///< by this session: the transaction's number does not tell
+    bool changed_in_transaction_ = false;
+    Clock::time_point checked_{};
+    std::uint32_t function_asked_ = 0;
+    char status_ = 'I';
+    bool unsafe_text_ = false;
+    bool records_rows_ = false;
+    std::vector<Running> running_;
+    Refusal limit_refusal_;
+    bool ended_ = false;
+    mutable std::map<std::pair<std::uint32_t, std::int32_t>, masking::Type> types_;
+};
+
+}  // namespace dbguard::relay

@@ -1,0 +1,340 @@
+#include "relay/shared.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "masking/detect.hpp"
+#include "policy/mask_decision.hpp"
+#include "sql/postgres/analyze_text.hpp"
+#include "sql/postgres/dialect.hpp"
+
+namespace dbguard::relay {
+namespace {
+
+using policy::Decision;
+using policy::Verdict;
+
+const policy::Role& role_of(const EngineOptions& options) {
+    const policy::Role* role = options.policy == nullptr ? nullptr : policy::find_role(*options.policy, options.role);
+    if (role == nullptr) throw std::invalid_argument("the policy has no role \"" + options.role + "\"");
+    return *role;
+}
+
+bool goes_by_name(const policy::Role& role, const policy::RoleMasks& masks) {
+    return !masks.empty() || std::any_of(role.rules.begin(), role.rules.end(), [](const policy::Rule& rule) {
+        return !rule.of.empty() || (rule.when && (!rule.when->functions.empty() || rule.when->temporary || rule.when->where));
+    });
+}
+
+std::string lower_case(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+// Settings that change what the following texts mean stay at the value the analysis takes them to have.
+std::string unsafe_setting(const sql::Effect& effect) {
+    const bool sets = effect.effect_class == sql::EffectClass::session_set;
+    if (effect.setting == "standard_conforming_strings") {
+        if (sets && effect.detail != "" && lower_case(effect.detail) != "on" && lower_case(effect.detail) != "true" && effect.detail != "1")
+            return "standard_conforming_strings stays on: otherwise the text of a statement means something else";
+    }
+    if (effect.setting == "client_encoding" || effect.setting == "names") {
+        const std::string value = lower_case(effect.detail);
+        if (sets && !value.empty() && value != "utf8" && value != "utf-8" && value != "unicode")
+            return "client_encoding stays UTF8: otherwise the text of a statement means something else";
+    }
+    return {};
+}
+
+std::string verdict_line(const Decision& decision, std::string_view text) {
+    std::string line(policy::name(decision.verdict));
+    if (!decision.rule.empty()) line += " " + decision.rule;
+    if (!decision.reason.empty()) line += ": " + decision.reason;
+    std::string shown;
+    for (const char c : text.substr(0, 200)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
+    if (text.size() > 200) shown += " …";
+    if (!shown.empty()) line += " | " + shown;
+    return line;
+}
+
+}  // namespace
+
+CatalogueCache::Entry* CatalogueCache::by_transaction(const std::string& database, const std::string& next_transaction) {
+    for (Entry& entry : entries_)
+        if (entry.database == database && entry.next_transaction == next_transaction) return &entry;
+    return nullptr;
+}
+
+CatalogueCache::Entry* CatalogueCache::by_digest(const std::string& database, const std::string& digest) {
+    for (Entry& entry : entries_)
+        if (entry.database == database && entry.digest == digest) return &entry;
+    return nullptr;
+}
+
+CatalogueCache::Entry& CatalogueCache::add(Entry entry) {
+    entries_.push_front(std::move(entry));
+    if (entries_.size() > 8) entries_.pop_back();
+    return entries_.front();
+}
+
+Shared::Shared(EngineOptions options_in)
+    : options(std::move(options_in)),
+      role(role_of(options)),
+      record(policy::record_settings(*options.policy, role)),
+      shadow(policy::in_shadow(*options.policy, role)),
+      rules(*options.policy, role, policy::Engine::postgres),
+      masks(*options.policy, role),
+      wants_names(goes_by_name(role, masks)) {}
+
+PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names) {
+    for (auto at = contexts.begin(); at != contexts.end(); ++at) {
+        if ((*at)->snapshot == snapshot && (*at)->context == names) {
+            contexts.splice(contexts.begin(), contexts, at);
+            return contexts.front();
+        }
+    }
+    auto made = std::make_shared<PlanContext>();
+    made->id = ++last_context;
+    made->snapshot = snapshot;
+    made->context = names;
+    if (snapshot != nullptr) {
+        // The same database under another search path has the same sensitive columns.
+        const auto same = std::find_if(contexts.begin(), contexts.end(), [&](const PlanContextRef& other) { return other->snapshot == snapshot; });
+        made->sensitivity = same != contexts.end() ? (*same)->sensitivity : policy::Sensitivity(masks, *snapshot, names, sql::postgres::dialect());
+    }
+    contexts.push_front(made);
+    if (contexts.size() > 16) contexts.pop_back();
+    return made;
+}
+
+Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity) const {
+    Decision decision;
+    if (statement.effects.empty()) {
+        // EXECUTE, FETCH, CLOSE, an empty statement: what they run was judged when it was prepared.
+        decision.verdict = Verdict::allow;
+    } else {
+        decision = policy::decide(rules, statement);
+    }
+    for (const sql::Effect& effect : statement.effects) {
+        const std::string unsafe = unsafe_setting(effect);
+        if (unsafe.empty() || decision.verdict == Verdict::deny) continue;
+        decision.verdict = Verdict::deny;
+        decision.rule = "";
+        decision.reason = unsafe;
+        decision.fix = "Leave the setting as it is.";
+    }
+    policy::decide_masks(statement, sensitivity, role, decision);
+    return decision;
+}
+
+Refusal refusal_of(const Decision& decision) {
+    Refusal refusal;
+    refusal.message = "dbguard: " + (decision.reason.empty() ? std::string("no rule allows this") : decision.reason);
+    refusal.detail = decision.rule.empty() ? "No rule of the policy opens it." : "Rule " + decision.rule + ".";
+    refusal.hint = decision.fix;
+    return refusal;
+}
+
+std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanContext& context) {
+    const sql::Names names{context.snapshot.get(), context.snapshot != nullptr ? &context.context : nullptr};
+    sql::Analysis analysis = sql::postgres::analyze_text(text, names);
+    auto plan = std::make_shared<RecordedPlan>();
+    plan->context = context.id;
+    plan->verdict = Verdict::allow;
+    const Decision* strictest = nullptr;
+    plan->statements.reserve(analysis.statements.size());
+    for (sql::Statement& statement : analysis.statements) {
+        PlannedStatement planned;
+        planned.decision = decide(statement, context.sensitivity);
+        plan->changes_catalogue = plan->changes_catalogue || statement.changes_catalogue;
+        plan->changes_settings = plan->changes_settings || statement.changes_settings || statement.runs_code || statement.kind == sql::StatementKind::execute ||
+                                 statement.kind == sql::StatementKind::fetch || statement.kind == sql::StatementKind::rollback ||
+                                 statement.kind == sql::StatementKind::rollback_to;
+        plan->hides_values = plan->hides_values || planned.decision.hide_texts;
+        planned.statement = std::move(statement);
+        plan->statements.push_back(std::move(planned));
+    }
+    for (const PlannedStatement& planned : plan->statements)
+        if (strictest == nullptr || planned.decision.verdict > strictest->verdict) strictest = &planned.decision;
+    Decision unparsed;
+    if (!analysis.unparsed.empty()) {
+        unparsed = policy::decide_unparsed(rules, analysis.unparsed);
+        if (unparsed.verdict < Verdict::approve && context.sensitivity.has_masks()) {
+            // Without lineage every column would have to be hidden: say so instead.
+            unparsed.verdict = Verdict::deny;
+            unparsed.reason = "the statement was not understood (" + analysis.unparsed + "), so it cannot be masked";
+        }
+        plan->ask_server_to_parse = unparsed.verdict >= Verdict::approve;
+        plan->changes_catalogue = plan->changes_settings = true;
+        if (strictest == nullptr || unparsed.verdict >= strictest->verdict) strictest = &unparsed;
+    }
+    if (strictest != nullptr) {
+        plan->verdict = strictest->verdict;
+        if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(*strictest);
+        plan->line = verdict_line(*strictest, text);
+    }
+    for (const PlannedStatement& planned : plan->statements)
+        if (planned.decision.verdict == Verdict::warn) plan->warnings.push_back("dbguard: " + planned.decision.reason);
+    if (shadow && plan->verdict >= Verdict::approve) {
+        // Decided and recorded, not enforced; what is masked stays masked.
+        const bool masks_refuse = std::any_of(plan->statements.begin(), plan->statements.end(), [](const PlannedStatement& planned) { return planned.decision.rule.starts_with("masks"); });
+        if (!masks_refuse && analysis.unparsed.empty()) {
+            plan->verdict = Verdict::allow;
+            plan->ask_server_to_parse = false;
+        }
+    }
+    finish_plan(*plan, text, analysis.unparsed, analysis.unparsed.empty(), context);
+    return plan;
+}
+
+std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const std::string& why, PlanContext& context) {
+    auto plan = std::make_shared<RecordedPlan>();
+    plan->context = context.id;
+    Decision decision = policy::decide_unparsed(rules, why);
+    if (decision.verdict < Verdict::approve && !masks.empty()) decision.verdict = Verdict::deny;
+    plan->verdict = decision.verdict;
+    plan->refusal = refusal_of(decision);
+    plan->ask_server_to_parse = decision.verdict >= Verdict::approve;
+    plan->line = verdict_line(decision, text);
+    plan->changes_catalogue = plan->changes_settings = true;
+    finish_plan(*plan, text, why, false, context);
+    return plan;
+}
+
+std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, const std::string& name, PlanContext& context) {
+    auto plan = std::make_shared<RecordedPlan>();
+    plan->context = context.id;
+    PlannedStatement planned;
+    sql::Effect call;
+    call.effect_class = sql::EffectClass::call;
+    sql::Object function;
+    function.schema = schema;
+    function.name = name;
+    call.objects.push_back(function);
+    call.detail = "a function call message";
+    planned.statement.effects.push_back(call);
+    planned.statement.runs_code = true;
+    planned.statement.returns_rows = true;
+    sql::Output output;
+    output.name = name;
+    output.functions.push_back(schema + "." + name);
+    planned.statement.outputs.push_back(output);
+    planned.decision = decide(planned.statement, context.sensitivity);
+    plan->verdict = planned.decision.verdict;
+    if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(planned.decision);
+    plan->hides_values = planned.decision.hide_texts;
+    plan->changes_settings = plan->changes_catalogue = true;
+    const std::string text = schema + "." + name + "(…)";
+    plan->line = verdict_line(planned.decision, text);
+    plan->statements.push_back(std::move(planned));
+    finish_plan(*plan, text, "", true, context);
+    return plan;
+}
+
+void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed, bool parsed, const PlanContext& context) {
+    (void)context;
+    if (options.recording == nullptr) return;
+    recording::RedactOptions redaction;
+    redaction.parsed = parsed;
+    switch (record.sql.value_or(policy::RecordSql::masked)) {
+        case policy::RecordSql::shape: redaction.level = recording::Level::shape; break;
+        case policy::RecordSql::full: redaction.level = recording::Level::full; break;
+        case policy::RecordSql::masked:
+            // Which literals meet a masked column is not told apart yet: where one is touched, none is kept.
+            redaction.level = plan.hides_values ? recording::Level::shape : recording::Level::masked;
+            break;
+    }
+    recording::Redacted redacted = redactor.redact(text, redaction);
+    if (redaction.level == recording::Level::masked) redacted.sql = masking::redact_text(redacted.sql);
+    plan.hides_values = plan.hides_values || redacted.credentials;
+
+    std::vector<std::vector<std::string>> objects;
+    std::vector<recording::Effect> effects;
+    for (const PlannedStatement& planned : plan.statements)
+        for (const sql::Effect& effect : planned.statement.effects) {
+            auto& names = objects.emplace_back();
+            for (const sql::Object& object : effect.objects) names.push_back(object.schema.empty() ? object.name : object.schema + "." + object.name);
+        }
+    std::size_t i = 0;
+    for (const PlannedStatement& planned : plan.statements)
+        for (const sql::Effect& effect : planned.statement.effects) effects.push_back({sql::name(effect.effect_class), objects[i++]});
+
+    recording::StatementText said;
+    said.sql = redacted.sql;
+    said.fingerprint = redacted.fingerprint;
+    said.original_bytes = text.size();
+    said.effects = effects;
+    said.unparsed = unparsed;
+    recording::Decision decision;
+    decision.verdict = policy::name(plan.verdict);
+    const PlannedStatement* strictest = nullptr;
+    for (const PlannedStatement& planned : plan.statements)
+        if (strictest == nullptr || planned.decision.verdict > strictest->decision.verdict) strictest = &planned;
+    if (strictest != nullptr) {
+        decision.rule = strictest->decision.rule;
+        if (strictest->decision.verdict != Verdict::allow) decision.reason = strictest->decision.reason;
+        if (plan.verdict != strictest->decision.verdict && unparsed.empty()) decision.shadow = policy::name(strictest->decision.verdict);
+    }
+    if (!unparsed.empty()) decision.reason = unparsed;
+    plan.about = recording::describe(said, decision);
+}
+
+masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot) {
+    struct Base {
+        std::uint32_t id;
+        const char* name;
+        std::uint32_t array;
+    };
+    // PostgreSQL: pg_type.dat. The numbers of built-in types never change.
+    static constexpr Base bases[] = {
+        {16, "bool", 1000}, {17, "bytea", 1001}, {18, "char", 1002}, {19, "name", 1003}, {20, "int8", 1016}, {21, "int2", 1005}, {23, "int4", 1007},
+        {25, "text", 1009}, {26, "oid", 1028}, {114, "json", 199}, {142, "xml", 143}, {700, "float4", 1021}, {701, "float8", 1022}, {790, "money", 791},
+        {869, "inet", 1041}, {650, "cidr", 651}, {829, "macaddr", 1040}, {1042, "bpchar", 1014}, {1043, "varchar", 1015}, {1082, "date", 1182},
+        {1083, "time", 1183}, {1114, "timestamp", 1115}, {1184, "timestamptz", 1185}, {1186, "interval", 1187}, {1266, "timetz", 1270}, {1560, "bit", 1561},
+        {1562, "varbit", 1563}, {1700, "numeric", 1231}, {2950, "uuid", 2951}, {3802, "jsonb", 3807},
+    };
+    for (const Base& base : bases) {
+        if (base.id == type) return masking::postgres_type(base.name, type, modifier);
+        if (base.array == type) {
+            masking::Type out;
+            out.kind = masking::Kind::array;
+            out.oid = type;
+            out.element = std::make_shared<const masking::Type>(masking::postgres_type(base.name, base.id, modifier));
+            return out;
+        }
+    }
+    masking::Type out;
+    out.oid = type;
+    const catalogue::Type* known = snapshot == nullptr ? nullptr : snapshot->type(type);
+    if (known == nullptr) return out;
+    switch (known->kind) {
+        case catalogue::TypeKind::domain: return mask_type(known->base, known->modifier >= 0 ? known->modifier : modifier, snapshot);
+        case catalogue::TypeKind::enumeration:
+            out.kind = masking::Kind::enumeration;
+            out.labels = known->labels;
+            return out;
+        case catalogue::TypeKind::composite: {
+            out.kind = masking::Kind::composite;
+            const catalogue::Relation* relation = snapshot->relation(known->relation);
+            if (relation == nullptr) return masking::Type{};
+            for (const catalogue::Column& column : relation->columns)
+                out.fields.push_back({column.name, std::make_shared<const masking::Type>(mask_type(column.type, column.modifier, snapshot))});
+            return out;
+        }
+        case catalogue::TypeKind::range:
+        case catalogue::TypeKind::multirange: out.kind = masking::Kind::range; return out;
+        case catalogue::TypeKind::base: {
+            if (known->name == "citext" || known->name == "hstore") return masking::postgres_type(known->name, type, modifier);
+            if (known->element != 0 && known->name.starts_with("_")) {
+                out.kind = masking::Kind::array;
+                out.element = std::make_shared<const masking::Type>(mask_type(known->element, modifier, snapshot));
+            }
+            return out;
+        }
+        default: return out;
+    }
+}
+
+}  // namespace dbguard::relay

@@ -1,0 +1,94 @@
+#pragma once
+
+// What sessions of one role and database share. Private to this room.
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "catalogue/postgres.hpp"
+#include "masking/type.hpp"
+#include "policy/decide.hpp"
+#include "policy/masks.hpp"
+#include "policy/sensitivity.hpp"
+#include "recording/redact.hpp"
+#include "relay/engine.hpp"
+
+namespace dbguard::relay {
+
+/// A plan with what the recording says of it, rendered once.
+struct RecordedPlan : Plan {
+    std::string about;
+    bool hides_values = false;      ///< it touches masked columns: parameters are not recorded
+    bool changes_catalogue = false;
+    bool changes_settings = false;
+    std::string line;               ///< for people
+};
+
+/// What names mean, and every plan made under that meaning.
+struct PlanContext {
+    std::uint64_t id = 0;
+    catalogue::SnapshotRef snapshot;
+    catalogue::Context context;
+    policy::Sensitivity sensitivity;
+    std::unordered_map<std::string, PlanRef> plans;
+    std::size_t plan_bytes = 0;
+};
+using PlanContextRef = std::shared_ptr<PlanContext>;
+
+/// Snapshots by what the server said of its catalogue.
+class CatalogueCache {
+  public:
+    struct Entry {
+        std::string database;
+        std::string digest;
+        std::string next_transaction;
+        catalogue::SnapshotRef snapshot;
+        Session::Clock::time_point checked;
+    };
+    Entry* by_transaction(const std::string& database, const std::string& next_transaction);
+    Entry* by_digest(const std::string& database, const std::string& digest);
+    Entry& add(Entry entry);
+
+  private:
+    std::list<Entry> entries_;   // latest first
+};
+
+struct Shared {
+    explicit Shared(EngineOptions options_in);
+
+    EngineOptions options;
+    const policy::Role& role;
+    policy::RecordSettings record;
+    bool shadow;
+    policy::RoleRules rules;
+    policy::RoleMasks masks;
+    bool wants_names;               ///< some rule or mask goes by name
+    CatalogueCache catalogue;
+    std::list<PlanContextRef> contexts;   // latest first
+    std::uint64_t last_context = 0;
+    recording::Redactor redactor;
+    Statistics statistics;
+    std::uint64_t session_rows = 0;
+    std::uint32_t connections = 0;
+    std::map<std::uint32_t, std::string> built_in_functions;   ///< FunctionCall: number → name
+
+    PlanContextRef context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names);
+    /// Analyses and decides; not cached.
+    std::shared_ptr<RecordedPlan> make_plan(std::string_view text, PlanContext& context);
+    std::shared_ptr<RecordedPlan> function_plan(const std::string& schema, const std::string& name, PlanContext& context);
+    std::shared_ptr<RecordedPlan> unparsed_plan(std::string_view text, const std::string& why, PlanContext& context);
+    policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity) const;
+
+  private:
+    void finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed, bool parsed, const PlanContext& context);
+};
+
+/// The mask's view of a type of the catalogue.
+masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot);
+
+Refusal refusal_of(const policy::Decision& decision);
+
+}  // namespace dbguard::relay

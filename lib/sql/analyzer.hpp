@@ -1,0 +1,180 @@
+#pragma once
+
+// The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
+// analyzer_names.cpp (FROM, views, columns), analyzer_expr.cpp (values and calls), analyzer_predicate.cpp (what decides which
+// rows come), analyzer_write.cpp, analyzer_utility.cpp (all other statements).
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sql/analyze.hpp"
+
+namespace dbguard::sql {
+
+/// Where a value may come from.
+struct Value {
+    std::vector<Source> sources;            ///< sorted, one a column and path
+    std::vector<std::string> functions;     ///< code outside the vetted list that it passed through
+    bool opaque = false;                    ///< may come from anything the statement can reach
+    bool may_fail = false;                  ///< computing it may fail for some values
+    bool is_row = false;
+    bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
+    catalogue::Id type = 0;                 ///< when known
+    std::shared_ptr<const std::vector<std::pair<std::string, Value>>> fields;  ///< of a row, when known
+
+    bool has_value() const;  ///< some source is more than existence, or it is opaque or passed through code
+};
+
+Value merge(const Value& a, const Value& b);
+/// The same sources, none flowing more literally than `flow`; no longer a row.
+Value through(Value value, Flow flow);
+
+/// A column of something in FROM.
+struct ScopeColumn {
+    std::string name;
+    Value value;
+    bool hidden = false;   ///< merged by USING or NATURAL: only found by its table's name
+    bool not_null = false;
+};
+
+/// Something in FROM.
+struct ScopeTable {
+    std::string alias;
+    std::string schema;                 ///< of a relation without an alias
+    std::vector<ScopeColumn> columns;
+    bool complete = true;               ///< false: it may have columns that are not listed
+    bool exact_order = true;            ///< false: how many columns `*` gives is not known
+    bool unknown_is_opaque = false;     ///< the columns that are not listed may hold values of any table
+    const catalogue::Relation* relation = nullptr;  ///< a base relation
+    bool is_target = false;             ///< of an UPDATE, DELETE or MERGE
+};
+
+struct CteBinding {
+    std::string name;
+    std::vector<ScopeColumn> columns;
+    bool exact = true;
+    const CteBinding* outer = nullptr;
+};
+
+struct Scope {
+    std::vector<ScopeTable> tables;
+    const std::vector<std::pair<std::string, Value>>* outputs = nullptr;  ///< for ORDER BY and GROUP BY
+    const Scope* outer = nullptr;
+};
+
+/// A relation that an earlier statement of the same message made.
+struct MadeRelation {
+    std::string schema, name;
+    bool temporary = false;
+    bool exact = true;
+    std::vector<ScopeColumn> columns;
+};
+
+class Analyzer {
+  public:
+    Analyzer(const Names& names, const Dialect& dialect, std::vector<MadeRelation>& made) : names_(names), dialect_(dialect), made_(made) {}
+
+    Statement run(const tree::Statement& statement);
+    /// Not empty: a name did not resolve, or part of it was not understood.
+    const std::string& unresolved() const { return unresolved_; }
+    std::uint32_t unresolved_at() const { return unresolved_at_; }
+
+    /// What a query of the catalogue (a view's, a materialized view's) gives: for sensitivity of stored copies.
+    std::vector<ScopeColumn> stored_query_columns(const catalogue::Relation& relation);
+    /// Sources of an expression over the columns of one relation (a generated column).
+    Value stored_expression(const catalogue::Relation& relation, std::string_view text);
+
+  private:
+    using Outputs = std::vector<std::pair<std::string, Value>>;
+    struct Result {
+        Outputs outputs;
+        bool exact = true;
+    };
+
+    // ---- names
+    struct Resolved {
+        const catalogue::Relation* relation = nullptr;
+        const MadeRelation* made = nullptr;
+        bool system = false;
+    };
+    Resolved resolve(const tree::Name& name) const;
+    Object object(const tree::Name& name, bool* found = nullptr) const;
+    Object object(const catalogue::Relation& relation) const;
+    void read(const catalogue::Relation& relation, const std::string& column);
+    void read_object(EffectClass effect_class, Object object);
+    void touch(const catalogue::Relation& relation);
+    ScopeTable table(const tree::Name& name, const std::string& alias);
+    std::vector<ScopeColumn> base_columns(const catalogue::Relation& relation);
+    std::vector<ScopeColumn> view_columns(const catalogue::Relation& relation, bool& exact);
+    void add_from(const tree::From& from, Scope& scope, const CteBinding* ctes);
+    std::vector<ScopeTable> join(const tree::From& from, Scope& scope, const CteBinding* ctes);
+    const CteBinding* bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes);
+    Value column(const tree::Expr& expr, const Scope& scope);
+    bool find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain);
+    Value row_of(const ScopeTable& table);
+    void use(const ScopeTable& table, const ScopeColumn& column);
+
+    // ---- queries and values
+    Result query(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
+    Result select(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
+    void expand_star(const tree::Expr& star, const Scope& scope, Result& result);
+    Value eval(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
+    Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
+    Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
+    Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
+    Value call_sql_body(const catalogue::Function& function, const std::vector<Value>& args);
+    void run_text(const std::string& text, const std::string& what);
+    void operators_used(const tree::Name& name, const Value& left, const Value& right);
+    void type_used(const tree::Name& name);
+    Value member(const Value& of, const std::string& field, bool array_step) const;
+    std::optional<Value> path_step(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
+
+    // ---- what decides
+    void predicate(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
+    void decides(const Value& value, Filter::Use use = Filter::Use::other);
+    void decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes);
+    void order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
+    bool is_given(const tree::Expr& expr) const;
+    const tree::Expr* plain_column(const tree::Expr& expr) const;
+    enum class Truth : std::uint8_t { unknown, always, never };
+    Truth truth(const tree::Expr& expr, const Scope& scope) const;
+    Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
+    bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
+    bool same(const tree::Expr& a, const tree::Expr& b) const;
+    bool all_of_target(const tree::Expr& column, const tree::Query& query, const Scope& scope) const;
+    bool rows_are_given(const tree::Query* query) const;
+
+    // ---- writes and everything else
+    Result write(const tree::Write& write, const Scope* outer, const CteBinding* ctes);
+    void assign(const catalogue::Relation* target, const std::string& target_name, const std::string& column, const Value& value);
+    void copy_out(Copy copy);
+    void rules_of(const catalogue::Relation& relation, char event);
+    void write_effect(EffectClass effect_class, const Object& object, Where where, std::vector<std::string> columns);
+    void utility(const tree::Statement& statement);
+    void utility_effect(const tree::UtilityEffect& effect);
+    Statement inner(const tree::Statement& statement);
+    void absorb(const Statement& inner);
+    void unresolved(std::string reason, std::uint32_t at);
+    void unknown_name(std::string reason, std::uint32_t at);
+
+    Names names_;
+    const Dialect& dialect_;
+    std::vector<MadeRelation>& made_;
+    Statement out_;
+    std::map<std::pair<EffectClass, std::pair<std::string, std::string>>, std::pair<Object, std::set<std::string>>> reads_;
+    std::vector<std::unique_ptr<CteBinding>> bindings_;
+    std::vector<const Value*> parameters_;   ///< inside an SQL function: what $n stands for
+    std::vector<std::pair<std::string, Value>> named_parameters_;
+    const std::vector<std::string>* path_ = nullptr;  ///< overrides the session's search path inside stored definitions
+    std::string unresolved_;
+    std::uint32_t unresolved_at_ = 0;
+    int depth_ = 0;                          ///< of stored definitions being expanded
+    bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
+    bool target_used_ = false;
+};
+
+}  // namespace dbguard::sql

@@ -1,0 +1,703 @@
+// Queries, values and calls.
+
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+
+namespace dbguard::sql {
+namespace {
+
+using tree::Expr;
+using Kind = Expr::Kind;
+
+// The name the server gives a column without an alias. PostgreSQL: FigureColname.
+std::string output_name(const tree::Item& item) {
+    if (!item.alias.empty()) return item.alias;
+    const Expr* expr = item.expr.get();
+    while (expr->kind == Kind::cast && !expr->args.empty()) {
+        const Expr* inside = expr->args[0].get();
+        if (inside->kind != Kind::column && inside->kind != Kind::member && inside->kind != Kind::call && inside->kind != Kind::cast)
+            return expr->name.parts.empty() ? "?column?" : expr->name.last();
+        expr = inside;
+    }
+    switch (expr->kind) {
+        case Kind::column:
+        case Kind::call: return expr->name.parts.empty() ? "?column?" : expr->name.last();
+        case Kind::member: return expr->text;
+        case Kind::combine: return expr->text == "case" || expr->text == "coalesce" || expr->text == "greatest" || expr->text == "nullif" ? expr->text : "?column?";
+        case Kind::exists: return "exists";
+        case Kind::array:
+        case Kind::array_query: return "array";
+        case Kind::row: return "row";
+        case Kind::scalar_query:
+            return expr->query != nullptr && !expr->query->items.empty() ? output_name(expr->query->items[0]) : "?column?";
+        default: return "?column?";
+    }
+}
+
+bool is_json_step(const std::string& name) { return name == "->" || name == "->>" || name == "#>" || name == "#>>"; }
+
+bool is_number(const std::string& text) {
+    return !text.empty() && std::all_of(text.begin() + (text[0] == '-' ? 1 : 0), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// '{a,b}' → a, b; nothing where it is not that plain.
+std::optional<std::vector<std::string>> plain_array(const std::string& text) {
+    if (text.size() < 2 || text.front() != '{' || text.back() != '}') return {};
+    if (text.find_first_of("\"\\{", 1) != std::string::npos) return {};
+    std::vector<std::string> out;
+    std::string item;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == ',' || text[i] == '}') {
+            const std::size_t begin = item.find_first_not_of(' ');
+            const std::size_t end = item.find_last_not_of(' ');
+            if (begin != std::string::npos) out.push_back(item.substr(begin, end - begin + 1));
+            item.clear();
+        } else {
+            item.push_back(text[i]);
+        }
+    }
+    return out;
+}
+
+const Expr* without_casts(const Expr* expr) {
+    while (expr->kind == Kind::cast && !expr->args.empty()) expr = expr->args[0].get();
+    return expr;
+}
+
+}  // namespace
+
+Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested) {
+    ctes = bind(query.with, query.recursive, outer, ctes);
+    Result result;
+    if (query.combine != tree::Query::Combine::none) {
+        result = this->query(*query.left, outer, ctes, nested);
+        const Result right = this->query(*query.right, outer, ctes, nested);
+        result.exact = result.exact && right.exact;
+        if (!result.exact) {
+            // Which column meets which is not known.
+            Value all;
+            for (const Result* side : {&static_cast<const Result&>(result), &right})
+                for (const auto& [name, value] : side->outputs) all = merge(all, value);
+            for (auto& [name, value] : result.outputs) value.opaque = value.opaque || all.has_value();
+        }
+        for (std::size_t i = 0; i < right.outputs.size(); ++i) {
+            if (i < result.outputs.size()) result.outputs[i].second = merge(result.outputs[i].second, right.outputs[i].second);
+            else result.outputs.push_back(right.outputs[i]);
+        }
+        for (auto& [name, value] : result.outputs) {
+            value.is_row = false;
+            value.fields.reset();
+            if (query.combine == tree::Query::Combine::compare) decides(value);
+        }
+    } else if (!query.values.empty()) {
+        Scope scope;
+        scope.outer = outer;
+        for (const auto& row : query.values) {
+            for (std::size_t i = 0; i < row.size(); ++i) {
+                Value value = eval(*row[i], scope, ctes);
+                if (i < result.outputs.size()) result.outputs[i].second = merge(result.outputs[i].second, value);
+                else result.outputs.emplace_back("column" + std::to_string(i + 1), std::move(value));
+            }
+        }
+    } else {
+        return select(query, outer, ctes, nested);
+    }
+    Scope scope;
+    scope.outer = outer;
+    order_by(query.order_by, scope, ctes, result.outputs);
+    for (const tree::ExprPtr* limit : {&query.limit, &query.offset})
+        if (*limit != nullptr) decides(eval(**limit, scope, ctes));
+    return result;
+}
+
+Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested) {
+    Scope scope;
+    scope.outer = outer;
+    for (const tree::From& from : query.from) add_from(from, scope, ctes);
+    if (query.where != nullptr) predicate(*query.where, scope, ctes);
+
+    Result result;
+    for (const tree::Item& item : query.items) {
+        if (item.expr->kind == Kind::star || item.expr->kind == Kind::member_star) {
+            if (item.expr->kind == Kind::star) {
+                expand_star(*item.expr, scope, result);
+            } else {
+                const Value row = eval(*item.expr->args[0], scope, ctes);
+                if (row.fields != nullptr) {
+                    for (const auto& [name, value] : *row.fields) result.outputs.emplace_back(name, value);
+                } else {
+                    result.exact = false;
+                    result.outputs.emplace_back("?", through(row, Flow::transformed));
+                }
+            }
+            continue;
+        }
+        result.outputs.emplace_back(output_name(item), eval(*item.expr, scope, ctes));
+    }
+    for (const tree::ExprPtr& expr : query.group_by) {
+        // A name is a column of FROM before it is an output; a number is an output.
+        if (expr->kind == Kind::constant && is_number(expr->text)) {
+            const std::size_t at = std::stoul(expr->text);
+            if (at >= 1 && at <= result.outputs.size()) decides(result.outputs[at - 1].second);
+        } else if (expr->kind == Kind::column && expr->name.parts.size() == 1) {
+            Value value;
+            bool uncertain = false;
+            if (find_column(expr->name.last(), scope, value, uncertain)) {
+                decides(value);
+            } else {
+                order_by(query.group_by, scope, ctes, result.outputs);
+            }
+        } else {
+            decides(eval(*expr, scope, ctes));
+        }
+    }
+    if (query.having != nullptr) predicate(*query.having, scope, ctes);
+    decides_all(query.windows, scope, ctes);
+    decides_all(query.distinct_on, scope, ctes);
+    if (query.distinct)
+        for (const auto& [name, value] : result.outputs) decides(value);
+    order_by(query.order_by, scope, ctes, result.outputs);
+    for (const tree::ExprPtr* limit : {&query.limit, &query.offset})
+        if (*limit != nullptr) decides(eval(**limit, scope, ctes));
+    if (query.locks_rows) {
+        Effect& locked = out_.effects.emplace_back();
+        locked.effect_class = EffectClass::lock;
+        locked.detail = "row locks";
+        for (const ScopeTable& table : scope.tables)
+            if (table.relation != nullptr) locked.objects.push_back(object(*table.relation));
+    }
+    // A value computed on the way, wanted or not: whether that fails is seen.
+    if (nested && !quiet_)
+        for (const auto& [name, value] : result.outputs)
+            for (const Source& source : value.sources)
+                if (source.flow == Flow::transformed) decides(through(value, Flow::transformed));
+    return result;
+}
+
+void Analyzer::expand_star(const tree::Expr& star, const Scope& scope, Result& result) {
+    const std::string* alias = star.name.parts.empty() ? nullptr : &star.name.parts.back();
+    const std::string* schema = star.name.parts.size() > 1 ? &star.name.parts[star.name.parts.size() - 2] : nullptr;
+    bool found = alias == nullptr;
+    for (const Scope* in = &scope; in != nullptr; in = in->outer) {
+        for (const ScopeTable& table : in->tables) {
+            if (alias != nullptr && (table.alias != *alias || (schema != nullptr && table.schema != *schema))) continue;
+            found = true;
+            if (!table.exact_order) result.exact = false;
+            if (table.unknown_is_opaque) {
+                Value unknown;
+                unknown.opaque = true;
+                result.outputs.emplace_back("?", std::move(unknown));
+            }
+            for (const ScopeColumn& column : table.columns) {
+                if (alias == nullptr && column.hidden) continue;
+                use(table, column);
+                result.outputs.emplace_back(column.name, column.value);
+            }
+        }
+        if (found) break;
+    }
+    if (found) return;
+    // `composite.*` of a column
+    tree::Expr column_of;
+    column_of.kind = Kind::column;
+    column_of.name = star.name;
+    column_of.at = star.at;
+    const Value row = column(column_of, scope);
+    if (row.fields != nullptr) {
+        for (const auto& [name, value] : *row.fields) result.outputs.emplace_back(name, value);
+    } else {
+        result.exact = false;
+        result.outputs.emplace_back("?", through(row, Flow::transformed));
+    }
+}
+
+// An operator made from a function that is not vetted is a call of that function, where its sides can be of its types.
+void Analyzer::operators_used(const tree::Name& name, const Value& left, const Value& right) {
+    if (names_.snapshot == nullptr || name.parts.empty()) return;
+    for (const catalogue::Operator* op : names_.snapshot->operators(name.last())) {
+        if (left.type != 0 && op->left != 0 && left.type != op->left) continue;
+        if (right.type != 0 && op->right != 0 && right.type != op->right) continue;
+        const catalogue::Function* function = names_.snapshot->function(op->function);
+        if (function == nullptr) continue;   // built in
+        Value both = merge(left, right);
+        (void)call_user({function}, {}, {both});
+    }
+}
+
+Value Analyzer::member(const Value& of, const std::string& field, bool array_step) const {
+    if (of.fields != nullptr)
+        for (const auto& [name, value] : *of.fields)
+            if (name == field) return value;
+    Value out = of;
+    out.is_row = false;
+    out.fields.reset();
+    out.type = 0;
+    for (Source& source : out.sources) {
+        source.flow = std::min(source.flow, Flow::transformed);
+        if (of.steps && !array_step) source.path.push_back(field);
+    }
+    return out;
+}
+
+// `profile->'tax'->>'tin'`: the member read, when it is told by constants; empty when the operator is no step.
+std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    if (expr.kind != Kind::operation || expr.args.size() != 2 || !is_json_step(expr.name.last())) return {};
+    const Value base = eval(*expr.args[0], scope, ctes);
+    const Expr* key = without_casts(expr.args[1].get());
+    if (!base.steps || key->kind != Kind::constant || key->is_null) return through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
+    if (expr.name.last() == "->" || expr.name.last() == "->>") return member(base, key->text, is_number(key->text));
+    const auto path = plain_array(key->text);
+    if (!path) return through(base, Flow::transformed);
+    Value out = base;
+    for (const std::string& step : *path) out = member(out, step, is_number(step));
+    if (path->empty()) out = through(base, Flow::transformed);
+    return out;
+}
+
+Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    switch (expr.kind) {
+        case Kind::column: return column(expr, scope);
+        case Kind::star: {
+            // count(*) never comes here; `t.*` as a value is the row.
+            Result row;
+            expand_star(expr, scope, row);
+            Value out;
+            for (const auto& [name, value] : row.outputs) out = merge(out, through(value, Flow::transformed));
+            out.fields = std::make_shared<const std::vector<std::pair<std::string, Value>>>(row.outputs);
+            out.is_row = true;
+            return out;
+        }
+        case Kind::constant:
+        case Kind::set_default:
+        case Kind::current_of: return {};
+        case Kind::parameter: {
+            const auto number = static_cast<std::size_t>(expr.number);
+            if (number >= 1 && number <= parameters_.size()) return *parameters_[number - 1];
+            return {};
+        }
+        case Kind::call: return call(expr, scope, ctes);
+        case Kind::operation: {
+            if (auto step = path_step(expr, scope, ctes)) {
+                operators_used(expr.name, eval(*expr.args[0], scope, ctes), {});
+                return *step;
+            }
+            Value out, left, right;
+            for (std::size_t i = 0; i < expr.args.size(); ++i) {
+                Value value = eval(*expr.args[i], scope, ctes);
+                out = i == 0 ? value : merge(out, value);
+                (i == 0 && expr.args.size() > 1 ? left : right) = std::move(value);
+            }
+            operators_used(expr.name, left, right);
+            out = through(std::move(out), Flow::transformed);
+            if (out.has_value() && !dialect_.is_total(expr.name.last())) out.may_fail = true;
+            return out;
+        }
+        case Kind::comparison_any:
+        case Kind::in_list: {
+            Value out;
+            Value left;
+            for (std::size_t i = 0; i < expr.args.size(); ++i) {
+                Value value = eval(*expr.args[i], scope, ctes);
+                if (i == 0) left = value;
+                out = merge(out, value);
+            }
+            operators_used(expr.name, left, {});
+            return through(std::move(out), Flow::transformed);
+        }
+        case Kind::logic_and:
+        case Kind::logic_or:
+        case Kind::logic_not:
+        case Kind::is_truth: {
+            Value out;
+            for (const tree::ExprPtr& arg : expr.args) out = merge(out, eval(*arg, scope, ctes));
+            return through(std::move(out), Flow::transformed);
+        }
+        case Kind::is_null: {
+            const Expr* tested = expr.args[0].get();
+            const Value value = eval(*tested, scope, ctes);
+            // Whether an expression is NULL can tell what it was computed from; a column's own NULL is existence.
+            const bool plain = tested->kind == Kind::column && value.fields == nullptr;
+            return through(value, plain ? Flow::existence : Flow::transformed);
+        }
+        case Kind::cast: {
+            Value out = eval(*expr.args[0], scope, ctes);
+            type_used(expr.name);
+            const bool row = out.is_row && out.fields != nullptr;
+            auto fields = out.fields;
+            out = through(std::move(out), Flow::transformed);
+            if (out.has_value() && !(expr.text.empty() && (expr.name.last() == "text" || expr.name.last() == "varchar"))) out.may_fail = true;
+            if (row && expr.name.last() == "record") out.fields = fields;
+            return out;
+        }
+        case Kind::member: {
+            const Value of = eval(*expr.args[0], scope, ctes);
+            if (of.fields == nullptr && !of.is_row && !of.steps) return through(of, Flow::transformed);
+            return member(of, expr.text, false);
+        }
+        case Kind::member_star: {
+            return through(eval(*expr.args[0], scope, ctes), Flow::transformed);
+        }
+        case Kind::subscript: {
+            Value of = eval(*expr.args[0], scope, ctes);
+            Value out = of;
+            for (std::size_t i = 1; i < expr.args.size(); ++i) {
+                const Expr* key = without_casts(expr.args[i].get());
+                if (key->kind == Kind::constant && of.steps && !key->is_null) out = member(out, key->text, is_number(key->text));
+                else out = through(merge(out, eval(*expr.args[i], scope, ctes)), Flow::transformed);
+            }
+            const bool steps = out.steps;
+            out = through(std::move(out), Flow::transformed);
+            out.steps = steps;
+            return out;
+        }
+        case Kind::row: {
+            Value out;
+            auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+            for (const tree::ExprPtr& arg : expr.args) {
+                Value value = eval(*arg, scope, ctes);
+                out = merge(out, through(value, Flow::transformed));
+                fields->emplace_back("f" + std::to_string(fields->size() + 1), std::move(value));
+            }
+            out.is_row = true;
+            out.fields = std::move(fields);
+            return out;
+        }
+        case Kind::array:
+        case Kind::combine: {
+            Value out;
+            for (const tree::ExprPtr& arg : expr.args) out = merge(out, eval(*arg, scope, ctes));
+            return through(std::move(out), Flow::transformed);
+        }
+        case Kind::exists: {
+            (void)query(*expr.query, &scope, ctes, true);
+            return {};
+        }
+        case Kind::scalar_query: {
+            const Result result = query(*expr.query, &scope, ctes, false);
+            if (result.outputs.size() == 1 && result.exact) return result.outputs[0].second;
+            Value out;
+            for (const auto& [name, value] : result.outputs) out = merge(out, value);
+            return through(std::move(out), Flow::transformed);
+        }
+        case Kind::array_query: {
+            const Result result = query(*expr.query, &scope, ctes, false);
+            Value out;
+            for (const auto& [name, value] : result.outputs) out = merge(out, value);
+            out.opaque = out.opaque || !result.exact;
+            return through(std::move(out), Flow::aggregated);
+        }
+        case Kind::any_query: {
+            const Result result = query(*expr.query, &scope, ctes, false);
+            Value out = expr.args.empty() ? Value{} : eval(*expr.args[0], scope, ctes);
+            const Value left = out;
+            for (const auto& [name, value] : result.outputs) out = merge(out, value);
+            operators_used(expr.name, left, {});
+            return through(std::move(out), Flow::transformed);
+        }
+        case Kind::opaque: {
+            unresolved(expr.text.empty() ? "part of the statement was not understood" : expr.text, expr.at);
+            Value out;
+            out.opaque = true;
+            return out;
+        }
+    }
+    return {};
+}
+
+Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    if (expr.name.parts.empty()) return {};
+    const std::string& name = expr.name.last();
+    const std::string* schema = expr.name.parts.size() > 1 ? &expr.name.parts[expr.name.parts.size() - 2] : nullptr;
+
+    std::vector<Value> args;
+    Value all;
+    for (const tree::ExprPtr& arg : expr.args) {
+        args.push_back(eval(*arg, scope, ctes));
+        all = merge(all, args.back());
+    }
+    // FILTER decides like a WHERE, ORDER BY and PARTITION BY like their namesakes.
+    for (const tree::ExprPtr& decider : expr.decides) predicate(*decider, scope, ctes);
+    if (expr.distinct) decides(all);
+
+    // What the search path can find: a function of the user's may stand before, or match better than, the built-in one.
+    std::vector<const catalogue::Function*> users;
+    if (names_.snapshot != nullptr && names_.context != nullptr) {
+        const auto& path = path_ != nullptr ? *path_ : names_.context->search_path;
+        for (const catalogue::Function* function : names_.snapshot->functions(name)) {
+            const bool reachable = schema != nullptr ? function->schema == *schema || (*schema == "pg_temp" && function->schema == names_.context->temp_schema)
+                                                     : std::find(path.begin(), path.end(), function->schema) != path.end();
+            if (reachable) users.push_back(function);
+        }
+    }
+    const bool built_in_reachable = schema == nullptr || dialect_.is_system_schema(*schema);
+    const FunctionRule* rule = built_in_reachable ? dialect_.function(name) : nullptr;
+
+    // f(t) is t.f where the row has such a column.
+    if (users.empty() && args.size() == 1 && args[0].is_row && (rule == nullptr || args[0].fields != nullptr)) {
+        if (args[0].fields != nullptr)
+            for (const auto& [field, value] : *args[0].fields)
+                if (field == name && rule == nullptr) return value;
+        if (rule == nullptr && args[0].steps) return member(args[0], name, false);
+    }
+
+    if (!users.empty()) {
+        Value value = call_user(users, expr, args);
+        if (rule != nullptr) value = merge(value, call_built_in(*rule, expr, all, scope));
+        return value;
+    }
+    if (rule != nullptr) {
+        if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" || name == "json_extract_path" || name == "json_extract_path_text") && !args.empty() && args[0].steps) {
+            Value out = args[0];
+            bool constant = true;
+            for (std::size_t i = 1; i < expr.args.size(); ++i) constant = constant && without_casts(expr.args[i].get())->kind == Kind::constant;
+            if (constant && expr.args.size() > 1) {
+                for (std::size_t i = 1; i < expr.args.size(); ++i) {
+                    const std::string& step = without_casts(expr.args[i].get())->text;
+                    out = member(out, step, is_number(step));
+                }
+                return out;
+            }
+        }
+        return call_built_in(*rule, expr, all, scope);
+    }
+    if (built_in_reachable && schema == nullptr) {
+        unknown_name("function " + name + " is not known", expr.name.at);
+    }
+    // Not vetted: code that may see and do anything.
+    Effect& called = out_.effects.emplace_back();
+    called.effect_class = EffectClass::call;
+    Object function;
+    function.schema = schema != nullptr ? *schema : std::string(dialect_.system_schema);
+    function.name = name;
+    called.objects.push_back(function);
+    out_.runs_code = true;
+    Value out = through(all, Flow::transformed);
+    out.functions.push_back(function.schema + "." + function.name);
+    return out;
+}
+
+Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const Value& args, const Scope& scope) {
+    const auto add_effect = [&](EffectClass effect_class, std::string detail) -> Effect& {
+        Effect& effect = out_.effects.emplace_back();
+        effect.effect_class = effect_class;
+        effect.detail = std::move(detail);
+        return effect;
+    };
+    const auto function_object = [&] {
+        Object function;
+        function.schema = std::string(dialect_.system_schema);
+        function.name = std::string(rule.name);
+        return function;
+    };
+    (void)scope;
+    if (rule.returns_set) decides(args);
+    switch (rule.kind) {
+        case FunctionKind::transparent: {
+            Value out = through(args, Flow::transformed);
+            if (out.has_value() && !dialect_.is_total(rule.name)) out.may_fail = true;
+            return out;
+        }
+        case FunctionKind::aggregate: return through(args, Flow::aggregated);
+        case FunctionKind::counting:
+            return through(args, expr.args.size() == 1 && expr.args[0]->kind != Kind::column && !expr.star_argument ? Flow::aggregated : Flow::existence);
+        case FunctionKind::sequence: {
+            add_effect(EffectClass::read_table, "a sequence");
+            return through(args, Flow::transformed);
+        }
+        case FunctionKind::sets_sequence: {
+            add_effect(EffectClass::write_update, "setval changes a sequence").where = Where::present;
+            if (args.has_value()) decides(args);
+            return through(args, Flow::transformed);
+        }
+        case FunctionKind::reads_setting: return through(args, Flow::transformed);
+        case FunctionKind::sets_setting: {
+            Effect& set = add_effect(EffectClass::session_set, "set_config");
+            const Expr* setting = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
+            if (setting != nullptr && setting->kind == Kind::constant) {
+                set.setting = setting->text;
+                for (char& c : set.setting)
+                    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+                const Expr* value = expr.args.size() > 1 ? without_casts(expr.args[1].get()) : nullptr;
+                set.detail = value != nullptr && value->kind == Kind::constant ? value->text : "?";
+                if (set.setting == "role" || set.setting == "session_authorization") set.effect_class = EffectClass::session_role;
+            } else {
+                // A name that is only known when it runs.
+                Object unknown;
+                unknown.resolved = false;
+                unknown.name = "a setting that is only known when the statement runs";
+                set.objects.push_back(unknown);
+            }
+            out_.changes_settings = true;
+            Copy stored;
+            stored.target_name = "a setting";
+            stored.sources = args.sources;
+            stored.functions = args.functions;
+            stored.opaque = args.opaque;
+            copy_out(std::move(stored));
+            return through(args, Flow::transformed);
+        }
+        case FunctionKind::lock: add_effect(EffectClass::lock, "advisory lock"); decides(args); return {};
+        case FunctionKind::sleep:
+            // How long it takes is a signal.
+            decides(args);
+            return {};
+        case FunctionKind::notify: {
+            add_effect(EffectClass::notify, "pg_notify");
+            Copy sent;
+            sent.target_name = "a notification";
+            sent.sources = args.sources;
+            sent.functions = args.functions;
+            sent.opaque = args.opaque;
+            copy_out(std::move(sent));
+            return {};
+        }
+        case FunctionKind::runs_query: {
+            const Expr* text = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
+            if (rule.name == "ts_rewrite" && expr.args.size() != 2) return through(args, Flow::transformed);
+            if (rule.name == "ts_rewrite") text = without_casts(expr.args[1].get());
+            if (text != nullptr && text->kind == Kind::constant && !text->is_null) {
+                const ParsedText parsed = dialect_.parse(text->text);
+                if (parsed.error.empty()) {
+                    Value out = args;
+                    for (const tree::Statement& statement : parsed.statements) {
+                        const Statement run = inner(statement);
+                        absorb(run);
+                        for (const Output& output : run.outputs) {
+                            Value value;
+                            value.sources = output.sources;
+                            value.functions = output.functions;
+                            value.opaque = output.opaque;
+                            value.may_fail = output.may_fail;
+                            out = merge(out, value);
+                        }
+                    }
+                    return through(std::move(out), Flow::transformed);
+                }
+            }
+            Effect& called = add_effect(EffectClass::call, "runs a text that is only known when the statement runs");
+            called.objects.push_back(function_object());
+            out_.runs_code = true;
+            Value out = through(args, Flow::transformed);
+            out.opaque = true;
+            return out;
+        }
+        case FunctionKind::reads_by_name:
+        case FunctionKind::shows_values: {
+            Effect& called = add_effect(EffectClass::call, "reads data that its arguments name");
+            called.objects.push_back(function_object());
+            Value out = through(args, Flow::transformed);
+            out.opaque = true;
+            return out;
+        }
+        case FunctionKind::server: {
+            Effect& called = add_effect(EffectClass::server, "");
+            called.objects.push_back(function_object());
+            called.detail = std::string(rule.name);
+            Copy handed;
+            handed.target_name = "an argument of " + std::string(rule.name);
+            handed.sources = args.sources;
+            handed.functions = args.functions;
+            handed.opaque = args.opaque;
+            copy_out(std::move(handed));
+            Value out = through(args, Flow::transformed);
+            out.opaque = true;
+            return out;
+        }
+    }
+    return {};
+}
+
+Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candidates, const Expr& expr, const std::vector<Value>& args) {
+    Value all;
+    for (const Value& arg : args) all = merge(all, arg);
+    Value out;
+    for (const catalogue::Function* function : candidates) {
+        if (const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name)) {
+            out = merge(out, through(all, rule->kind == FunctionKind::aggregate ? Flow::aggregated : Flow::transformed));
+            continue;
+        }
+        // A candidate that cannot take so many arguments is none.
+        if (candidates.size() > 1 && function->arguments.size() < args.size() && function->kind == 'f' &&
+            std::any_of(candidates.begin(), candidates.end(), [&](const catalogue::Function* other) { return other->arguments.size() >= args.size(); }))
+            continue;
+        Object called;
+        called.schema = function->schema;
+        called.name = function->name;
+        const bool known = std::any_of(out_.effects.begin(), out_.effects.end(), [&](const Effect& effect) {
+            return effect.effect_class == EffectClass::call && effect.objects.size() == 1 && effect.objects[0] == called;
+        });
+        if (!known) {
+            Effect& effect = out_.effects.emplace_back();
+            effect.effect_class = EffectClass::call;
+            effect.objects.push_back(called);
+            effect.detail = "a function that is not built in";
+        }
+        out_.runs_code = true;
+        const std::string full = function->schema + "." + function->name;
+        if (all.has_value()) {
+            Copy handed;
+            handed.target_name = "an argument of " + full;
+            handed.sources = all.sources;
+            handed.functions = {full};
+            handed.opaque = all.opaque;
+            copy_out(std::move(handed));
+        }
+        Value value = function->language == "sql" && !function->body.empty() ? call_sql_body(*function, args) : through(all, Flow::transformed);
+        if (!(function->language == "sql" && !function->body.empty() && !value.opaque)) {
+            value.opaque = false;
+            value.functions.push_back(full);
+        }
+        out = merge(out, value);
+    }
+    (void)expr;
+    return out;
+}
+
+Value Analyzer::call_sql_body(const catalogue::Function& function, const std::vector<Value>& args) {
+    Value unknown;
+    for (const Value& arg : args) unknown = merge(unknown, through(arg, Flow::transformed));
+    unknown.opaque = true;
+    if (depth_ >= 16 || function.has_settings) return unknown;
+    const ParsedText parsed = dialect_.parse(function.body);
+    if (!parsed.error.empty() || parsed.statements.empty()) return unknown;
+
+    auto outer_parameters = std::move(parameters_);
+    auto outer_named = std::move(named_parameters_);
+    parameters_.clear();
+    named_parameters_.clear();
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        parameters_.push_back(&args[i]);
+        if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], args[i]);
+    }
+    const bool outer_quiet = quiet_;
+    quiet_ = true;
+    ++depth_;
+    Value out;
+    for (const tree::Statement& statement : parsed.statements) {
+        Result result;
+        if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
+        else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
+        else utility(statement);
+        if (&statement != &parsed.statements.back()) continue;
+        auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+        for (auto& [name, value] : result.outputs) {
+            out = merge(out, through(value, result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
+            fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
+        }
+        if (!result.exact) out.opaque = true;
+        if (result.outputs.size() > 1) {
+            out.is_row = true;
+            out.fields = std::move(fields);
+        }
+    }
+    --depth_;
+    quiet_ = outer_quiet;
+    parameters_ = std::move(outer_parameters);
+    named_parameters_ = std::move(outer_named);
+    return out;
+}
+
+void Analyzer::type_used(const tree::Name& name) { (void)name; }
+
+}  // namespace dbguard::sql

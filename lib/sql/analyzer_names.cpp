@@ -1,0 +1,572 @@
+// What stands in FROM, and which column a name means.
+
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+
+namespace dbguard::sql {
+namespace {
+
+using catalogue::Relation;
+using catalogue::RelationKind;
+
+// Deeper stored definitions are refused: PostgreSQL itself allows them, ordinary schemas do not have them.
+constexpr int max_definition_depth = 64;
+
+}  // namespace
+
+bool Value::has_value() const {
+    if (opaque) return true;
+    return std::any_of(sources.begin(), sources.end(), [](const Source& source) { return source.flow != Flow::existence; });
+}
+
+Value merge(const Value& a, const Value& b) {
+    Value out;
+    out.opaque = a.opaque || b.opaque;
+    out.may_fail = a.may_fail || b.may_fail;
+    out.type = a.type == b.type ? a.type : 0;
+    out.functions = a.functions;
+    for (const std::string& function : b.functions)
+        if (std::find(out.functions.begin(), out.functions.end(), function) == out.functions.end()) out.functions.push_back(function);
+    out.sources = a.sources;
+    for (const Source& source : b.sources) {
+        const auto same = std::find_if(out.sources.begin(), out.sources.end(), [&](const Source& known) {
+            return known.column == source.column && known.path == source.path;
+        });
+        if (same == out.sources.end()) out.sources.push_back(source);
+        else same->flow = std::max(same->flow, source.flow);
+    }
+    std::sort(out.sources.begin(), out.sources.end());
+    return out;
+}
+
+Value through(Value value, Flow flow) {
+    for (Source& source : value.sources) source.flow = std::min(source.flow, flow);
+    value.is_row = false;
+    value.steps = false;
+    value.fields.reset();
+    value.type = 0;
+    return value;
+}
+
+void Analyzer::unresolved(std::string reason, std::uint32_t at) {
+    if (!unresolved_.empty()) return;
+    unresolved_ = std::move(reason);
+    unresolved_at_ = at;
+}
+
+// A name that the catalogue has not got. Without a catalogue nobody asked for names.
+void Analyzer::unknown_name(std::string reason, std::uint32_t at) {
+    if (names_.snapshot != nullptr) unresolved(std::move(reason), at);
+}
+
+Analyzer::Resolved Analyzer::resolve(const tree::Name& name) const {
+    Resolved out;
+    if (name.parts.empty()) return out;
+    const std::string& last = name.last();
+    const std::string* schema = name.parts.size() > 1 ? &name.parts[name.parts.size() - 2] : nullptr;
+    static const std::vector<std::string> nowhere;
+    const std::vector<std::string>& path = path_ != nullptr ? *path_ : names_.context != nullptr ? names_.context->search_path : nowhere;
+    const std::string& temp = names_.context != nullptr ? names_.context->temp_schema : last;
+    const auto made_in = [&](const std::string& in) -> const MadeRelation* {
+        for (auto made = made_.rbegin(); made != made_.rend(); ++made)
+            if (made->name == last && (made->schema == in || (made->temporary && in == "pg_temp"))) return &*made;
+        return nullptr;
+    };
+    const auto look = [&](const std::string& in) {
+        if ((out.made = made_in(in)) != nullptr) return true;
+        if (names_.snapshot == nullptr) return false;
+        out.relation = names_.snapshot->relation(in, last);
+        return out.relation != nullptr;
+    };
+    if (schema != nullptr) {
+        look(*schema == "pg_temp" && made_in("pg_temp") == nullptr ? temp : *schema);
+    } else if ((out.made = made_in("pg_temp")) == nullptr) {
+        for (const std::string& in : path)
+            if (look(in)) break;
+    }
+    out.system = out.relation != nullptr && dialect_.is_system_schema(out.relation->schema);
+    return out;
+}
+
+Object Analyzer::object(const Relation& relation) const {
+    Object out;
+    out.schema = relation.schema;
+    out.name = relation.name;
+    out.temporary = relation.own_temporary;
+    return out;
+}
+
+Object Analyzer::object(const tree::Name& name, bool* found) const {
+    const Resolved resolved = resolve(name);
+    if (found != nullptr) *found = resolved.relation != nullptr || resolved.made != nullptr;
+    if (resolved.relation != nullptr) return object(*resolved.relation);
+    Object out;
+    if (resolved.made != nullptr) {
+        out.schema = resolved.made->schema;
+        out.name = resolved.made->name;
+        out.temporary = resolved.made->temporary;
+        return out;
+    }
+    if (name.parts.size() > 1) out.schema = name.parts[name.parts.size() - 2];
+    if (!name.parts.empty()) out.name = name.last();
+    out.resolved = false;
+    return out;
+}
+
+void Analyzer::read_object(EffectClass effect_class, Object object) {
+    auto& entry = reads_[{effect_class, {object.schema, object.name}}];
+    if (entry.first.name.empty()) entry.first = std::move(object);
+}
+
+void Analyzer::read(const Relation& relation, const std::string& column) {
+    const EffectClass effect_class = dialect_.is_system_schema(relation.schema) ? EffectClass::read_catalog : EffectClass::read_table;
+    auto& entry = reads_[{effect_class, {relation.schema, relation.name}}];
+    if (entry.first.name.empty()) entry.first = object(relation);
+    if (!column.empty()) entry.second.insert(column);
+}
+
+void Analyzer::touch(const Relation& relation) {
+    if (std::find(out_.relations.begin(), out_.relations.end(), relation.id) == out_.relations.end()) out_.relations.push_back(relation.id);
+    if (relation.has_expressions) out_.runs_code = true;
+}
+
+std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {
+    std::vector<ScopeColumn> out;
+    out.reserve(relation.columns.size());
+    for (const catalogue::Column& column : relation.columns) {
+        ScopeColumn listed;
+        listed.name = column.name;
+        listed.not_null = column.not_null;
+        listed.value.sources.push_back({{relation.id, column.number}, Flow::identity, {}});
+        listed.value.steps = true;
+        listed.value.type = column.type;
+        // A composite's members are paths of it.
+        const catalogue::Type* type = names_.snapshot->type(column.type);
+        while (type != nullptr && type->kind == catalogue::TypeKind::domain) {
+            listed.value.type = type->base;
+            type = names_.snapshot->type(type->base);
+        }
+        if (type != nullptr && type->kind == catalogue::TypeKind::composite) listed.value.is_row = true;
+        out.push_back(std::move(listed));
+    }
+    return out;
+}
+
+std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& exact) {
+    if (depth_ >= max_definition_depth) {
+        unresolved("views nested more than " + std::to_string(max_definition_depth) + " deep", 0);
+        exact = false;
+        return {};
+    }
+    const ParsedText parsed = dialect_.parse(relation.definition);
+    if (!parsed.error.empty() || parsed.statements.size() != 1 || parsed.statements[0].query == nullptr) {
+        unresolved("the definition of view " + relation.schema + "." + relation.name + " could not be read", 0);
+        exact = false;
+        return {};
+    }
+    const auto* outer_path = path_;
+    const bool outer_quiet = quiet_;
+    path_ = &names_.snapshot->rendered_under().search_path;
+    quiet_ = true;
+    ++depth_;
+    const Result result = query(*parsed.statements[0].query, nullptr, nullptr, true);
+    --depth_;
+    path_ = outer_path;
+    quiet_ = outer_quiet;
+    std::vector<ScopeColumn> out;
+    exact = result.exact && result.outputs.size() >= relation.columns.size();
+    for (std::size_t i = 0; i < relation.columns.size(); ++i) {
+        ScopeColumn listed;
+        listed.name = relation.columns[i].name;
+        if (i < result.outputs.size() && result.exact) listed.value = result.outputs[i].second;
+        else listed.value.opaque = true;
+        if (listed.value.type == 0) listed.value.type = relation.columns[i].type;
+        out.push_back(std::move(listed));
+    }
+    exact = true;   // the view's own columns are known even where their lineage is not
+    return out;
+}
+
+ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
+    ScopeTable out;
+    out.alias = alias.empty() && !name.parts.empty() ? name.last() : alias;
+    const Resolved resolved = resolve(name);
+    if (resolved.made != nullptr) {
+        if (alias.empty()) out.schema = resolved.made->schema;
+        out.columns = resolved.made->columns;
+        out.complete = out.exact_order = resolved.made->exact;
+        Object made = object(name);
+        read_object(EffectClass::read_table, std::move(made));
+        return out;
+    }
+    if (resolved.relation == nullptr) {
+        unknown_name("relation \"" + out.alias + "\" is not known", name.at);
+        Object missing = object(name);
+        read_object(EffectClass::read_table, std::move(missing));
+        out.complete = out.exact_order = false;
+        return out;
+    }
+    const Relation& relation = *resolved.relation;
+    if (alias.empty()) out.schema = relation.schema;
+    touch(relation);
+    if (resolved.system || relation.columns.empty()) {
+        // Its columns are the server's own.
+        read(relation, "");
+        out.relation = &relation;
+        if (const ValueRelation* shows = dialect_.value_relation(relation.name); resolved.system && shows != nullptr) {
+            for (const std::string_view safe : shows->safe_columns) out.columns.push_back({std::string(safe), {}, false, false});
+            out.unknown_is_opaque = true;
+        }
+        out.complete = out.exact_order = !resolved.system && relation.kind != RelationKind::sequence && relation.kind != RelationKind::index;
+        return out;
+    }
+    if (relation.kind == RelationKind::view) {
+        Object view = object(relation);
+        view.expanded = true;
+        read_object(EffectClass::read_table, std::move(view));
+        out.columns = view_columns(relation, out.exact_order);
+        return out;
+    }
+    read(relation, "");
+    out.relation = &relation;
+    out.columns = base_columns(relation);
+    return out;
+}
+
+Value Analyzer::row_of(const ScopeTable& table) {
+    Value out;
+    auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+    for (const ScopeColumn& column : table.columns) {
+        use(table, column);
+        out = merge(out, through(column.value, Flow::transformed));
+        fields->emplace_back(column.name, column.value);
+    }
+    out.is_row = true;
+    out.opaque = out.opaque || table.unknown_is_opaque;
+    out.fields = std::move(fields);
+    return out;
+}
+
+void Analyzer::use(const ScopeTable& table, const ScopeColumn& column) {
+    if (table.is_target) target_used_ = true;
+    if (table.relation != nullptr) read(*table.relation, column.name);
+}
+
+const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes) {
+    for (const tree::Cte& cte : with) {
+        auto binding = std::make_unique<CteBinding>();
+        binding->name = cte.name;
+        binding->outer = ctes;
+        CteBinding* bound = binding.get();
+        bindings_.push_back(std::move(binding));
+        const auto rebind = [&](const Result& result) {
+            bound->columns.clear();
+            bound->exact = result.exact;
+            for (std::size_t i = 0; i < result.outputs.size(); ++i) {
+                ScopeColumn column;
+                column.name = i < cte.column_aliases.size() ? cte.column_aliases[i] : result.outputs[i].first;
+                column.value = result.outputs[i].second;
+                bound->columns.push_back(std::move(column));
+            }
+            for (const std::string& added : cte.added_columns) {
+                // SEARCH and CYCLE collect values of the query's own columns.
+                ScopeColumn column;
+                column.name = added;
+                for (const auto& [name, value] : result.outputs) column.value = merge(column.value, through(value, Flow::transformed));
+                bound->columns.push_back(std::move(column));
+            }
+        };
+        if (cte.write != nullptr) {
+            rebind(write(*cte.write, outer, ctes));
+        } else if (recursive && cte.query->combine != tree::Query::Combine::none) {
+            // The first term's columns, then the second's over what is known so far, until nothing new flows in.
+            const CteBinding* inside = bind(cte.query->with, cte.query->recursive, outer, ctes);
+            Result total = query(*cte.query->left, outer, inside, true);
+            rebind(total);
+            bound->outer = inside;
+            for (int round = 0; round < 16; ++round) {
+                const Result next = query(*cte.query->right, outer, bound, true);
+                bool changed = false;
+                for (std::size_t i = 0; i < total.outputs.size(); ++i) {
+                    if (i >= next.outputs.size()) break;
+                    Value merged = merge(total.outputs[i].second, next.outputs[i].second);
+                    if (merged.sources != total.outputs[i].second.sources || merged.opaque != total.outputs[i].second.opaque) changed = true;
+                    total.outputs[i].second = std::move(merged);
+                }
+                total.exact = total.exact && next.exact;
+                rebind(total);
+                if (!changed) break;
+                if (round == 15) for (auto& [name, value] : total.outputs) value.opaque = true;
+            }
+            if (cte.query->combine == tree::Query::Combine::compare)
+                for (const auto& [name, value] : total.outputs) decides(value);
+            rebind(total);
+            bound->outer = ctes;
+        } else {
+            rebind(query(*cte.query, outer, ctes, true));
+        }
+        ctes = bound;
+    }
+    return ctes;
+}
+
+void Analyzer::add_from(const tree::From& from, Scope& scope, const CteBinding* ctes) {
+    for (ScopeTable& added : join(from, scope, ctes)) scope.tables.push_back(std::move(added));
+}
+
+std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, const CteBinding* ctes) {
+    using Kind = tree::From::Kind;
+    const auto rename = [&](ScopeTable& table) {
+        for (std::size_t i = 0; i < from.column_aliases.size() && i < table.columns.size(); ++i) table.columns[i].name = from.column_aliases[i];
+        // Which column a name falls on is only known where their number is.
+        if (!table.exact_order && !from.column_aliases.empty())
+            for (ScopeColumn& column : table.columns) column.value.opaque = column.value.opaque || column.value.has_value();
+    };
+    std::vector<ScopeTable> out;
+    switch (from.kind) {
+        case Kind::relation: {
+            if (from.relation.parts.size() == 1) {
+                for (const CteBinding* cte = ctes; cte != nullptr; cte = cte->outer) {
+                    if (cte->name != from.relation.last()) continue;
+                    ScopeTable table;
+                    table.alias = from.alias.empty() ? cte->name : from.alias;
+                    table.columns = cte->columns;
+                    table.complete = table.exact_order = cte->exact;
+                    rename(table);
+                    out.push_back(std::move(table));
+                    return out;
+                }
+            }
+            ScopeTable added = table(from.relation, from.alias);
+            if (added.relation != nullptr && !from.column_aliases.empty()) {
+                // The names are the query's now, the reads the table's.
+                for (std::size_t i = 0; i < added.columns.size() && i < from.column_aliases.size(); ++i) read(*added.relation, added.columns[i].name);
+            }
+            rename(added);
+            if (!from.column_aliases.empty() && added.relation != nullptr) {
+                for (const ScopeColumn& column : added.columns)
+                    if (added.relation->column(column.name) != nullptr) read(*added.relation, column.name);
+                added.relation = nullptr;
+            }
+            out.push_back(std::move(added));
+            return out;
+        }
+        case Kind::subquery: {
+            const Result result = query(*from.query, from.lateral ? &scope : scope.outer, ctes, true);
+            ScopeTable table;
+            table.alias = from.alias;
+            table.complete = table.exact_order = result.exact;
+            for (const auto& [name, value] : result.outputs) table.columns.push_back({name, value, false, false});
+            rename(table);
+            out.push_back(std::move(table));
+            return out;
+        }
+        case Kind::functions:
+        case Kind::opaque: {
+            ScopeTable table;
+            table.alias = from.alias;
+            Value all;
+            for (const tree::ExprPtr& function : from.functions) {
+                Value value = eval(*function, scope, ctes);
+                if (from.functions.size() == 1 && from.kind == Kind::functions && value.fields != nullptr && from.defined_columns.empty()) {
+                    for (const auto& [name, field] : *value.fields) table.columns.push_back({name, field, false, false});
+                }
+                all = merge(all, value);
+            }
+            // How many rows come, and which, depends on what it is computed from.
+            decides(all);
+            const Value member = through(all, Flow::transformed);
+            if (!from.defined_columns.empty()) {
+                for (const std::string& name : from.defined_columns) table.columns.push_back({name, member, false, false});
+            } else if (table.columns.empty()) {
+                bool known = true;
+                for (const tree::ExprPtr& function : from.functions) {
+                    std::vector<std::string> names;
+                    const bool built_in = function->kind == tree::Expr::Kind::call;
+                    if (built_in) {
+                        bool this_known = true;
+                        names = dialect_.table_function_columns(function->name.last(), function->args.size(), this_known);
+                        if (names_.snapshot != nullptr) {
+                            for (const catalogue::Function* user : names_.snapshot->functions(function->name.last())) {
+                                if (!user->output_names.empty()) names = user->output_names;
+                                else if (const catalogue::Type* type = names_.snapshot->type(user->returns); type != nullptr && type->relation != 0) {
+                                    if (const Relation* row = names_.snapshot->relation(type->relation); row != nullptr)
+                                        for (const catalogue::Column& column : row->columns) names.push_back(column.name);
+                                    else this_known = false;
+                                }
+                            }
+                        }
+                        known = known && this_known;
+                    }
+                    if (names.empty()) {
+                        const std::string own = built_in ? function->name.last() : "?column?";
+                        names.push_back(from.functions.size() == 1 && !from.alias.empty() ? from.alias : own);
+                    }
+                    for (std::string& name : names) table.columns.push_back({std::move(name), member, false, false});
+                }
+                table.exact_order = known;
+                table.complete = known;
+            }
+            if (from.ordinality) table.columns.push_back({"ordinality", {}, false, false});
+            if (table.alias.empty() && from.functions.size() == 1 && from.functions[0]->kind == tree::Expr::Kind::call) table.alias = from.functions[0]->name.last();
+            if (!table.complete)
+                for (std::size_t i = table.columns.size(); i < from.column_aliases.size(); ++i) table.columns.push_back({from.column_aliases[i], member, false, false});
+            rename(table);
+            out.push_back(std::move(table));
+            return out;
+        }
+        case Kind::join: {
+            std::vector<ScopeTable> left = join(*from.left, scope, ctes);
+            Scope visible;
+            visible.outer = scope.outer;
+            visible.tables = scope.tables;
+            visible.tables.insert(visible.tables.end(), left.begin(), left.end());
+            std::vector<ScopeTable> right = join(*from.right, visible, ctes);
+
+            std::vector<std::string> shared = from.using_columns;
+            const auto find = [](std::vector<ScopeTable>& tables, const std::string& name, ScopeTable** where) -> ScopeColumn* {
+                for (ScopeTable& table : tables)
+                    for (ScopeColumn& column : table.columns)
+                        if (!column.hidden && column.name == name) {
+                            *where = &table;
+                            return &column;
+                        }
+                return nullptr;
+            };
+            if (from.natural) {
+                for (ScopeTable& table : left)
+                    for (const ScopeColumn& column : table.columns) {
+                        ScopeTable* where = nullptr;
+                        if (!column.hidden && find(right, column.name, &where) != nullptr) shared.push_back(column.name);
+                    }
+                for (const auto* side : {&left, &right})
+                    for (const ScopeTable& table : *side)
+                        if (!table.complete) unresolved("NATURAL JOIN with a relation whose columns are not known", 0);
+            }
+            ScopeTable merged;
+            for (const std::string& name : shared) {
+                ScopeTable *left_table = nullptr, *right_table = nullptr;
+                ScopeColumn* a = find(left, name, &left_table);
+                ScopeColumn* b = find(right, name, &right_table);
+                ScopeColumn both;
+                both.name = name;
+                if (a != nullptr) {
+                    use(*left_table, *a);
+                    decides(a->value);
+                    both.value = a->value;
+                    a->hidden = true;
+                }
+                if (b != nullptr) {
+                    use(*right_table, *b);
+                    decides(b->value);
+                    both.value = a != nullptr ? merge(both.value, b->value) : b->value;
+                    b->hidden = true;
+                }
+                merged.columns.push_back(std::move(both));
+            }
+            if (!merged.columns.empty()) out.push_back(std::move(merged));
+            for (ScopeTable& table : left) out.push_back(std::move(table));
+            for (ScopeTable& table : right) out.push_back(std::move(table));
+            if (from.on != nullptr) {
+                Scope both;
+                both.outer = scope.outer;
+                both.tables = scope.tables;
+                both.tables.insert(both.tables.end(), out.begin(), out.end());
+                predicate(*from.on, both, ctes);
+            }
+            if (!from.alias.empty()) {
+                ScopeTable flat;
+                flat.alias = from.alias;
+                for (ScopeTable& table : out) {
+                    flat.complete = flat.complete && table.complete;
+                    flat.exact_order = flat.exact_order && table.exact_order;
+                    flat.is_target = flat.is_target || table.is_target;
+                    for (ScopeColumn& column : table.columns) {
+                        if (column.hidden) continue;
+                        use(table, column);
+                        flat.columns.push_back(std::move(column));
+                    }
+                }
+                rename(flat);
+                out.clear();
+                out.push_back(std::move(flat));
+            }
+            return out;
+        }
+    }
+    return out;
+}
+
+bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain) {
+    bool found = false;
+    for (const ScopeTable& table : scope.tables) {
+        for (const ScopeColumn& column : table.columns) {
+            if (column.hidden || column.name != name) continue;
+            use(table, column);
+            value = found ? merge(value, column.value) : column.value;
+            found = true;
+        }
+        if (!table.complete) uncertain = true;
+        if (!found && table.unknown_is_opaque) value.opaque = true;
+        if (!found && (table.relation != nullptr || table.is_target) && dialect_.is_system_column(name)) {
+            if (table.is_target) target_used_ = true;
+            uncertain = true;
+        }
+    }
+    return found;
+}
+
+Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
+    const std::vector<std::string>& parts = expr.name.parts;
+    if (parts.empty()) return {};
+    const std::string& last = parts.back();
+    for (const Scope* in = &scope; in != nullptr; in = in->outer) {
+        if (parts.size() == 1) {
+            Value value;
+            bool uncertain = false;
+            if (find_column(last, *in, value, uncertain)) return value;
+            for (const ScopeTable& table : in->tables)
+                if (table.alias == last) return row_of(table);
+            if (uncertain) return value;
+            continue;
+        }
+        const std::string& qualifier = parts[parts.size() - 2];
+        const std::string* schema = parts.size() > 2 ? &parts[parts.size() - 3] : nullptr;
+        for (const ScopeTable& table : in->tables) {
+            if (table.alias != qualifier || (schema != nullptr && table.schema != *schema)) continue;
+            for (const ScopeColumn& column : table.columns)
+                if (column.name == last) {
+                    use(table, column);
+                    return column.value;
+                }
+            if (table.is_target) target_used_ = true;
+            if (table.unknown_is_opaque && !dialect_.is_system_column(last)) {
+                Value unknown;
+                unknown.opaque = true;
+                return unknown;
+            }
+            if (!table.complete || dialect_.is_system_column(last)) return {};
+            // `t.f` is f(t) where t has no column f.
+            tree::Expr call_of;
+            call_of.kind = tree::Expr::Kind::call;
+            call_of.name.parts = {last};
+            call_of.name.at = expr.at;
+            tree::ExprPtr row = tree::make_expr(tree::Expr::Kind::column, expr.at);
+            row->name.parts = {qualifier};
+            call_of.args.push_back(std::move(row));
+            call_of.argument_names.emplace_back();
+            return call(call_of, *in, nullptr);
+        }
+        // A whole row by schema and table, or a member of a composite column.
+        for (const ScopeTable& table : in->tables)
+            if (table.alias == last && table.schema == qualifier) return row_of(table);
+    }
+    for (const auto& [name, value] : named_parameters_)
+        if (name == last) return value;
+    if (!parameters_.empty() && parts.size() == 2) return {};
+    unknown_name("column \"" + last + "\" is not known", expr.at);
+    return {};
+}
+
+}  // namespace dbguard::sql

@@ -1,0 +1,366 @@
+// What decides which rows come: filters, and whether a WHERE selects at all.
+
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+
+namespace dbguard::sql {
+namespace {
+
+using tree::Expr;
+using Kind = Expr::Kind;
+
+bool is_word(const std::string& text, std::initializer_list<const char*> words) {
+    std::string lower = text;
+    for (char& c : lower)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return std::any_of(words.begin(), words.end(), [&](const char* word) { return lower == word; });
+}
+
+const Expr* without_casts(const Expr* expr) {
+    while (expr->kind == Kind::cast && !expr->args.empty()) expr = expr->args[0].get();
+    return expr;
+}
+
+// Functions that keep which value it is: policy.md, "Existence is not a value".
+bool keeps_equality(const Expr& expr) {
+    return expr.kind == Kind::call && expr.args.size() == 1 && expr.decides.empty() && !expr.name.parts.empty() &&
+           is_word(expr.name.last(), {"lower", "upper", "btrim", "ltrim", "rtrim", "trim"});
+}
+
+bool is_operator(const Expr& expr, std::initializer_list<const char*> names) {
+    if (expr.kind != Kind::operation || expr.args.size() != 2) return false;
+    return std::any_of(names.begin(), names.end(), [&](const char* name) { return expr.name.last() == name; });
+}
+
+}  // namespace
+
+void Analyzer::decides(const Value& value, Filter::Use use) {
+    for (const Source& source : value.sources) {
+        if (source.flow == Flow::existence) continue;
+        Filter filter{source, use};
+        const auto known = std::find_if(out_.filters.begin(), out_.filters.end(), [&](const Filter& other) {
+            return other.source.column == source.column && other.source.path == source.path && other.use == use;
+        });
+        if (known == out_.filters.end()) out_.filters.push_back(std::move(filter));
+    }
+}
+
+void Analyzer::decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes) {
+    for (const tree::ExprPtr& expr : exprs) decides(eval(*expr, scope, ctes));
+}
+
+void Analyzer::order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs) {
+    for (const tree::ExprPtr& expr : exprs) {
+        if (expr->kind == Kind::constant && !expr->is_null && !expr->text.empty() && std::all_of(expr->text.begin(), expr->text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+            const std::size_t at = std::stoul(expr->text.substr(0, 9));
+            if (at >= 1 && at <= outputs.size()) decides(outputs[at - 1].second);
+            continue;
+        }
+        if (expr->kind == Kind::column && expr->name.parts.size() == 1) {
+            const auto named = std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) { return output.first == expr->name.last(); });
+            if (named != outputs.end()) {
+                decides(named->second);
+                continue;
+            }
+        }
+        decides(eval(*expr, scope, ctes));
+    }
+}
+
+/// Made of constants and parameters alone.
+bool Analyzer::is_given(const Expr& expr) const {
+    switch (expr.kind) {
+        case Kind::constant: return true;
+        case Kind::parameter: return parameters_.empty();
+        case Kind::cast: case Kind::array: case Kind::row: case Kind::combine: case Kind::operation:
+            return std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
+        case Kind::call: {
+            const FunctionRule* rule = expr.name.parts.empty() ? nullptr : dialect_.function(expr.name.last());
+            return rule != nullptr && rule->kind == FunctionKind::transparent && !expr.args.empty() &&
+                   std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
+        }
+        default: return false;
+    }
+}
+
+/// The column, where the expression is one as far as equality goes: itself, a cast to text, lower/upper/trim of it.
+const Expr* Analyzer::plain_column(const Expr& expr) const {
+    const Expr* inside = &expr;
+    for (int steps = 0; steps < 4; ++steps) {
+        if (inside->kind == Kind::column) return inside;
+        if (inside->kind == Kind::cast && !inside->name.parts.empty() && inside->text.empty() &&
+            is_word(inside->name.last(), {"text", "varchar", "bpchar", "citext"}))
+            inside = inside->args[0].get();
+        else if (keeps_equality(*inside)) inside = inside->args[0].get();
+        else return nullptr;
+    }
+    return nullptr;
+}
+
+void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    switch (expr.kind) {
+        case Kind::logic_and:
+        case Kind::logic_or:
+        case Kind::logic_not:
+            for (const tree::ExprPtr& arg : expr.args) predicate(*arg, scope, ctes);
+            return;
+        case Kind::operation:
+            if (expr.args.size() == 2 && expr.name.last() == "=" && expr.text.empty()) {
+                for (int side = 0; side < 2; ++side) {
+                    const Expr& one = *expr.args[static_cast<std::size_t>(side)];
+                    const Expr& other = *expr.args[static_cast<std::size_t>(1 - side)];
+                    if (plain_column(one) == nullptr || !is_given(other)) continue;
+                    const Value value = eval(one, scope, ctes);
+                    if (value.fields != nullptr) break;   // a whole row
+                    (void)eval(other, scope, ctes);
+                    decides(value, Filter::Use::equality);
+                    operators_used(expr.name, side == 0 ? value : Value{}, side == 0 ? Value{} : value);
+                    return;
+                }
+            }
+            break;
+        case Kind::comparison_any:
+        case Kind::in_list:
+            if (expr.name.last() == "=" && !expr.negated && plain_column(*expr.args[0]) != nullptr &&
+                std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); })) {
+                const Value value = eval(*expr.args[0], scope, ctes);
+                if (value.fields != nullptr) break;
+                for (std::size_t i = 1; i < expr.args.size(); ++i) (void)eval(*expr.args[i], scope, ctes);
+                decides(value, Filter::Use::equality);
+                operators_used(expr.name, value, {});
+                return;
+            }
+            break;
+        default: break;
+    }
+    decides(eval(expr, scope, ctes));
+}
+
+bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
+    const Expr* inside = without_casts(&expr);
+    if (inside->kind == Kind::constant) return !inside->is_null;
+    if (inside->kind != Kind::column || inside->name.parts.empty()) return false;
+    const std::string& name = inside->name.last();
+    for (const ScopeTable& table : scope.tables) {
+        if (inside->name.parts.size() > 1 && table.alias != inside->name.parts[inside->name.parts.size() - 2]) continue;
+        for (const ScopeColumn& column : table.columns)
+            if (column.name == name) return column.not_null;
+        if (dialect_.is_system_column(name)) return true;
+    }
+    return false;
+}
+
+bool Analyzer::same(const Expr& a, const Expr& b) const {
+    if (a.kind == Kind::cast && !a.args.empty()) return same(*a.args[0], b);
+    if (b.kind == Kind::cast && !b.args.empty()) return same(a, *b.args[0]);
+    if (a.kind == Kind::column && b.kind == Kind::column)
+        return !a.name.parts.empty() && !b.name.parts.empty() && a.name.last() == b.name.last() &&
+               (a.name.parts.size() == 1 || b.name.parts.size() == 1 || a.name.parts == b.name.parts);
+    if (a.kind != b.kind || a.text != b.text || a.is_null != b.is_null || a.number != b.number || a.negated != b.negated ||
+        a.name.parts != b.name.parts || a.args.size() != b.args.size() || a.query != nullptr || b.query != nullptr)
+        return false;
+    if (a.kind == Kind::call || a.kind == Kind::opaque) {
+        const FunctionRule* rule = a.name.parts.empty() ? nullptr : dialect_.function(a.name.last());
+        if (rule == nullptr || rule->kind != FunctionKind::transparent) return false;
+    }
+    for (std::size_t i = 0; i < a.args.size(); ++i)
+        if (!same(*a.args[i], *b.args[i])) return false;
+    return true;
+}
+
+/// `column IN (SELECT that column FROM that table)`, unrestricted: every row's own value is among them.
+bool Analyzer::all_of_target(const Expr& column, const tree::Query& query, const Scope& scope) const {
+    if (column.kind != Kind::column || query.combine != tree::Query::Combine::none || !query.with.empty() || query.from.size() != 1 || query.items.size() != 1 ||
+        query.having != nullptr || !query.group_by.empty() || query.limit != nullptr || query.offset != nullptr)
+        return false;
+    if (query.where != nullptr && truth(*query.where, scope) != Truth::always) return false;
+    const tree::From& from = query.from[0];
+    const Expr& item = *query.items[0].expr;
+    if (from.kind != tree::From::Kind::relation || item.kind != Kind::column || item.name.parts.empty() || column.name.parts.empty()) return false;
+    if (item.name.last() != column.name.last()) return false;
+    const Resolved resolved = resolve(from.relation);
+    return resolved.relation != nullptr && std::any_of(scope.tables.begin(), scope.tables.end(), [&](const ScopeTable& table) {
+               return table.is_target && table.relation == resolved.relation;
+           });
+}
+
+/// Whether a condition holds for every possible row, by its meaning.
+Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
+    const auto negate = [](Truth value) { return value == Truth::always ? Truth::never : value == Truth::never ? Truth::always : Truth::unknown; };
+    switch (expr.kind) {
+        case Kind::constant:
+            if (expr.is_null) return Truth::never;
+            if (is_word(expr.text, {"true", "t", "yes", "y", "on", "1"})) return Truth::always;
+            if (is_word(expr.text, {"false", "f", "no", "n", "off", "0"})) return Truth::never;
+            return Truth::unknown;
+        case Kind::cast: return expr.args.empty() ? Truth::unknown : truth(*expr.args[0], scope);
+        case Kind::logic_not: return negate(truth(*expr.args[0], scope));
+        case Kind::logic_and: {
+            Truth out = Truth::always;
+            for (const tree::ExprPtr& arg : expr.args) {
+                const Truth value = truth(*arg, scope);
+                if (value == Truth::never) return Truth::never;
+                if (value == Truth::unknown) out = Truth::unknown;
+            }
+            return out;
+        }
+        case Kind::logic_or: {
+            Truth out = Truth::never;
+            for (const tree::ExprPtr& arg : expr.args) {
+                const Truth value = truth(*arg, scope);
+                if (value == Truth::always) return Truth::always;
+                if (value == Truth::unknown) out = Truth::unknown;
+            }
+            // One side and its opposite cover every row between them.
+            for (std::size_t i = 0; i < expr.args.size(); ++i)
+                for (std::size_t k = 0; k < expr.args.size(); ++k) {
+                    const Expr& a = *expr.args[i];
+                    const Expr& b = *expr.args[k];
+                    if (i == k) continue;
+                    if (b.kind == Kind::logic_not && same(a, *b.args[0])) return Truth::always;
+                    if (a.kind == Kind::is_null && b.kind == Kind::is_null && a.negated != b.negated && same(*a.args[0], *b.args[0])) return Truth::always;
+                    if (a.kind == Kind::operation && b.kind == Kind::operation && a.args.size() == 2 && b.args.size() == 2 && !a.name.parts.empty() && !b.name.parts.empty()) {
+                        const auto pair = [&](const char* x, const char* y) { return a.name.last() == x && b.name.last() == y; };
+                        const bool straight = same(*a.args[0], *b.args[0]) && same(*a.args[1], *b.args[1]);
+                        if (straight && (pair("=", "<>") || pair("<", ">=") || pair("<=", ">") || pair("<=", ">=") || pair("~~", "!~~") || pair("~", "!~") || pair("=", "!="))) return Truth::always;
+                        // x < 5 OR x > 3: two half-lines that meet.
+                        if (same(*a.args[0], *b.args[0]) && (a.name.last() == "<" || a.name.last() == "<=") && (b.name.last() == ">" || b.name.last() == ">=")) {
+                            const Expr* high = without_casts(a.args[1].get());
+                            const Expr* low = without_casts(b.args[1].get());
+                            if (high->kind == Kind::constant && low->kind == Kind::constant) {
+                                char *end_high = nullptr, *end_low = nullptr;
+                                const double h = std::strtod(high->text.c_str(), &end_high);
+                                const double l = std::strtod(low->text.c_str(), &end_low);
+                                if (!high->text.empty() && !low->text.empty() && *end_high == '\0' && *end_low == '\0' && h > l) return Truth::always;
+                            }
+                        }
+                    }
+                    if (a.kind == Kind::in_list && b.kind == Kind::in_list && a.negated != b.negated && a.args.size() == b.args.size()) {
+                        bool equal = true;
+                        for (std::size_t n = 0; n < a.args.size(); ++n) equal = equal && same(*a.args[n], *b.args[n]);
+                        if (equal) return Truth::always;
+                    }
+                }
+            return out;
+        }
+        case Kind::is_null:
+            if (!is_not_null(*expr.args[0], scope)) return Truth::unknown;
+            return expr.negated ? Truth::always : Truth::never;
+        case Kind::is_truth: {
+            const Truth inside = truth(*expr.args[0], scope);
+            if (expr.text == "true") return inside;
+            if (expr.text == "not false") return inside == Truth::always ? Truth::always : Truth::unknown;
+            if (expr.text == "not unknown") return inside == Truth::always || expr.args[0]->kind == Kind::is_null ? Truth::always : Truth::unknown;
+            if (expr.text == "false") return negate(inside);
+            return Truth::unknown;
+        }
+        case Kind::operation: {
+            if (expr.args.size() == 3 && expr.text == "between")
+                return same(*expr.args[0], *expr.args[1]) && same(*expr.args[0], *expr.args[2]) ? Truth::always : Truth::unknown;
+            if (expr.args.size() != 2) return Truth::unknown;
+            const Expr& a = *expr.args[0];
+            const Expr& b = *expr.args[1];
+            if (expr.text == "not distinct" && same(a, b)) return Truth::always;
+            if (expr.text == "distinct") {
+                const bool null_a = without_casts(&a)->is_null, null_b = without_casts(&b)->is_null;
+                if ((null_b && is_not_null(a, scope)) || (null_a && is_not_null(b, scope))) return Truth::always;
+                return Truth::unknown;
+            }
+            if (is_operator(expr, {"=", "<=", ">=", "~~", "~~*", "@>", "<@", "&&"}) && same(a, b)) return Truth::always;
+            if (is_operator(expr, {"~~", "~~*"})) {
+                const Expr* pattern = without_casts(&b);
+                if (pattern->kind == Kind::constant && !pattern->text.empty() && pattern->text.find_first_not_of('%') == std::string::npos) return Truth::always;
+            }
+            if (is_operator(expr, {"~", "~*"})) {
+                const Expr* pattern = without_casts(&b);
+                if (pattern->kind == Kind::constant && is_word(pattern->text, {"", ".*", "^", "$", "^.*$", "^.*", ".*$", "()", "(.*)", "^$|.*"})) return Truth::always;
+            }
+            const auto sizes = [](const Expr& side) {
+                return side.kind == Kind::call && !side.name.parts.empty() &&
+                       is_word(side.name.last(), {"length", "char_length", "character_length", "octet_length", "bit_length", "abs", "cardinality", "random", "pg_column_size"});
+            };
+            const Expr* right = without_casts(&b);
+            if (sizes(a) && right->kind == Kind::constant &&
+                ((expr.name.last() == ">=" && right->text == "0") || (expr.name.last() == ">" && right->text.starts_with("-"))))
+                return Truth::always;
+            if (expr.name.last() == "^@" && right->kind == Kind::constant && right->text.empty()) return Truth::always;
+            return Truth::unknown;
+        }
+        case Kind::in_list: {
+            bool found = false;
+            for (std::size_t i = 1; i < expr.args.size(); ++i) found = found || same(*expr.args[0], *expr.args[i]);
+            if (found) return expr.negated ? Truth::never : Truth::always;
+            return Truth::unknown;
+        }
+        case Kind::comparison_any: {
+            if (expr.args.size() == 2 && expr.args[1]->kind == Kind::array && expr.name.last() == "=")
+                for (const tree::ExprPtr& element : expr.args[1]->args)
+                    if (same(*expr.args[0], *element)) return Truth::always;
+            return Truth::unknown;
+        }
+        case Kind::any_query:
+            if (!expr.args.empty() && (expr.name.parts.empty() || expr.name.last() == "=") && expr.query != nullptr && all_of_target(*expr.args[0], *expr.query, scope))
+                return Truth::always;
+            return Truth::unknown;
+        case Kind::exists: {
+            // EXISTS (SELECT … FROM the same table WHERE it is this very row).
+            if (expr.query == nullptr || expr.query->combine != tree::Query::Combine::none) return Truth::unknown;
+            if (expr.query->where == nullptr && expr.query->having == nullptr) return Truth::always;
+            const tree::Query& query = *expr.query;
+            if (query.from.size() == 1 && query.from[0].kind == tree::From::Kind::relation && query.where != nullptr && query.where->kind == Kind::operation &&
+                query.where->args.size() == 2 && query.where->name.last() == "=" && query.where->args[0]->kind == Kind::column && query.where->args[1]->kind == Kind::column &&
+                query.where->args[0]->name.last() == query.where->args[1]->name.last()) {
+                const Resolved resolved = resolve(query.from[0].relation);
+                for (const ScopeTable& table : scope.tables)
+                    if (table.is_target && table.relation != nullptr && table.relation == resolved.relation) return Truth::always;
+            }
+            return Truth::unknown;
+        }
+        case Kind::combine: {
+            if (expr.text == "coalesce") {
+                // All sides that can come are true.
+                bool always = !expr.args.empty();
+                for (const tree::ExprPtr& arg : expr.args) {
+                    const Truth value = truth(*arg, scope);
+                    if (value == Truth::always && &arg == &expr.args.front()) return Truth::always;
+                    if (value != Truth::always && !(without_casts(arg.get())->kind == Kind::constant && without_casts(arg.get())->is_null)) always = false;
+                }
+                return always ? Truth::always : Truth::unknown;
+            }
+            if (expr.text == "case") {
+                // [test] (when then)* else: every outcome true.
+                bool always = expr.args.size() >= 3;
+                for (std::size_t i = 2; i < expr.args.size(); i += 2) always = always && truth(*expr.args[i], scope) == Truth::always;
+                always = always && truth(*expr.args.back(), scope) == Truth::always;
+                return always ? Truth::always : Truth::unknown;
+            }
+            return Truth::unknown;
+        }
+        default: return Truth::unknown;
+    }
+}
+
+Where Analyzer::where_of(const Expr* where, const Scope& scope, bool depends_on_target) const {
+    if (where == nullptr) return Where::missing;
+    if (where->kind == Kind::current_of) return Where::present;
+    if (!depends_on_target) return Where::trivial;   // the same for every row: all of them, or none
+    return truth(*where, scope) == Truth::always ? Where::trivial : Where::present;
+}
+
+/// Rows that the statement itself gives, or that a restricted query chooses.
+bool Analyzer::rows_are_given(const tree::Query* query) const {
+    if (query == nullptr || !query->values.empty()) return true;
+    if (query->combine != tree::Query::Combine::none) return rows_are_given(query->left.get()) && rows_are_given(query->right.get());
+    if (query->from.empty()) return true;
+    if (query->limit != nullptr) return true;
+    Scope nothing;
+    if (query->where != nullptr && truth(*query->where, nothing) != Truth::always) return true;
+    return std::all_of(query->from.begin(), query->from.end(), [&](const tree::From& from) {
+        if (from.kind == tree::From::Kind::subquery) return rows_are_given(from.query.get());
+        return from.kind == tree::From::Kind::functions &&
+               std::all_of(from.functions.begin(), from.functions.end(), [&](const tree::ExprPtr& function) { return is_given(*function); });
+    });
+}
+
+}  // namespace dbguard::sql

@@ -1,0 +1,313 @@
+// Statements as a whole: queries and writes at the top, and everything that is neither.
+
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+
+namespace dbguard::sql {
+namespace {
+
+using tree::ObjectKind;
+
+bool is_kind_of_read(EffectClass effect_class) { return inside(effect_class, EffectClass::read); }
+
+}  // namespace
+
+Statement Analyzer::inner(const tree::Statement& statement) {
+    Analyzer analyzer(names_, dialect_, made_);
+    analyzer.depth_ = depth_ + 1;
+    analyzer.path_ = path_;
+    Statement out = analyzer.run(statement);
+    if (!analyzer.unresolved_.empty()) unresolved(analyzer.unresolved_, analyzer.unresolved_at_);
+    return out;
+}
+
+/// All that the inner statement does, the outer one does.
+void Analyzer::absorb(const Statement& inner) {
+    out_.effects.insert(out_.effects.end(), inner.effects.begin(), inner.effects.end());
+    for (const Filter& filter : inner.filters)
+        if (std::find(out_.filters.begin(), out_.filters.end(), filter) == out_.filters.end()) out_.filters.push_back(filter);
+    for (const Copy& copy : inner.copies) copy_out(copy);
+    for (const std::uint32_t relation : inner.relations)
+        if (std::find(out_.relations.begin(), out_.relations.end(), relation) == out_.relations.end()) out_.relations.push_back(relation);
+    out_.runs_code = out_.runs_code || inner.runs_code;
+    out_.changes_catalogue = out_.changes_catalogue || inner.changes_catalogue;
+    out_.changes_settings = out_.changes_settings || inner.changes_settings;
+}
+
+void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
+    Effect effect;
+    effect.effect_class = lowered.effect_class;
+    effect.lock = lowered.lock;
+    effect.rewrites_table = lowered.rewrites_table;
+    effect.setting = lowered.setting;
+    effect.detail = lowered.detail;
+    for (const tree::Name& name : lowered.objects) {
+        Object listed;
+        switch (lowered.kind) {
+            case ObjectKind::relation: {
+                bool found = false;
+                listed = object(name, &found);
+                if (!found && lowered.only_existing) {
+                    // IF EXISTS of what does not exist: nothing happens to it, but a name is a name.
+                    listed.resolved = false;
+                }
+                const Resolved resolved = resolve(name);
+                if (resolved.relation != nullptr) touch(*resolved.relation);
+                break;
+            }
+            case ObjectKind::new_relation: {
+                listed.name = name.parts.empty() ? "" : name.last();
+                listed.temporary = lowered.temporary;
+                const bool in_temp = name.parts.size() > 1 && (name.parts[0] == "pg_temp" || (names_.context != nullptr && !names_.context->temp_schema.empty() && name.parts[0] == names_.context->temp_schema));
+                if (in_temp) listed.temporary = true;
+                if (listed.temporary) {
+                    listed.schema = "pg_temp";
+                } else if (name.parts.size() > 1) {
+                    listed.schema = name.parts[name.parts.size() - 2];
+                } else if (names_.context != nullptr) {
+                    for (const std::string& schema : names_.context->search_path) {
+                        if (dialect_.is_system_schema(schema) || schema == names_.context->temp_schema) continue;
+                        listed.schema = schema;
+                        break;
+                    }
+                    listed.resolved = !listed.schema.empty();
+                }
+                // OR REPLACE of what exists alters it.
+                if (lowered.or_replace && !listed.temporary && names_.snapshot != nullptr && names_.snapshot->relation(listed.schema, listed.name) != nullptr)
+                    effect.effect_class = EffectClass::ddl_alter;
+                break;
+            }
+            case ObjectKind::function: {
+                listed.name = name.parts.empty() ? "" : name.last();
+                const bool qualified = name.parts.size() > 1;
+                if (qualified) listed.schema = name.parts[name.parts.size() - 2];
+                bool exists = false;
+                if (names_.snapshot != nullptr) {
+                    for (const catalogue::Function* function : names_.snapshot->functions(listed.name)) {
+                        const auto& path = names_.context->search_path;
+                        const bool visible = qualified ? function->schema == listed.schema : std::find(path.begin(), path.end(), function->schema) != path.end();
+                        if (!visible) continue;
+                        exists = true;
+                        listed.schema = function->schema;
+                    }
+                }
+                if (!exists && listed.schema.empty() && names_.context != nullptr)
+                    for (const std::string& schema : names_.context->search_path)
+                        if (!dialect_.is_system_schema(schema) && schema != names_.context->temp_schema) {
+                            listed.schema = schema;
+                            break;
+                        }
+                if (lowered.or_replace && exists) effect.effect_class = EffectClass::ddl_alter;
+                if (lowered.effect_class == EffectClass::call && !exists && names_.snapshot != nullptr && dialect_.function(listed.name) == nullptr)
+                    unknown_name("function " + listed.name + " is not known", name.at);
+                break;
+            }
+            case ObjectKind::schema:
+                listed.schema = name.parts.empty() ? "" : name.last();
+                listed.name = "*";
+                break;
+            case ObjectKind::type:
+            case ObjectKind::other:
+                listed.name = name.parts.empty() ? "" : name.last();
+                if (name.parts.size() > 1) listed.schema = name.parts[name.parts.size() - 2];
+                else if (names_.context != nullptr)
+                    for (const std::string& schema : names_.context->search_path)
+                        if (!dialect_.is_system_schema(schema) && schema != names_.context->temp_schema) {
+                            listed.schema = schema;
+                            break;
+                        }
+                break;
+        }
+        effect.objects.push_back(std::move(listed));
+    }
+    out_.effects.push_back(std::move(effect));
+}
+
+void Analyzer::utility(const tree::Statement& statement) {
+    for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
+    if (!statement.expressions.empty()) {
+        // What a default, a check or an index expression computes is over the table's own columns; code in it is a call.
+        Scope scope;
+        ScopeTable own;
+        own.complete = false;
+        scope.tables.push_back(std::move(own));
+        for (const tree::ExprPtr& expr : statement.expressions) (void)eval(*expr, scope, nullptr);
+    }
+    for (const auto& nested : statement.inner) {
+        Statement run = inner(*nested);
+        using Kind = StatementKind;
+        if (statement.kind == Kind::explain && !statement.executes_inner) {
+            // Planned, not run: only what it reads counts, and what it filters by (estimates tell).
+            Statement planned = run;
+            planned.effects.erase(std::remove_if(planned.effects.begin(), planned.effects.end(), [](const Effect& effect) { return !is_kind_of_read(effect.effect_class); }), planned.effects.end());
+            planned.copies.clear();
+            planned.changes_catalogue = planned.changes_settings = false;
+            absorb(planned);
+        } else {
+            absorb(run);
+        }
+        if (statement.kind == Kind::copy_out) {
+            out_.outputs = run.outputs;
+            out_.outputs_exact = run.outputs_exact;
+        }
+        if (statement.stores_values) {
+            for (const Output& output : run.outputs) {
+                Copy copy;
+                copy.target_name = (statement.stores_into && !statement.stores_into->parts.empty() ? statement.stores_into->last() : "a new table") + "." + output.name;
+                copy.sources = output.sources;
+                copy.functions = output.functions;
+                copy.opaque = output.opaque;
+                copy_out(std::move(copy));
+            }
+        }
+        out_.inner.push_back(std::move(run));
+    }
+
+    // What it makes, later statements of the message may name.
+    if (!statement.effects.empty() && statement.effects[0].kind == ObjectKind::new_relation && !out_.effects.empty() && !out_.effects[0].objects.empty()) {
+        const Object& object = out_.effects[0].objects[0];
+        MadeRelation made;
+        made.schema = object.schema;
+        made.name = object.name;
+        made.temporary = object.temporary;
+        for (const std::string& column : statement.defined_columns) {
+            if (column == "*") made.exact = false;
+            else made.columns.push_back({column, {}, false, false});
+        }
+        if (!out_.inner.empty() && statement.stores_into) {
+            std::size_t i = 0;
+            for (const Output& output : out_.inner[0].outputs) {
+                ScopeColumn column;
+                column.name = i < statement.stored_columns.size() ? statement.stored_columns[i] : output.name;
+                column.value.sources = output.sources;
+                column.value.opaque = output.opaque;
+                column.value.functions = output.functions;
+                column.value.may_fail = output.may_fail;
+                made.columns.push_back(std::move(column));
+                ++i;
+            }
+            made.exact = out_.inner[0].outputs_exact;
+        }
+        made_.push_back(std::move(made));
+    }
+    out_.changes_catalogue = out_.changes_catalogue || statement.changes_catalogue;
+    out_.changes_settings = out_.changes_settings || statement.changes_settings;
+    if (statement.returns_rows) out_.returns_rows = true;
+    if (statement.opaque) unresolved(statement.opaque_reason, statement.opaque_at);
+}
+
+Statement Analyzer::run(const tree::Statement& statement) {
+    out_.begin = statement.begin;
+    out_.length = statement.length;
+    out_.kind = statement.kind;
+    out_.name = statement.name;
+    Result result;
+    bool rows = false;
+    if (statement.query != nullptr) {
+        result = query(*statement.query, nullptr, nullptr, false);
+        rows = !statement.query->into.has_value();
+        if (statement.query->into) {
+            tree::UtilityEffect made;
+            made.effect_class = EffectClass::ddl_create;
+            made.kind = ObjectKind::new_relation;
+            made.objects.push_back(*statement.query->into);
+            made.temporary = statement.query->into_temporary;
+            utility_effect(made);
+            out_.changes_catalogue = true;
+            for (const auto& [name, value] : result.outputs) {
+                Copy copy;
+                copy.target_name = statement.query->into->last() + "." + name;
+                copy.sources = value.sources;
+                copy.functions = value.functions;
+                copy.opaque = value.opaque;
+                copy_out(std::move(copy));
+            }
+        }
+        // A query without a table is a read all the same.
+        if (reads_.empty() && out_.effects.empty()) {
+            Effect read;
+            read.effect_class = EffectClass::read_table;
+            out_.effects.push_back(std::move(read));
+        }
+        for (Effect& effect : out_.effects)
+            if (effect.effect_class == EffectClass::read_table) effect.has_limit = statement.query->limit != nullptr;
+    } else if (statement.write != nullptr) {
+        result = write(*statement.write, nullptr, nullptr);
+        rows = !statement.write->returning.empty();
+    } else {
+        utility(statement);
+    }
+    if (statement.query != nullptr || statement.write != nullptr) {
+        out_.returns_rows = rows;
+        out_.outputs_exact = result.exact;
+        if (rows) {
+            for (auto& [name, value] : result.outputs) {
+                Output output;
+                output.name = name;
+                output.sources = value.sources;
+                output.functions = value.functions;
+                output.opaque = value.opaque;
+                output.may_fail = value.may_fail;
+                out_.outputs.push_back(std::move(output));
+            }
+        }
+    }
+    // One effect for all that is read, an object each.
+    const bool has_limit = statement.query != nullptr && statement.query->limit != nullptr;
+    for (auto& [key, entry] : reads_) {
+        const auto same = std::find_if(out_.effects.begin(), out_.effects.end(), [&](const Effect& effect) {
+            return effect.effect_class == key.first && effect.detail.empty() && !effect.objects.empty();
+        });
+        Object object = std::move(entry.first);
+        object.columns.assign(entry.second.begin(), entry.second.end());
+        if (same != out_.effects.end()) {
+            same->objects.push_back(std::move(object));
+            continue;
+        }
+        Effect read;
+        read.effect_class = key.first;
+        if (statement.query != nullptr) read.has_limit = has_limit;
+        read.objects.push_back(std::move(object));
+        out_.effects.push_back(std::move(read));
+    }
+    return std::move(out_);
+}
+
+std::vector<ScopeColumn> Analyzer::stored_query_columns(const catalogue::Relation& relation) {
+    bool exact = true;
+    return view_columns(relation, exact);
+}
+
+Value Analyzer::stored_expression(const catalogue::Relation& relation, std::string_view text) {
+    Value unknown;
+    unknown.opaque = true;
+    const ParsedText parsed = dialect_.parse("SELECT " + std::string(text));
+    if (!parsed.error.empty() || parsed.statements.size() != 1 || parsed.statements[0].query == nullptr || parsed.statements[0].query->items.size() != 1) return unknown;
+    const auto* outer_path = path_;
+    path_ = &names_.snapshot->rendered_under().search_path;
+    Scope scope;
+    ScopeTable own;
+    own.alias = relation.name;
+    own.columns = base_columns(relation);
+    scope.tables.push_back(std::move(own));
+    Value out = eval(*parsed.statements[0].query->items[0].expr, scope, nullptr);
+    path_ = outer_path;
+    return out;
+}
+
+Analysis analyze(const std::vector<tree::Statement>& statements, const Names& names, const Dialect& dialect) {
+    Analysis out;
+    std::vector<MadeRelation> made;
+    for (const tree::Statement& statement : statements) {
+        Analyzer analyzer(names, dialect, made);
+        out.statements.push_back(analyzer.run(statement));
+        if (out.unparsed.empty() && !analyzer.unresolved().empty()) {
+            out.unparsed = analyzer.unresolved();
+            out.unparsed_at = analyzer.unresolved_at();
+        }
+    }
+    return out;
+}
+
+}  // namespace dbguard::sql

@@ -1,0 +1,237 @@
+// INSERT, UPDATE, DELETE, MERGE: effects, where values go, what comes back.
+
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+
+namespace dbguard::sql {
+namespace {
+
+using catalogue::Relation;
+using tree::Expr;
+using Write = tree::Write;
+
+EffectClass class_of(Write::Kind kind) {
+    switch (kind) {
+        case Write::Kind::insert: return EffectClass::write_insert;
+        case Write::Kind::update: return EffectClass::write_update;
+        case Write::Kind::delete_: return EffectClass::write_delete;
+        case Write::Kind::merge: return EffectClass::write_merge;
+    }
+    return EffectClass::unparsed;
+}
+
+std::vector<std::string> columns_of(const std::vector<tree::Assignment>& assignments) {
+    std::vector<std::string> out;
+    for (const tree::Assignment& assignment : assignments) out.push_back(assignment.column);
+    return out;
+}
+
+}  // namespace
+
+void Analyzer::copy_out(Copy copy) {
+    // The same rule for all: only values of columns count, and code that had one in its hands.
+    const bool harmless = std::none_of(copy.sources.begin(), copy.sources.end(), [](const Source& source) { return source.flow != Flow::existence; });
+    if (harmless && !copy.opaque && copy.functions.empty()) return;
+    if (std::find(out_.copies.begin(), out_.copies.end(), copy) == out_.copies.end()) out_.copies.push_back(std::move(copy));
+}
+
+void Analyzer::assign(const Relation* target, const std::string& target_name, const std::string& column, const Value& value) {
+    Copy copy;
+    if (target != nullptr) {
+        if (const catalogue::Column* known = target->column(column); known != nullptr) copy.target = {target->id, known->number};
+        copy.target_name = target->schema + "." + target->name + "." + column;
+    } else {
+        copy.target_name = target_name + "." + column;
+    }
+    copy.sources = value.sources;
+    copy.functions = value.functions;
+    copy.opaque = value.opaque;
+    copy_out(std::move(copy));
+}
+
+void Analyzer::write_effect(EffectClass effect_class, const Object& target, Where where, std::vector<std::string> columns) {
+    Effect& effect = out_.effects.emplace_back();
+    effect.effect_class = effect_class;
+    effect.where = where;
+    Object object = target;
+    std::sort(columns.begin(), columns.end());
+    columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
+    object.columns = std::move(columns);
+    effect.objects.push_back(std::move(object));
+}
+
+// What a rule does instead of, or besides, the statement.
+void Analyzer::rules_of(const Relation& relation, char event) {
+    for (const catalogue::Rule& rule : relation.rules) {
+        if (rule.event != event) continue;
+        out_.runs_code = true;
+        if (depth_ >= 16) {
+            unresolved("rules that lead to rules", 0);
+            return;
+        }
+        const ParsedText parsed = dialect_.parse(rule.definition);
+        if (!parsed.error.empty() || parsed.statements.size() != 1) {
+            unresolved("a rule of " + relation.schema + "." + relation.name + " could not be read", 0);
+            continue;
+        }
+        const auto* outer_path = path_;
+        path_ = &names_.snapshot->rendered_under().search_path;
+        ++depth_;
+        for (const auto& action : parsed.statements[0].inner) {
+            // old and new are rows of the relation.
+            Scope scope;
+            for (const char* name : {"old", "new"}) {
+                ScopeTable row;
+                row.alias = name;
+                row.columns = base_columns(relation);
+                scope.tables.push_back(std::move(row));
+            }
+            if (action->write != nullptr) (void)write(*action->write, &scope, nullptr);
+            else if (action->query != nullptr) (void)query(*action->query, &scope, nullptr, true);
+            else utility(*action);
+        }
+        --depth_;
+        path_ = outer_path;
+    }
+}
+
+Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const CteBinding* ctes) {
+    ctes = bind(write.with, write.recursive, outer, ctes);
+    const Resolved resolved = resolve(write.target);
+    const Relation* relation = resolved.relation;
+    const Object target = object(write.target);
+    if (relation == nullptr && resolved.made == nullptr) unknown_name("relation \"" + (write.target.parts.empty() ? "" : write.target.last()) + "\" is not known", write.target.at);
+    if (relation != nullptr) {
+        touch(*relation);
+        if (!relation->trigger_functions.empty()) out_.runs_code = true;
+        rules_of(*relation, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
+        if (relation->kind == catalogue::RelationKind::view) {
+            // Writing through a view writes its table; whichever, the view's name is judged.
+            bool exact = true;
+            (void)view_columns(*relation, exact);
+        }
+    }
+
+    ScopeTable table;
+    table.alias = write.alias.empty() && !write.target.parts.empty() ? write.target.last() : write.alias;
+    table.is_target = true;
+    if (relation != nullptr && relation->kind == catalogue::RelationKind::view) {
+        table.columns = view_columns(*relation, table.exact_order);
+        for (ScopeColumn& column : table.columns)
+            if (const catalogue::Column* own = relation->column(column.name); own != nullptr && own->not_null) column.not_null = true;
+    } else if (relation != nullptr && !resolved.system) {
+        table.columns = base_columns(*relation);
+        table.relation = relation;
+    } else {
+        table.complete = table.exact_order = false;
+        if (resolved.made != nullptr) {
+            table.columns = resolved.made->columns;
+            table.complete = table.exact_order = resolved.made->exact;
+        }
+    }
+    table.schema = write.alias.empty() && relation != nullptr ? relation->schema : "";
+    const std::string target_name = target.schema.empty() ? target.name : target.schema + "." + target.name;
+
+    Scope scope;
+    scope.outer = outer;
+    std::vector<std::string> insert_columns = write.columns;
+    if (write.kind == Write::Kind::insert) {
+        if (insert_columns.empty() && relation != nullptr)
+            for (const catalogue::Column& column : relation->columns) insert_columns.push_back(column.name);
+        ScopeTable excluded;
+        excluded.alias = "excluded";
+        excluded.columns = table.columns;
+        for (ScopeColumn& column : excluded.columns) column.value = {};
+        excluded.complete = table.complete;
+        if (write.source != nullptr) {
+            Result rows = query(*write.source, outer, ctes, false);
+            for (std::size_t i = 0; i < rows.outputs.size(); ++i) {
+                const std::string column = i < insert_columns.size() ? insert_columns[i] : "?";
+                Value value = rows.outputs[i].second;
+                if (!rows.exact && value.has_value()) value.opaque = true;
+                assign(relation, target_name, column, value);
+                for (ScopeColumn& listed : excluded.columns)
+                    if (listed.name == column) listed.value = value;
+            }
+        }
+        write_effect(EffectClass::write_insert, target, Where::not_applicable, insert_columns);
+        table.is_target = false;
+        if (write.on_conflict_update) {
+            Scope conflict = scope;
+            conflict.tables.push_back(table);
+            conflict.tables.push_back(excluded);
+            if (write.conflict_where != nullptr) predicate(*write.conflict_where, conflict, ctes);
+            for (const tree::Assignment& assignment : write.conflict_assignments)
+                if (assignment.value != nullptr) assign(relation, target_name, assignment.column, eval(*assignment.value, conflict, ctes));
+            write_effect(EffectClass::write_merge, target, rows_are_given(write.source.get()) ? Where::present : Where::missing, columns_of(write.conflict_assignments));
+            if (relation != nullptr) rules_of(*relation, '2');
+        }
+        scope.tables.push_back(table);
+    } else {
+        scope.tables.push_back(table);
+        for (const tree::From& from : write.from) add_from(from, scope, ctes);
+        target_used_ = false;
+        if (write.where != nullptr) predicate(*write.where, scope, ctes);
+        const bool depends = target_used_;
+        Where where = where_of(write.where.get(), scope, depends);
+        if (write.kind == Write::Kind::merge) {
+            const bool given = write.from.size() == 1 &&
+                               (write.from[0].kind == tree::From::Kind::subquery ? rows_are_given(write.from[0].query.get())
+                                : write.from[0].kind == tree::From::Kind::functions);
+            if (where == Where::present && !given) where = Where::missing;
+            for (const Write::When& when : write.whens) {
+                target_used_ = false;
+                if (when.condition != nullptr) predicate(*when.condition, scope, ctes);
+                // NOT MATCHED BY SOURCE reaches all that the join leaves.
+                Where own = when.by_source ? where_of(when.condition.get(), scope, target_used_) : where;
+                if (own == Where::not_applicable) own = Where::missing;
+                for (const tree::Assignment& assignment : when.assignments)
+                    if (assignment.value != nullptr) assign(relation, target_name, assignment.column, eval(*assignment.value, scope, ctes));
+                for (std::size_t i = 0; i < when.values.size(); ++i) {
+                    const std::string column = i < when.columns.size() ? when.columns[i]
+                                               : relation != nullptr && when.columns.empty() && i < relation->columns.size() ? relation->columns[i].name : "?";
+                    assign(relation, target_name, column, eval(*when.values[i], scope, ctes));
+                }
+                if (when.nothing) continue;
+                if (when.action == Write::Kind::insert) {
+                    write_effect(EffectClass::write_insert, target, Where::not_applicable, when.columns);
+                    if (relation != nullptr) rules_of(*relation, '3');
+                    continue;
+                }
+                if (when.action == Write::Kind::delete_) write_effect(EffectClass::write_delete, target, own, {});
+                write_effect(EffectClass::write_merge, target, own, columns_of(when.assignments));
+            }
+        } else {
+            for (const tree::Assignment& assignment : write.assignments)
+                if (assignment.value != nullptr) assign(relation, target_name, assignment.column, eval(*assignment.value, scope, ctes));
+            write_effect(class_of(write.kind), target, where, columns_of(write.assignments));
+        }
+    }
+
+    Result result;
+    if (!write.returning.empty()) {
+        if (relation != nullptr) {
+            for (const char* name : {"old", "new"}) {
+                // RETURNING old.a, new.a
+                ScopeTable row = table;
+                row.alias = name;
+                row.is_target = false;
+                for (ScopeColumn& column : row.columns) column.hidden = true;
+                scope.tables.push_back(std::move(row));
+            }
+        }
+        for (const tree::Item& item : write.returning) {
+            if (item.expr->kind == Expr::Kind::star) {
+                expand_star(*item.expr, scope, result);
+                continue;
+            }
+            std::string name = item.alias;
+            if (name.empty()) name = item.expr->kind == Expr::Kind::column && !item.expr->name.parts.empty() ? item.expr->name.last() : "?column?";
+            result.outputs.emplace_back(name, eval(*item.expr, scope, ctes));
+        }
+    }
+    return result;
+}
+
+}  // namespace dbguard::sql

@@ -1,0 +1,64 @@
+#pragma once
+
+// What differs between engines, as data: which functions are built in and what they mean, which schemas are the system's,
+// and how text becomes a tree. One instance an engine (sql/postgres/dialect.hpp).
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sql/tree.hpp"
+
+namespace dbguard::sql {
+
+/// What a built-in function means to an analysis.
+enum class FunctionKind : std::uint8_t {
+    transparent,      ///< its value comes from its arguments; reads no user data, changes nothing
+    aggregate,        ///< the same over many rows; window functions too
+    counting,         ///< tells how many, not what
+    runs_query,       ///< runs an argument as SQL text
+    reads_by_name,    ///< reads a relation, schema or database named by an argument
+    sets_setting, reads_setting, sequence, sets_sequence, lock, notify, sleep,
+    server,           ///< files, programs, other sessions, replication, the server's state
+    shows_values,     ///< statistics and texts that may hold values of any table
+};
+
+struct FunctionRule {
+    std::string_view name;
+    FunctionKind kind = FunctionKind::transparent;
+    bool returns_set = false;
+};
+
+/// Text of a view, rule, function or argument, as a tree; `error` when the grammar refuses it.
+struct ParsedText {
+    std::vector<tree::Statement> statements;
+    std::string error;
+    std::uint32_t error_at = 0;
+};
+
+/// A relation of the server's own whose other columns may hold values of any table, or texts of other statements.
+struct ValueRelation {
+    std::string_view name;
+    std::vector<std::string_view> safe_columns;
+};
+
+struct Dialect {
+    /// The rule of a built-in function; null for a name that is not vetted.
+    const FunctionRule* (*function)(std::string_view name);
+    /// Names of the columns of a built-in table function; empty: one column of the function's own name, or not known
+    /// (`known` tells).
+    std::vector<std::string> (*table_function_columns)(std::string_view name, std::size_t arguments, bool& known);
+    /// Where built-in things are; looked in before the search path.
+    std::string_view system_schema;
+    bool (*is_system_schema)(std::string_view schema);
+    const ValueRelation* (*value_relation)(std::string_view name);
+    /// Functions and operators that give a value for every value: they cannot fail, so whether they do tells nothing.
+    bool (*is_total)(std::string_view name);
+    /// Columns that every table has and that hold no user data: ctid, xmin …
+    bool (*is_system_column)(std::string_view name);
+    /// Functions of well-known extensions that are as vetted as built-in ones: (extension, function) → its rule.
+    const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
+    ParsedText (*parse)(std::string_view text);
+};
+
+}  // namespace dbguard::sql

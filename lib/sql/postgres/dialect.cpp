@@ -1,0 +1,145 @@
+#include "sql/postgres/dialect.hpp"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+
+#include "sql/postgres/parse.hpp"
+
+namespace dbguard::sql::postgres {
+namespace {
+
+struct BuiltIn {
+    std::string_view name;
+    char letter;
+    bool returns_set;
+};
+
+constexpr BuiltIn built_ins[] = {
+#include "sql/postgres/functions.inc"
+};
+
+// Written as functions, but made by the grammar: no row of pg_proc names them.
+constexpr BuiltIn made_by_grammar[] = {
+    {"coalesce", 't', false}, {"greatest", 't', false}, {"least", 't', false}, {"nullif", 't', false},
+};
+
+FunctionKind kind_of(char letter) {
+    switch (letter) {
+        case 'a': return FunctionKind::aggregate;
+        case 'e': return FunctionKind::counting;
+        case 'q': return FunctionKind::runs_query;
+        case 'x': return FunctionKind::reads_by_name;
+        case 'c': return FunctionKind::sets_setting;
+        case 'g': return FunctionKind::reads_setting;
+        case 'n': return FunctionKind::sequence;
+        case 'w': return FunctionKind::sets_sequence;
+        case 'l': return FunctionKind::lock;
+        case 'm': return FunctionKind::notify;
+        case 'z': return FunctionKind::sleep;
+        case 's': return FunctionKind::server;
+        case 'v': return FunctionKind::shows_values;
+        default: return FunctionKind::transparent;
+    }
+}
+
+const FunctionRule* function(std::string_view name) {
+    static const auto rules = [] {
+        std::unordered_map<std::string_view, FunctionRule> out;
+        for (const BuiltIn& entry : built_ins) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), entry.returns_set});
+        for (const BuiltIn& entry : made_by_grammar) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), false});
+        return out;
+    }();
+    const auto found = rules.find(name);
+    return found == rules.end() ? nullptr : &found->second;
+}
+
+// Contrib extensions whose C functions compute from their arguments and touch nothing else. Left out on purpose: dblink,
+// postgres_fdw, file_fdw, tablefunc's crosstab and connectby, xml2's tables, pageinspect, pgstattuple, pg_walinspect, adminpack, lo.
+const FunctionRule* extension_function(std::string_view extension, std::string_view name) {
+    static constexpr std::array<std::string_view, 17> vetted = {
+        "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "hstore",
+        "intarray", "isn", "ltree", "pg_trgm", "pgcrypto", "seg", "unaccent", "uuid-ossp",
+    };
+    static constexpr FunctionRule transparent{"", FunctionKind::transparent, true};
+    if (extension == "tablefunc" && name == "normal_rand") return &transparent;
+    if (std::find(vetted.begin(), vetted.end(), extension) == vetted.end()) return nullptr;
+    return &transparent;
+}
+
+std::vector<std::string> table_function_columns(std::string_view name, std::size_t arguments, bool& known) {
+    static const std::unordered_map<std::string_view, std::vector<std::string>> columns = {
+        {"json_each", {"key", "value"}}, {"jsonb_each", {"key", "value"}}, {"json_each_text", {"key", "value"}}, {"jsonb_each_text", {"key", "value"}},
+        {"json_array_elements", {"value"}}, {"jsonb_array_elements", {"value"}}, {"json_array_elements_text", {"value"}}, {"jsonb_array_elements_text", {"value"}},
+        {"aclexplode", {"grantor", "grantee", "privilege_type", "is_grantable"}},
+        {"pg_options_to_table", {"option_name", "option_value"}},
+        {"pg_get_keywords", {"word", "catcode", "barelabel", "catdesc", "baredesc"}},
+        {"pg_timezone_names", {"name", "abbrev", "utc_offset", "is_dst"}}, {"pg_timezone_abbrevs", {"abbrev", "utc_offset", "is_dst"}},
+        {"ts_parse", {"tokid", "token"}}, {"ts_token_type", {"tokid", "alias", "description"}},
+        {"pg_partition_tree", {"relid", "parentrelid", "isleaf", "level"}},
+    };
+    static constexpr std::array<std::string_view, 12> single = {
+        "generate_series", "generate_subscripts", "regexp_matches", "regexp_split_to_table", "string_to_table", "json_object_keys",
+        "jsonb_object_keys", "jsonb_path_query", "pg_listening_channels", "pg_partition_ancestors", "now", "current_schemas",
+    };
+    known = true;
+    if (const auto found = columns.find(name); found != columns.end()) return found->second;
+    if (name == "unnest") return std::vector<std::string>(arguments, "unnest");
+    if (std::find(single.begin(), single.end(), name) != single.end()) return {};
+    const FunctionRule* rule = function(name);
+    known = rule != nullptr && !rule->returns_set;
+    return {};
+}
+
+bool is_system_schema(std::string_view schema) { return schema == "pg_catalog" || schema == "information_schema" || schema == "pg_toast"; }
+
+// Statistics hold values of the tables they are about; activity holds the texts of other sessions' statements.
+const ValueRelation* value_relation(std::string_view name) {
+    static const std::vector<ValueRelation> relations = {
+        {"pg_stats", {"schemaname", "tablename", "attname", "inherited", "null_frac", "avg_width", "n_distinct", "correlation"}},
+        {"pg_statistic", {"starelid", "staattnum", "stainherit", "stanullfrac", "stawidth", "stadistinct"}},
+        {"pg_stats_ext", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "attnames", "kinds", "inherited", "n_distinct", "dependencies"}},
+        {"pg_stats_ext_exprs", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "inherited", "null_frac", "avg_width", "n_distinct"}},
+        {"pg_statistic_ext_data", {"stxoid", "stxdinherit"}},
+        {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "application_name", "client_addr", "client_hostname", "client_port", "backend_start",
+                              "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"}},
+        {"pg_largeobject", {"loid", "pageno"}},
+    };
+    const auto found = std::find_if(relations.begin(), relations.end(), [&](const ValueRelation& relation) { return relation.name == name; });
+    return found == relations.end() ? nullptr : &*found;
+}
+
+bool is_total(std::string_view name) {
+    static constexpr std::array<std::string_view, 44> total = {
+        "||", "=", "<>", "!=", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "->", "->>", "#>", "#>>", "?",
+        "lower", "upper", "initcap", "length", "char_length", "character_length", "octet_length", "bit_length", "left", "right", "reverse", "concat", "concat_ws",
+        "btrim", "ltrim", "rtrim", "replace", "translate", "md5", "sha224", "sha256", "sha384", "sha512", "split_part", "quote_literal", "quote_nullable", "starts_with",
+    };
+    return std::find(total.begin(), total.end(), name) != total.end();
+}
+
+bool is_system_column(std::string_view name) {
+    return name == "ctid" || name == "tableoid" || name == "xmin" || name == "xmax" || name == "cmin" || name == "cmax";
+}
+
+ParsedText parse_text(std::string_view text) {
+    ParsedText out;
+    if (text.find('\0') != std::string_view::npos || depth_bound(text) > max_depth) {
+        out.error = "too deep";
+        return out;
+    }
+    Parsed parsed = parse(text);
+    out.statements = std::move(parsed.statements);
+    out.error = std::move(parsed.error);
+    out.error_at = parsed.error_at;
+    return out;
+}
+
+}  // namespace
+
+const Dialect& dialect() {
+    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, parse_text};
+    return instance;
+}
+
+}  // namespace dbguard::sql::postgres

@@ -1,0 +1,700 @@
+// Expressions, queries and writes. The cases stand in the order of PostgreSQL's parsenodes.h where there is one.
+
+#include <algorithm>
+
+#include "sql/postgres/lower.hpp"
+#include "sql/postgres/pg_nodes.hpp"
+
+namespace dbguard::sql::postgres {
+namespace {
+
+using tree::Expr;
+using tree::ExprPtr;
+using Kind = Expr::Kind;
+
+std::uint32_t at(int location) { return location < 0 ? 0 : static_cast<std::uint32_t>(location); }
+
+template <class T>
+const T* as(const Node* node) {
+    return reinterpret_cast<const T*>(node);
+}
+
+template <class F>
+void each(const List* list, F&& f) {
+    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
+}
+
+std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+
+std::vector<ExprPtr> lower_list(const List* list) {
+    std::vector<ExprPtr> out;
+    each(list, [&](const Node* node) { out.push_back(lower_expr(node)); });
+    return out;
+}
+
+ExprPtr combine(std::string text, int location) {
+    ExprPtr expr = tree::make_expr(Kind::combine, at(location));
+    expr->text = std::move(text);
+    return expr;
+}
+
+void add(const ExprPtr& expr, const void* node) {
+    if (node != nullptr) expr->args.push_back(lower_expr(static_cast<const Node*>(node)));
+}
+
+void add_all(const ExprPtr& expr, const List* list) {
+    each(list, [&](const Node* node) { add(expr, node); });
+}
+
+ExprPtr lower_column(const ColumnRef* ref) {
+    ExprPtr expr = tree::make_expr(Kind::column, at(ref->location));
+    expr->name.at = expr->at;
+    each(ref->fields, [&](const Node* field) {
+        if (IsA(field, String)) expr->name.parts.push_back(text_of(strVal(field)));
+        else expr->kind = Kind::star;
+    });
+    return expr;
+}
+
+ExprPtr lower_constant(const A_Const* constant) {
+    ExprPtr expr = tree::make_expr(Kind::constant, at(constant->location));
+    expr->is_null = constant->isnull;
+    if (constant->isnull) return expr;
+    switch (nodeTag(&constant->val)) {
+        case T_Integer: expr->text = std::to_string(constant->val.ival.ival); break;
+        case T_Float: expr->text = text_of(constant->val.fval.fval); break;
+        case T_Boolean: expr->text = constant->val.boolval.boolval ? "true" : "false"; break;
+        case T_String: expr->text = text_of(constant->val.sval.sval); break;
+        case T_BitString: expr->text = text_of(constant->val.bsval.bsval); break;
+        default: expr->kind = Kind::opaque; break;
+    }
+    return expr;
+}
+
+ExprPtr lower_operator(const A_Expr* node) {
+    switch (node->kind) {
+        case AEXPR_OP_ANY:
+        case AEXPR_OP_ALL: {
+            ExprPtr expr = tree::make_expr(Kind::comparison_any, at(node->location));
+            expr->name = lower_name(node->name, node->location);
+            add(expr, node->lexpr);
+            add(expr, node->rexpr);
+            return expr;
+        }
+        case AEXPR_IN: {
+            ExprPtr expr = tree::make_expr(Kind::in_list, at(node->location));
+            expr->name = lower_name(node->name, node->location);
+            expr->negated = expr->name.last() == "<>";
+            add(expr, node->lexpr);
+            if (node->rexpr != nullptr && IsA(node->rexpr, List)) add_all(expr, as<List>(node->rexpr));
+            else add(expr, node->rexpr);
+            return expr;
+        }
+        case AEXPR_NULLIF: {
+            ExprPtr expr = combine("nullif", node->location);
+            add(expr, node->lexpr);
+            add(expr, node->rexpr);
+            return expr;
+        }
+        default: {
+            // AEXPR_OP, DISTINCT, NOT DISTINCT, LIKE, ILIKE, SIMILAR, BETWEEN …: an operator with its sides.
+            ExprPtr expr = tree::make_expr(Kind::operation, at(node->location));
+            expr->name = lower_name(node->name, node->location);
+            if (node->kind == AEXPR_DISTINCT) expr->text = "distinct";
+            else if (node->kind == AEXPR_NOT_DISTINCT) expr->text = "not distinct";
+            else if (node->kind == AEXPR_BETWEEN || node->kind == AEXPR_BETWEEN_SYM) expr->text = "between";
+            else if (node->kind == AEXPR_NOT_BETWEEN || node->kind == AEXPR_NOT_BETWEEN_SYM) expr->text = "not between";
+            add(expr, node->lexpr);
+            if (node->rexpr != nullptr && IsA(node->rexpr, List)) add_all(expr, as<List>(node->rexpr));
+            else add(expr, node->rexpr);
+            return expr;
+        }
+    }
+}
+
+ExprPtr lower_window(const WindowDef* window) {
+    ExprPtr expr = combine("window", window->location);
+    add_all(expr, window->partitionClause);
+    add_all(expr, window->orderClause);
+    add(expr, window->startOffset);
+    add(expr, window->endOffset);
+    return expr;
+}
+
+ExprPtr lower_call(const FuncCall* call) {
+    ExprPtr expr = tree::make_expr(Kind::call, at(call->location));
+    expr->name = lower_name(call->funcname, call->location);
+    expr->star_argument = call->agg_star;
+    expr->distinct = call->agg_distinct;
+    expr->windowed = call->over != nullptr;
+    each(call->args, [&](const Node* arg) {
+        std::string name;
+        if (IsA(arg, NamedArgExpr)) {
+            name = text_of(as<NamedArgExpr>(arg)->name);
+            arg = reinterpret_cast<const Node*>(as<NamedArgExpr>(arg)->arg);
+        }
+        add(expr, arg);
+        expr->argument_names.push_back(std::move(name));
+    });
+    // WITHIN GROUP (ORDER BY x): x is what the aggregate works on.
+    each(call->agg_order, [&](const Node* order) {
+        if (call->agg_within_group) {
+            add(expr, order);
+            expr->argument_names.emplace_back();
+        } else {
+            expr->decides.push_back(lower_expr(order));
+        }
+    });
+    if (call->agg_filter != nullptr) expr->decides.push_back(lower_expr(call->agg_filter));
+    if (call->over != nullptr) expr->decides.push_back(lower_window(call->over));
+    return expr;
+}
+
+ExprPtr lower_indirection(const A_Indirection* node) {
+    ExprPtr expr = lower_expr(node->arg);
+    each(node->indirection, [&](const Node* step) {
+        ExprPtr outer;
+        if (IsA(step, String)) {
+            outer = tree::make_expr(Kind::member, expr->at);
+            outer->text = text_of(strVal(step));
+        } else if (IsA(step, A_Star)) {
+            outer = tree::make_expr(Kind::member_star, expr->at);
+        } else {
+            outer = tree::make_expr(Kind::subscript, expr->at);
+        }
+        outer->args.push_back(std::move(expr));
+        if (IsA(step, A_Indices)) {
+            add(outer, as<A_Indices>(step)->lidx);
+            add(outer, as<A_Indices>(step)->uidx);
+        }
+        expr = std::move(outer);
+    });
+    return expr;
+}
+
+ExprPtr lower_sublink(const SubLink* link) {
+    Kind kind = Kind::opaque;
+    switch (link->subLinkType) {
+        case EXISTS_SUBLINK: kind = Kind::exists; break;
+        case ANY_SUBLINK:
+        case ALL_SUBLINK: kind = Kind::any_query; break;
+        case EXPR_SUBLINK: kind = Kind::scalar_query; break;
+        case ARRAY_SUBLINK: kind = Kind::array_query; break;
+        default: break;
+    }
+    ExprPtr expr = tree::make_expr(kind, at(link->location));
+    if (link->operName != nullptr) expr->name = lower_name(link->operName, link->location);
+    add(expr, link->testexpr);
+    expr->query = lower_query(link->subselect);
+    return expr;
+}
+
+void add_json(const ExprPtr& expr, const JsonValueExpr* value) {
+    if (value != nullptr) add(expr, value->raw_expr);
+}
+
+// XML, JSON and the like: a value may come from each of the arguments. What is not listed is opaque.
+ExprPtr lower_constructor(const Node* node) {
+    switch (nodeTag(node)) {
+        case T_XmlExpr: {
+            const auto* xml = as<XmlExpr>(node);
+            ExprPtr expr = combine("xml", xml->location);
+            add_all(expr, xml->named_args);
+            add_all(expr, xml->args);
+            return expr;
+        }
+        case T_XmlSerialize: {
+            ExprPtr expr = combine("xmlserialize", as<XmlSerialize>(node)->location);
+            add(expr, as<XmlSerialize>(node)->expr);
+            return expr;
+        }
+        case T_JsonValueExpr: {
+            ExprPtr expr = combine("json", -1);
+            add_json(expr, as<JsonValueExpr>(node));
+            return expr;
+        }
+        case T_JsonFuncExpr: {
+            const auto* json = as<JsonFuncExpr>(node);
+            ExprPtr expr = combine("json", json->location);
+            add_json(expr, json->context_item);
+            add(expr, json->pathspec);
+            add_all(expr, json->passing);
+            if (json->on_empty != nullptr) add(expr, json->on_empty->expr);
+            if (json->on_error != nullptr) add(expr, json->on_error->expr);
+            return expr;
+        }
+        case T_JsonArgument: {
+            ExprPtr expr = combine("json", -1);
+            add_json(expr, as<JsonArgument>(node)->val);
+            return expr;
+        }
+        case T_JsonParseExpr: {
+            ExprPtr expr = combine("json", as<JsonParseExpr>(node)->location);
+            add_json(expr, as<JsonParseExpr>(node)->expr);
+            return expr;
+        }
+        case T_JsonScalarExpr: {
+            ExprPtr expr = combine("json", as<JsonScalarExpr>(node)->location);
+            add(expr, as<JsonScalarExpr>(node)->expr);
+            return expr;
+        }
+        case T_JsonSerializeExpr: {
+            ExprPtr expr = combine("json", as<JsonSerializeExpr>(node)->location);
+            add_json(expr, as<JsonSerializeExpr>(node)->expr);
+            return expr;
+        }
+        case T_JsonIsPredicate: {
+            ExprPtr expr = combine("json", as<JsonIsPredicate>(node)->location);
+            add(expr, as<JsonIsPredicate>(node)->expr);
+            return expr;
+        }
+        case T_JsonKeyValue: {
+            ExprPtr expr = combine("json", -1);
+            add(expr, as<JsonKeyValue>(node)->key);
+            add_json(expr, as<JsonKeyValue>(node)->value);
+            return expr;
+        }
+        case T_JsonObjectConstructor: {
+            ExprPtr expr = combine("json", as<JsonObjectConstructor>(node)->location);
+            add_all(expr, as<JsonObjectConstructor>(node)->exprs);
+            return expr;
+        }
+        case T_JsonArrayConstructor: {
+            ExprPtr expr = combine("json", as<JsonArrayConstructor>(node)->location);
+            add_all(expr, as<JsonArrayConstructor>(node)->exprs);
+            return expr;
+        }
+        case T_JsonArrayQueryConstructor: {
+            ExprPtr expr = tree::make_expr(Kind::array_query, at(as<JsonArrayQueryConstructor>(node)->location));
+            expr->query = lower_query(as<JsonArrayQueryConstructor>(node)->query);
+            return expr;
+        }
+        case T_JsonObjectAgg:
+        case T_JsonArrayAgg: {
+            const JsonAggConstructor* agg;
+            ExprPtr expr = tree::make_expr(Kind::call);
+            expr->name.parts = {"pg_catalog", "json_agg"};
+            if (IsA(node, JsonObjectAgg)) {
+                agg = as<JsonObjectAgg>(node)->constructor;
+                add(expr, as<JsonObjectAgg>(node)->arg);
+            } else {
+                agg = as<JsonArrayAgg>(node)->constructor;
+                add_json(expr, as<JsonArrayAgg>(node)->arg);
+            }
+            expr->argument_names.resize(expr->args.size());
+            each(agg->agg_order, [&](const Node* order) { expr->decides.push_back(lower_expr(order)); });
+            if (agg->agg_filter != nullptr) expr->decides.push_back(lower_expr(agg->agg_filter));
+            if (agg->over != nullptr) expr->decides.push_back(lower_window(agg->over));
+            return expr;
+        }
+        default: {
+            ExprPtr expr = tree::make_expr(Kind::opaque);
+            expr->text = "an expression of a kind dbguard does not know (node " + std::to_string(nodeTag(node)) + ")";
+            return expr;
+        }
+    }
+}
+
+void lower_alias(tree::From& from, const Alias* alias) {
+    if (alias == nullptr) return;
+    from.alias = text_of(alias->aliasname);
+    from.column_aliases = strings(alias->colnames);
+}
+
+void json_table_columns(tree::From& from, const List* columns) {
+    each(columns, [&](const Node* node) {
+        const auto* column = as<JsonTableColumn>(node);
+        if (column->coltype == JTC_NESTED) {
+            json_table_columns(from, column->columns);
+        } else {
+            from.defined_columns.push_back(text_of(column->name));
+        }
+        if (column->on_empty != nullptr && column->on_empty->expr != nullptr) from.functions.push_back(lower_expr(column->on_empty->expr));
+        if (column->on_error != nullptr && column->on_error->expr != nullptr) from.functions.push_back(lower_expr(column->on_error->expr));
+    });
+}
+
+tree::From lower_from(const Node* node) {
+    tree::From from;
+    switch (nodeTag(node)) {
+        case T_RangeVar: {
+            const auto* relation = as<RangeVar>(node);
+            from.relation = lower_relation(relation);
+            lower_alias(from, relation->alias);
+            return from;
+        }
+        case T_RangeTableSample: {
+            const auto* sample = as<RangeTableSample>(node);
+            from = lower_from(sample->relation);
+            return from;
+        }
+        case T_RangeSubselect: {
+            const auto* select = as<RangeSubselect>(node);
+            from.kind = tree::From::Kind::subquery;
+            from.lateral = select->lateral;
+            from.query = lower_query(select->subquery);
+            lower_alias(from, select->alias);
+            return from;
+        }
+        case T_RangeFunction: {
+            const auto* function = as<RangeFunction>(node);
+            from.kind = tree::From::Kind::functions;
+            from.lateral = true;
+            from.ordinality = function->ordinality;
+            each(function->functions, [&](const Node* pair) {
+                const auto* list = as<List>(pair);
+                from.functions.push_back(lower_expr(static_cast<const Node*>(list_nth(list, 0))));
+                if (list_length(list) > 1) each(static_cast<const List*>(list_nth(list, 1)), [&](const Node* column) {
+                    from.defined_columns.push_back(text_of(as<ColumnDef>(column)->colname));
+                });
+            });
+            each(function->coldeflist, [&](const Node* column) { from.defined_columns.push_back(text_of(as<ColumnDef>(column)->colname)); });
+            lower_alias(from, function->alias);
+            return from;
+        }
+        case T_RangeTableFunc: {
+            const auto* table = as<RangeTableFunc>(node);
+            from.kind = tree::From::Kind::opaque;
+            from.lateral = true;
+            for (const Node* part : {table->docexpr, table->rowexpr})
+                if (part != nullptr) from.functions.push_back(lower_expr(part));
+            each(table->namespaces, [&](const Node* item) { from.functions.push_back(lower_expr(item)); });
+            each(table->columns, [&](const Node* item) {
+                const auto* column = as<RangeTableFuncCol>(item);
+                from.defined_columns.push_back(text_of(column->colname));
+                for (const Node* part : {column->colexpr, column->coldefexpr})
+                    if (part != nullptr) from.functions.push_back(lower_expr(part));
+            });
+            lower_alias(from, table->alias);
+            return from;
+        }
+        case T_JsonTable: {
+            const auto* table = as<JsonTable>(node);
+            from.kind = tree::From::Kind::opaque;
+            from.lateral = true;
+            if (table->context_item != nullptr) from.functions.push_back(lower_expr(reinterpret_cast<const Node*>(table->context_item)));
+            each(table->passing, [&](const Node* item) { from.functions.push_back(lower_expr(item)); });
+            json_table_columns(from, table->columns);
+            lower_alias(from, table->alias);
+            return from;
+        }
+        case T_JoinExpr: {
+            const auto* join = as<JoinExpr>(node);
+            from.kind = tree::From::Kind::join;
+            from.left = std::make_unique<tree::From>(lower_from(join->larg));
+            from.right = std::make_unique<tree::From>(lower_from(join->rarg));
+            from.natural = join->isNatural;
+            from.using_columns = strings(join->usingClause);
+            if (join->quals != nullptr) from.on = lower_expr(join->quals);
+            lower_alias(from, join->alias);
+            return from;
+        }
+        default:
+            from.kind = tree::From::Kind::opaque;
+            from.functions.push_back(lower_constructor(node));
+            return from;
+    }
+}
+
+std::vector<tree::Cte> lower_with(const WithClause* with, bool& recursive) {
+    std::vector<tree::Cte> out;
+    if (with == nullptr) return out;
+    recursive = with->recursive;
+    each(with->ctes, [&](const Node* node) {
+        const auto* cte = as<CommonTableExpr>(node);
+        tree::Cte lowered;
+        lowered.name = text_of(cte->ctename);
+        lowered.column_aliases = strings(cte->aliascolnames);
+        if (IsA(cte->ctequery, SelectStmt)) lowered.query = lower_query(cte->ctequery);
+        else lowered.write = lower_write(cte->ctequery);
+        if (cte->search_clause != nullptr) lowered.added_columns.push_back(text_of(cte->search_clause->search_seq_column));
+        if (cte->cycle_clause != nullptr) {
+            lowered.added_columns.push_back(text_of(cte->cycle_clause->cycle_mark_column));
+            lowered.added_columns.push_back(text_of(cte->cycle_clause->cycle_path_column));
+        }
+        out.push_back(std::move(lowered));
+    });
+    return out;
+}
+
+std::vector<tree::Item> lower_targets(const List* list) {
+    std::vector<tree::Item> items;
+    each(list, [&](const Node* node) {
+        const auto* target = as<ResTarget>(node);
+        items.push_back({lower_expr(target->val), text_of(target->name)});
+    });
+    return items;
+}
+
+std::vector<tree::Assignment> lower_assignments(const List* list) {
+    std::vector<tree::Assignment> out;
+    each(list, [&](const Node* node) {
+        const auto* target = as<ResTarget>(node);
+        tree::Assignment assignment;
+        assignment.column = text_of(target->name);
+        assignment.whole = target->indirection == NIL;
+        if (target->val != nullptr) assignment.value = lower_expr(target->val);
+        out.push_back(std::move(assignment));
+    });
+    return out;
+}
+
+std::vector<std::string> target_names(const List* list) {
+    std::vector<std::string> out;
+    each(list, [&](const Node* node) { out.push_back(text_of(as<ResTarget>(node)->name)); });
+    return out;
+}
+
+}  // namespace
+
+std::vector<std::string> strings(const List* names) {
+    std::vector<std::string> out;
+    each(names, [&](const Node* name) {
+        if (name != nullptr && IsA(name, String)) out.push_back(text_of(strVal(name)));
+    });
+    return out;
+}
+
+tree::Name lower_name(const List* names, int location) { return {strings(names), at(location)}; }
+
+tree::Name lower_relation(const RangeVar* relation) {
+    tree::Name name;
+    if (relation == nullptr) return name;
+    if (relation->schemaname != nullptr) name.parts.emplace_back(relation->schemaname);
+    name.parts.push_back(text_of(relation->relname));
+    name.at = at(relation->location);
+    return name;
+}
+
+ExprPtr lower_expr(const Node* node) {
+    if (node == nullptr) {
+        ExprPtr nothing = tree::make_expr(Kind::constant);
+        nothing->is_null = true;
+        return nothing;
+    }
+    switch (nodeTag(node)) {
+        case T_ColumnRef: return lower_column(as<ColumnRef>(node));
+        case T_A_Const: return lower_constant(as<A_Const>(node));
+        case T_ParamRef: {
+            ExprPtr expr = tree::make_expr(Kind::parameter, at(as<ParamRef>(node)->location));
+            expr->number = as<ParamRef>(node)->number;
+            return expr;
+        }
+        case T_A_Expr: return lower_operator(as<A_Expr>(node));
+        case T_BoolExpr: {
+            const auto* boolean = as<BoolExpr>(node);
+            const Kind kind = boolean->boolop == AND_EXPR ? Kind::logic_and : boolean->boolop == OR_EXPR ? Kind::logic_or : Kind::logic_not;
+            ExprPtr expr = tree::make_expr(kind, at(boolean->location));
+            add_all(expr, boolean->args);
+            return expr;
+        }
+        case T_NullTest: {
+            ExprPtr expr = tree::make_expr(Kind::is_null, at(as<NullTest>(node)->location));
+            expr->negated = as<NullTest>(node)->nulltesttype == IS_NOT_NULL;
+            add(expr, as<NullTest>(node)->arg);
+            return expr;
+        }
+        case T_BooleanTest: {
+            static constexpr const char* tests[] = {"true", "not true", "false", "not false", "unknown", "not unknown"};
+            ExprPtr expr = tree::make_expr(Kind::is_truth, at(as<BooleanTest>(node)->location));
+            expr->text = tests[as<BooleanTest>(node)->booltesttype];
+            add(expr, as<BooleanTest>(node)->arg);
+            return expr;
+        }
+        case T_FuncCall: return lower_call(as<FuncCall>(node));
+        case T_TypeCast: {
+            const auto* cast = as<TypeCast>(node);
+            ExprPtr expr = tree::make_expr(Kind::cast, at(cast->location));
+            expr->name = lower_name(cast->typeName->names, cast->typeName->location);
+            if (cast->typeName->arrayBounds != NIL) expr->text = "[]";
+            add(expr, cast->arg);
+            return expr;
+        }
+        case T_CaseExpr: {
+            const auto* chosen = as<CaseExpr>(node);
+            ExprPtr expr = combine("case", chosen->location);
+            add(expr, chosen->arg);
+            each(chosen->args, [&](const Node* when) {
+                add(expr, as<CaseWhen>(when)->expr);
+                add(expr, as<CaseWhen>(when)->result);
+            });
+            add(expr, chosen->defresult);
+            return expr;
+        }
+        case T_CoalesceExpr: {
+            ExprPtr expr = combine("coalesce", as<CoalesceExpr>(node)->location);
+            add_all(expr, as<CoalesceExpr>(node)->args);
+            return expr;
+        }
+        case T_MinMaxExpr: {
+            ExprPtr expr = combine("greatest", as<MinMaxExpr>(node)->location);
+            add_all(expr, as<MinMaxExpr>(node)->args);
+            return expr;
+        }
+        case T_RowExpr: {
+            ExprPtr expr = tree::make_expr(Kind::row, at(as<RowExpr>(node)->location));
+            add_all(expr, as<RowExpr>(node)->args);
+            return expr;
+        }
+        case T_A_ArrayExpr: {
+            ExprPtr expr = tree::make_expr(Kind::array, at(as<A_ArrayExpr>(node)->location));
+            add_all(expr, as<A_ArrayExpr>(node)->elements);
+            return expr;
+        }
+        case T_A_Indirection: return lower_indirection(as<A_Indirection>(node));
+        case T_SubLink: return lower_sublink(as<SubLink>(node));
+        case T_CollateClause: return lower_expr(as<CollateClause>(node)->arg);
+        case T_NamedArgExpr: return lower_expr(reinterpret_cast<const Node*>(as<NamedArgExpr>(node)->arg));
+        case T_SortBy: return lower_expr(as<SortBy>(node)->node);
+        case T_ResTarget: return lower_expr(as<ResTarget>(node)->val);
+        case T_WindowDef: return lower_window(as<WindowDef>(node));
+        case T_SQLValueFunction: {
+            ExprPtr expr = tree::make_expr(Kind::constant, at(as<SQLValueFunction>(node)->location));
+            expr->text = "current value";
+            return expr;
+        }
+        case T_GroupingFunc: {
+            ExprPtr expr = tree::make_expr(Kind::constant, at(as<GroupingFunc>(node)->location));
+            expr->text = "grouping";
+            return expr;
+        }
+        case T_MergeSupportFunc: return tree::make_expr(Kind::constant);
+        case T_GroupingSet: {
+            ExprPtr expr = combine("grouping set", as<GroupingSet>(node)->location);
+            add_all(expr, as<GroupingSet>(node)->content);
+            return expr;
+        }
+        case T_SetToDefault: return tree::make_expr(Kind::set_default, at(as<SetToDefault>(node)->location));
+        case T_CurrentOfExpr: return tree::make_expr(Kind::current_of);
+        case T_MultiAssignRef: {
+            // (a, b) = (…): each column may take any value of the source.
+            ExprPtr expr = combine("assignment", -1);
+            add(expr, as<MultiAssignRef>(node)->source);
+            return expr;
+        }
+        case T_List: {
+            ExprPtr expr = combine("list", -1);
+            add_all(expr, as<List>(node));
+            return expr;
+        }
+        case T_String: {
+            ExprPtr expr = tree::make_expr(Kind::constant);
+            expr->text = text_of(strVal(node));
+            return expr;
+        }
+        default: return lower_constructor(node);
+    }
+}
+
+tree::QueryPtr lower_query(const Node* node) {
+    auto query = std::make_unique<tree::Query>();
+    if (node == nullptr || !IsA(node, SelectStmt)) {
+        query->items.push_back({tree::make_expr(Kind::opaque), ""});
+        return query;
+    }
+    const auto* select = as<SelectStmt>(node);
+    query->with = lower_with(select->withClause, query->recursive);
+    query->order_by = lower_list(select->sortClause);
+    if (select->limitCount != nullptr) query->limit = lower_expr(select->limitCount);
+    if (select->limitOffset != nullptr) query->offset = lower_expr(select->limitOffset);
+    query->locks_rows = select->lockingClause != NIL;
+    if (select->op != SETOP_NONE) {
+        query->combine = select->op == SETOP_UNION && select->all ? tree::Query::Combine::union_all : tree::Query::Combine::compare;
+        query->left = lower_query(reinterpret_cast<const Node*>(select->larg));
+        query->right = lower_query(reinterpret_cast<const Node*>(select->rarg));
+        return query;
+    }
+    each(select->valuesLists, [&](const Node* row) { query->values.push_back(lower_list(as<List>(row))); });
+    query->items = lower_targets(select->targetList);
+    each(select->fromClause, [&](const Node* item) { query->from.push_back(lower_from(item)); });
+    if (select->whereClause != nullptr) query->where = lower_expr(select->whereClause);
+    if (select->havingClause != nullptr) query->having = lower_expr(select->havingClause);
+    query->group_by = lower_list(select->groupClause);
+    query->windows = lower_list(select->windowClause);
+    if (select->distinctClause != NIL) {
+        query->distinct = linitial(select->distinctClause) == nullptr;
+        if (!query->distinct) query->distinct_on = lower_list(select->distinctClause);
+    }
+    if (select->intoClause != nullptr) {
+        query->into = lower_relation(select->intoClause->rel);
+        query->into_temporary = select->intoClause->rel->relpersistence == 't';
+    }
+    return query;
+}
+
+std::unique_ptr<tree::Write> lower_write(const Node* node) {
+    auto write = std::make_unique<tree::Write>();
+    switch (nodeTag(node)) {
+        case T_InsertStmt: {
+            const auto* insert = as<InsertStmt>(node);
+            write->kind = tree::Write::Kind::insert;
+            write->with = lower_with(insert->withClause, write->recursive);
+            write->target = lower_relation(insert->relation);
+            if (insert->relation->alias != nullptr) write->alias = text_of(insert->relation->alias->aliasname);
+            write->columns = target_names(insert->cols);
+            if (insert->selectStmt != nullptr) write->source = lower_query(insert->selectStmt);
+            write->returning = lower_targets(insert->returningList);
+            if (insert->onConflictClause != nullptr && insert->onConflictClause->action == ONCONFLICT_UPDATE) {
+                write->on_conflict_update = true;
+                write->conflict_assignments = lower_assignments(insert->onConflictClause->targetList);
+                if (insert->onConflictClause->whereClause != nullptr) write->conflict_where = lower_expr(insert->onConflictClause->whereClause);
+            }
+            return write;
+        }
+        case T_UpdateStmt: {
+            const auto* update = as<UpdateStmt>(node);
+            write->kind = tree::Write::Kind::update;
+            write->with = lower_with(update->withClause, write->recursive);
+            write->target = lower_relation(update->relation);
+            if (update->relation->alias != nullptr) write->alias = text_of(update->relation->alias->aliasname);
+            write->assignments = lower_assignments(update->targetList);
+            each(update->fromClause, [&](const Node* item) { write->from.push_back(lower_from(item)); });
+            if (update->whereClause != nullptr) write->where = lower_expr(update->whereClause);
+            write->returning = lower_targets(update->returningList);
+            return write;
+        }
+        case T_DeleteStmt: {
+            const auto* remove = as<DeleteStmt>(node);
+            write->kind = tree::Write::Kind::delete_;
+            write->with = lower_with(remove->withClause, write->recursive);
+            write->target = lower_relation(remove->relation);
+            if (remove->relation->alias != nullptr) write->alias = text_of(remove->relation->alias->aliasname);
+            each(remove->usingClause, [&](const Node* item) { write->from.push_back(lower_from(item)); });
+            if (remove->whereClause != nullptr) write->where = lower_expr(remove->whereClause);
+            write->returning = lower_targets(remove->returningList);
+            return write;
+        }
+        case T_MergeStmt: {
+            const auto* merge = as<MergeStmt>(node);
+            write->kind = tree::Write::Kind::merge;
+            write->with = lower_with(merge->withClause, write->recursive);
+            write->target = lower_relation(merge->relation);
+            if (merge->relation->alias != nullptr) write->alias = text_of(merge->relation->alias->aliasname);
+            write->from.push_back(lower_from(merge->sourceRelation));
+            write->where = lower_expr(merge->joinCondition);
+            each(merge->mergeWhenClauses, [&](const Node* item) {
+                const auto* clause = as<MergeWhenClause>(item);
+                tree::Write::When when;
+                if (clause->condition != nullptr) when.condition = lower_expr(clause->condition);
+                when.by_source = clause->matchKind == MERGE_WHEN_NOT_MATCHED_BY_SOURCE;
+                switch (clause->commandType) {
+                    case CMD_INSERT: when.action = tree::Write::Kind::insert; break;
+                    case CMD_UPDATE: when.action = tree::Write::Kind::update; break;
+                    case CMD_DELETE: when.action = tree::Write::Kind::delete_; break;
+                    default: when.nothing = true; break;
+                }
+                if (clause->commandType == CMD_UPDATE) when.assignments = lower_assignments(clause->targetList);
+                if (clause->commandType == CMD_INSERT) when.columns = target_names(clause->targetList);
+                when.values = lower_list(clause->values);
+                write->whens.push_back(std::move(when));
+            });
+            write->returning = lower_targets(merge->returningList);
+            return write;
+        }
+        default:
+            write->returning.push_back({tree::make_expr(Kind::opaque), ""});
+            return write;
+    }
+}
+
+}  // namespace dbguard::sql::postgres

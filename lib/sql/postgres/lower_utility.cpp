@@ -1,0 +1,709 @@
+// Statements other than queries and writes: which effects they have, on what. The table of classes is in
+// doc/policy-language.md ("What counts as what").
+
+#include <cstring>
+
+#include "sql/postgres/lower.hpp"
+#include "sql/postgres/pg_nodes.hpp"
+
+namespace dbguard::sql::postgres {
+namespace {
+
+using tree::ObjectKind;
+using tree::Statement;
+using tree::UtilityEffect;
+using Class = EffectClass;
+
+template <class T>
+const T* as(const void* node) {
+    return static_cast<const T*>(node);
+}
+
+template <class F>
+void each(const List* list, F&& f) {
+    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
+}
+
+std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+
+std::string lower_case(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
+}
+
+UtilityEffect& effect(Statement& out, Class effect_class, ObjectKind kind = ObjectKind::other) {
+    UtilityEffect& added = out.effects.emplace_back();
+    added.effect_class = effect_class;
+    added.kind = kind;
+    return added;
+}
+
+tree::Name one(std::string name) {
+    tree::Name out;
+    out.parts.push_back(std::move(name));
+    return out;
+}
+
+void change(Statement& out, Class effect_class, ObjectKind kind, tree::Name name) {
+    effect(out, effect_class, kind).objects.push_back(std::move(name));
+    out.changes_catalogue = true;
+}
+
+const DefElem* option(const List* options, const char* name) {
+    const DefElem* found = nullptr;
+    each(options, [&](const Node* node) {
+        if (std::strcmp(as<DefElem>(node)->defname, name) == 0) found = as<DefElem>(node);
+    });
+    return found;
+}
+
+std::string option_text(const DefElem* element) {
+    if (element == nullptr || element->arg == nullptr) return {};
+    switch (nodeTag(element->arg)) {
+        case T_String: return text_of(strVal(element->arg));
+        case T_Boolean: return boolVal(element->arg) ? "true" : "false";
+        case T_Integer: return std::to_string(intVal(element->arg));
+        case T_Float: return text_of(as<Float>(element->arg)->fval);
+        case T_TypeName: {
+            const auto names = strings(as<TypeName>(element->arg)->names);
+            return names.empty() ? "" : names.back();
+        }
+        case T_A_Star: return "*";
+        default: return "?";
+    }
+}
+
+/// An option that is on unless it says otherwise: VERBOSE, FULL true, FULL off …
+bool is_on(const List* options, const char* name) {
+    const DefElem* element = option(options, name);
+    if (element == nullptr) return false;
+    const std::string value = lower_case(option_text(element));
+    return element->arg == nullptr || !(value == "false" || value == "off" || value == "0");
+}
+
+std::unique_ptr<Statement> inner(const Node* node) { return std::make_unique<Statement>(lower_statement(node)); }
+
+// Expressions that are stored and run later (defaults, checks, index expressions …).
+void add_expression(Statement& out, const void* node) {
+    if (node != nullptr) out.expressions.push_back(lower_expr(as<Node>(node)));
+}
+
+void add_constraint(Statement& out, const Constraint* constraint) {
+    add_expression(out, constraint->raw_expr);
+    add_expression(out, constraint->where_clause);
+    if (constraint->pktable != nullptr) {
+        // A foreign key reads the other table, and locks its writers out for a moment: only its existence matters here.
+        effect(out, Class::read_table, ObjectKind::relation).objects.push_back(lower_relation(constraint->pktable));
+    }
+}
+
+void add_column(Statement& out, const ColumnDef* column) {
+    out.defined_columns.push_back(text_of(column->colname));
+    add_expression(out, column->raw_default);
+    each(column->constraints, [&](const Node* constraint) { add_constraint(out, as<Constraint>(constraint)); });
+}
+
+void create_table(Statement& out, const CreateStmt* create) {
+    UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
+    made.objects.push_back(lower_relation(create->relation));
+    made.temporary = create->relation->relpersistence == 't';
+    made.if_not_exists = create->if_not_exists;
+    out.changes_catalogue = true;
+    each(create->tableElts, [&](const Node* element) {
+        if (IsA(element, ColumnDef)) {
+            add_column(out, as<ColumnDef>(element));
+        } else if (IsA(element, Constraint)) {
+            add_constraint(out, as<Constraint>(element));
+        } else if (IsA(element, TableLikeClause)) {
+            effect(out, Class::read_catalog, ObjectKind::relation).objects.push_back(lower_relation(as<TableLikeClause>(element)->relation));
+            out.defined_columns.emplace_back("*");  // columns that only the catalogue knows
+        }
+    });
+    each(create->inhRelations, [&](const Node* parent) {
+        // A partition or child changes what its parent shows.
+        change(out, Class::ddl_create, ObjectKind::relation, lower_relation(as<RangeVar>(parent)));
+        out.defined_columns.emplace_back("*");
+    });
+}
+
+void alter_table(Statement& out, const AlterTableStmt* alter) {
+    const tree::Name name = lower_relation(alter->relation);
+    UtilityEffect change_effect;
+    change_effect.effect_class = Class::ddl_alter;
+    change_effect.kind = ObjectKind::relation;
+    change_effect.objects.push_back(name);
+    change_effect.only_existing = alter->missing_ok;
+    change_effect.lock = Lock::blocks_reads;
+    change_effect.rewrites_table = false;
+    bool grants = false;
+    each(alter->cmds, [&](const Node* node) {
+        const auto* command = as<AlterTableCmd>(node);
+        switch (command->subtype) {
+            case AT_AddColumn: {
+                const auto* column = as<ColumnDef>(command->def);
+                add_column(out, column);
+                // A volatile default rewrites the table; which functions are volatile only the catalogue knows.
+                bool computed = false;
+                each(column->constraints, [&](const Node* constraint) {
+                    const auto type = as<Constraint>(constraint)->contype;
+                    if (type == CONSTR_GENERATED || type == CONSTR_IDENTITY) change_effect.rewrites_table = true;
+                    if (type == CONSTR_DEFAULT && as<Constraint>(constraint)->raw_expr != nullptr &&
+                        !IsA(as<Constraint>(constraint)->raw_expr, A_Const))
+                        computed = true;
+                });
+                if (computed && change_effect.rewrites_table == false) change_effect.rewrites_table.reset();
+                break;
+            }
+            case AT_AlterColumnType: {
+                const auto* column = as<ColumnDef>(command->def);
+                add_expression(out, column->raw_default);
+                change_effect.rewrites_table = true;
+                break;
+            }
+            case AT_SetLogged: case AT_SetUnLogged: case AT_SetAccessMethod: case AT_SetTableSpace: case AT_SetExpression:
+                change_effect.rewrites_table = true;
+                break;
+            case AT_AddConstraint:
+                add_constraint(out, as<Constraint>(command->def));
+                break;
+            case AT_ColumnDefault:
+                add_expression(out, command->def);
+                break;
+            case AT_ChangeOwner: case AT_EnableRowSecurity: case AT_DisableRowSecurity: case AT_ForceRowSecurity: case AT_NoForceRowSecurity:
+                grants = true;
+                break;
+            case AT_SetStatistics: case AT_ValidateConstraint: case AT_AttachPartition:
+                break;
+            default:
+                break;
+        }
+    });
+    out.effects.push_back(change_effect);
+    if (grants) effect(out, Class::dcl, ObjectKind::relation).objects.push_back(name);
+    out.changes_catalogue = true;
+}
+
+ObjectKind kind_of(ObjectType type) {
+    switch (type) {
+        case OBJECT_TABLE: case OBJECT_VIEW: case OBJECT_MATVIEW: case OBJECT_SEQUENCE: case OBJECT_INDEX: case OBJECT_FOREIGN_TABLE:
+        case OBJECT_COLUMN: case OBJECT_TRIGGER: case OBJECT_RULE: case OBJECT_POLICY: case OBJECT_TABCONSTRAINT:
+            return ObjectKind::relation;
+        case OBJECT_FUNCTION: case OBJECT_PROCEDURE: case OBJECT_ROUTINE: case OBJECT_AGGREGATE:
+            return ObjectKind::function;
+        case OBJECT_SCHEMA:
+            return ObjectKind::schema;
+        case OBJECT_TYPE: case OBJECT_DOMAIN: case OBJECT_DOMCONSTRAINT:
+            return ObjectKind::type;
+        default:
+            return ObjectKind::other;
+    }
+}
+
+/// Objects of the server rather than of a schema.
+bool is_server_object(ObjectType type) {
+    switch (type) {
+        case OBJECT_EXTENSION: case OBJECT_LANGUAGE: case OBJECT_FOREIGN_SERVER: case OBJECT_FDW: case OBJECT_PUBLICATION:
+        case OBJECT_SUBSCRIPTION: case OBJECT_EVENT_TRIGGER: case OBJECT_DATABASE: case OBJECT_TABLESPACE: case OBJECT_ACCESS_METHOD:
+        case OBJECT_TRANSFORM: case OBJECT_USER_MAPPING:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool is_role_object(ObjectType type) { return type == OBJECT_ROLE; }
+
+/// The name inside DROP, COMMENT, RENAME …: a list, a type name, a function with its arguments. For what belongs to a table
+/// (`last_is_part`), the table's name is what stands before the last part.
+tree::Name object_name(const Node* node, bool last_is_part) {
+    tree::Name name;
+    if (node == nullptr) return name;
+    switch (nodeTag(node)) {
+        case T_List: name.parts = strings(as<List>(node)); break;
+        case T_String: name.parts.push_back(text_of(strVal(node))); break;
+        case T_TypeName: name.parts = strings(as<TypeName>(node)->names); break;
+        case T_ObjectWithArgs: name.parts = strings(as<ObjectWithArgs>(node)->objname); break;
+        case T_RangeVar: name = lower_relation(as<RangeVar>(node)); break;
+        default: break;
+    }
+    if (name.parts.empty() && IsA(node, List) && list_length(as<List>(node)) > 0) return object_name(as<Node>(linitial(as<List>(node))), last_is_part);
+    if (last_is_part && name.parts.size() > 1) name.parts.pop_back();
+    while (name.parts.size() > 2) name.parts.erase(name.parts.begin());
+    return name;
+}
+
+bool is_part_of_table(ObjectType type) {
+    return type == OBJECT_COLUMN || type == OBJECT_TRIGGER || type == OBJECT_RULE || type == OBJECT_POLICY || type == OBJECT_TABCONSTRAINT;
+}
+
+void drop(Statement& out, const DropStmt* stmt) {
+    const bool part = is_part_of_table(stmt->removeType);
+    UtilityEffect& dropped = effect(out, is_server_object(stmt->removeType) ? Class::server : Class::ddl_drop, kind_of(stmt->removeType));
+    dropped.only_existing = stmt->missing_ok;
+    dropped.lock = Lock::blocks_reads;
+    each(stmt->objects, [&](const Node* object) { dropped.objects.push_back(object_name(object, part)); });
+    if (stmt->removeType == OBJECT_POLICY) effect(out, Class::dcl);
+    out.changes_catalogue = true;
+}
+
+void create_index(Statement& out, const IndexStmt* index) {
+    UtilityEffect& made = effect(out, Class::ddl_create_index, ObjectKind::relation);
+    made.objects.push_back(lower_relation(index->relation));
+    made.lock = index->concurrent ? Lock::none : Lock::blocks_writes;
+    made.if_not_exists = index->if_not_exists;
+    each(index->indexParams, [&](const Node* param) { add_expression(out, as<IndexElem>(param)->expr); });
+    add_expression(out, index->whereClause);
+    out.changes_catalogue = true;
+}
+
+void create_function(Statement& out, const CreateFunctionStmt* create) {
+    UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::function);
+    made.objects.push_back(lower_name(create->funcname, -1));
+    made.or_replace = create->replace;
+    const std::string language = lower_case(option_text(option(create->options, "language")));
+    // Code that the server runs as itself.
+    if (!(language.empty() || language == "sql" || language == "plpgsql" || language == "plperl" || language == "pltcl"))
+        effect(out, Class::server).detail = "a function in language " + language;
+    // SET role … of a function: another role's rights for whoever calls it.
+    each(create->options, [&](const Node* node) {
+        const auto* element = as<DefElem>(node);
+        if (std::strcmp(element->defname, "set") == 0 && element->arg != nullptr && IsA(element->arg, VariableSetStmt)) {
+            const std::string setting = lower_case(text_of(as<VariableSetStmt>(element->arg)->name));
+            if (setting == "role" || setting == "session_authorization") effect(out, Class::session_role).detail = "a function that sets " + setting;
+        }
+    });
+    each(create->parameters, [&](const Node* param) { add_expression(out, as<FunctionParameter>(param)->defexpr); });
+    out.changes_catalogue = true;
+}
+
+void set_variable(Statement& out, const VariableSetStmt* set) {
+    out.kind = StatementKind::set;
+    out.changes_settings = true;
+    const std::string name = lower_case(text_of(set->name));
+    if (set->kind == VAR_SET_MULTI) {
+        // SET TRANSACTION …, SET SESSION CHARACTERISTICS …, SET TRANSACTION SNAPSHOT …
+        each(set->args, [&](const Node* node) {
+            if (!IsA(node, DefElem)) {
+                effect(out, Class::tx);
+                return;
+            }
+            const std::string what = text_of(as<DefElem>(node)->defname);
+            effect(out, Class::session_set).setting = (name == "session characteristics" ? "default_" : "") + what;
+        });
+        if (out.effects.empty()) effect(out, Class::tx);
+        return;
+    }
+    if (set->kind == VAR_RESET_ALL) {
+        effect(out, Class::session_reset);
+        return;
+    }
+    if (name == "role" || name == "session_authorization") {
+        effect(out, Class::session_role).setting = name;
+        return;
+    }
+    UtilityEffect& changed = effect(out, set->kind == VAR_RESET ? Class::session_reset : Class::session_set);
+    changed.setting = name;
+    std::string value;
+    each(set->args, [&](const Node* arg) {
+        if (!value.empty()) value += ", ";
+        if (IsA(arg, A_Const)) {
+            const auto* constant = as<A_Const>(arg);
+            if (nodeTag(&constant->val) == T_String) value += text_of(constant->val.sval.sval);
+            else if (nodeTag(&constant->val) == T_Integer) value += std::to_string(constant->val.ival.ival);
+            else if (nodeTag(&constant->val) == T_Boolean) value += constant->val.boolval.boolval ? "on" : "off";
+        } else if (IsA(arg, TypeCast)) {
+            value += "?";
+        }
+    });
+    changed.detail = value;
+}
+
+void copy(Statement& out, const CopyStmt* stmt) {
+    const bool to_file = stmt->filename != nullptr || stmt->is_program;
+    if (to_file) {
+        effect(out, Class::server).detail = stmt->is_program ? "COPY runs a program on the server" : "COPY uses a file of the server";
+    }
+    if (stmt->is_from) {
+        if (!to_file) out.kind = StatementKind::copy_in;
+        effect(out, Class::bulk_import, ObjectKind::relation).objects.push_back(lower_relation(stmt->relation));
+        add_expression(out, stmt->whereClause);
+        out.stores_into = lower_relation(stmt->relation);
+        return;
+    }
+    if (!to_file) out.kind = StatementKind::copy_out;
+    out.returns_rows = true;
+    if (stmt->query != nullptr) {
+        effect(out, Class::bulk_export);
+        out.inner.push_back(inner(stmt->query));
+        out.executes_inner = true;
+    } else {
+        effect(out, Class::bulk_export, ObjectKind::relation).objects.push_back(lower_relation(stmt->relation));
+        // COPY t (a, b) TO is SELECT a, b FROM ONLY t.
+        auto query = std::make_unique<tree::Query>();
+        tree::From from;
+        from.relation = lower_relation(stmt->relation);
+        query->from.push_back(std::move(from));
+        if (stmt->attlist == NIL) {
+            query->items.push_back({tree::make_expr(tree::Expr::Kind::star), ""});
+        }
+        for (const std::string& column : strings(stmt->attlist)) {
+            tree::ExprPtr expr = tree::make_expr(tree::Expr::Kind::column);
+            expr->name.parts.push_back(column);
+            query->items.push_back({std::move(expr), ""});
+        }
+        auto source = std::make_unique<Statement>();
+        source->query = std::move(query);
+        out.inner.push_back(std::move(source));
+        out.executes_inner = true;
+    }
+}
+
+void explain(Statement& out, const ExplainStmt* stmt) {
+    out.kind = StatementKind::explain;
+    out.returns_rows = true;
+    effect(out, Class::read_explain);
+    out.inner.push_back(inner(stmt->query));
+    out.executes_inner = is_on(stmt->options, "analyze");
+}
+
+void transaction(Statement& out, const TransactionStmt* stmt) {
+    effect(out, Class::tx);
+    switch (stmt->kind) {
+        case TRANS_STMT_BEGIN: case TRANS_STMT_START: out.kind = StatementKind::begin; break;
+        case TRANS_STMT_COMMIT: out.kind = StatementKind::commit; break;
+        case TRANS_STMT_ROLLBACK: out.kind = StatementKind::rollback; break;
+        case TRANS_STMT_SAVEPOINT: out.kind = StatementKind::savepoint; break;
+        case TRANS_STMT_RELEASE: out.kind = StatementKind::release; break;
+        case TRANS_STMT_ROLLBACK_TO: out.kind = StatementKind::rollback_to; break;
+        case TRANS_STMT_PREPARE: out.kind = StatementKind::prepare_transaction; break;
+        case TRANS_STMT_COMMIT_PREPARED: case TRANS_STMT_ROLLBACK_PREPARED:
+            out.kind = StatementKind::other;
+            out.changes_catalogue = true;
+            break;
+    }
+    out.name = text_of(stmt->savepoint_name);
+    // BEGIN ISOLATION LEVEL …, READ ONLY: the transaction's own, part of tx.
+}
+
+void vacuum(Statement& out, const VacuumStmt* stmt) {
+    UtilityEffect& done = effect(out, Class::maintenance, ObjectKind::relation);
+    done.detail = stmt->is_vacuumcmd ? "VACUUM" : "ANALYZE";
+    if (stmt->is_vacuumcmd && is_on(stmt->options, "full")) {
+        done.lock = Lock::blocks_reads;
+        done.rewrites_table = true;
+    } else {
+        done.rewrites_table = false;
+    }
+    each(stmt->rels, [&](const Node* relation) { done.objects.push_back(lower_relation(as<VacuumRelation>(relation)->relation)); });
+}
+
+Lock table_lock(int mode) {
+    // The server's lock modes 1 (ACCESS SHARE) to 8 (ACCESS EXCLUSIVE); PostgreSQL manual, "Explicit Locking".
+    if (mode == 8) return Lock::blocks_reads;
+    return mode >= 4 ? Lock::blocks_writes : Lock::none;
+}
+
+void create_table_as(Statement& out, const CreateTableAsStmt* stmt) {
+    UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
+    made.objects.push_back(lower_relation(stmt->into->rel));
+    made.temporary = stmt->into->rel->relpersistence == 't';
+    made.if_not_exists = stmt->if_not_exists;
+    out.inner.push_back(inner(stmt->query));
+    out.executes_inner = !stmt->into->skipData;
+    out.stores_into = lower_relation(stmt->into->rel);
+    out.stores_values = true;
+    out.stored_columns = strings(stmt->into->colNames);
+    out.changes_catalogue = true;
+}
+
+}  // namespace
+
+Statement lower_statement(const Node* node) {
+    Statement out;
+    if (node == nullptr) return out;
+    switch (nodeTag(node)) {
+        case T_SelectStmt:
+            out.query = lower_query(node);
+            if (out.query->into) out.changes_catalogue = true;
+            return out;
+        case T_InsertStmt: case T_UpdateStmt: case T_DeleteStmt: case T_MergeStmt:
+            out.write = lower_write(node);
+            return out;
+
+        // ---- session and transaction
+        case T_TransactionStmt: transaction(out, as<TransactionStmt>(node)); return out;
+        case T_VariableSetStmt: set_variable(out, as<VariableSetStmt>(node)); return out;
+        case T_VariableShowStmt:
+            effect(out, Class::read_show).setting = lower_case(text_of(as<VariableShowStmt>(node)->name));
+            out.returns_rows = true;
+            return out;
+        case T_ConstraintsSetStmt: effect(out, Class::tx).detail = "SET CONSTRAINTS"; return out;
+        case T_DiscardStmt:
+            out.kind = StatementKind::discard;
+            effect(out, Class::session_reset).detail = "DISCARD";
+            out.name = as<DiscardStmt>(node)->target == DISCARD_ALL ? "" : as<DiscardStmt>(node)->target == DISCARD_PLANS ? "plans" : "other";
+            out.changes_settings = true;
+            out.changes_catalogue = true;
+            return out;
+        case T_ListenStmt: effect(out, Class::notify).detail = "LISTEN"; return out;
+        case T_UnlistenStmt: effect(out, Class::notify).detail = "UNLISTEN"; return out;
+        case T_NotifyStmt: effect(out, Class::notify).detail = "NOTIFY"; return out;
+        case T_LockStmt: {
+            UtilityEffect& locked = effect(out, Class::lock, ObjectKind::relation);
+            locked.lock = table_lock(as<LockStmt>(node)->mode);
+            each(as<LockStmt>(node)->relations, [&](const Node* relation) { locked.objects.push_back(lower_relation(as<RangeVar>(relation))); });
+            return out;
+        }
+
+        // ---- prepared statements and cursors
+        case T_PrepareStmt:
+            out.kind = StatementKind::prepare;
+            out.name = text_of(as<PrepareStmt>(node)->name);
+            out.inner.push_back(inner(as<PrepareStmt>(node)->query));
+            return out;
+        case T_ExecuteStmt:
+            out.kind = StatementKind::execute;
+            out.name = text_of(as<ExecuteStmt>(node)->name);
+            out.returns_rows = true;
+            each(as<ExecuteStmt>(node)->params, [&](const Node* param) { add_expression(out, param); });
+            return out;
+        case T_DeallocateStmt:
+            out.kind = StatementKind::deallocate;
+            out.name = text_of(as<DeallocateStmt>(node)->name);
+            effect(out, Class::session_reset).detail = "DEALLOCATE";
+            return out;
+        case T_DeclareCursorStmt:
+            out.kind = StatementKind::declare_cursor;
+            out.name = text_of(as<DeclareCursorStmt>(node)->portalname);
+            if ((as<DeclareCursorStmt>(node)->options & CURSOR_OPT_HOLD) != 0) out.effects.reserve(1), out.stored_columns.emplace_back("hold");
+            out.inner.push_back(inner(as<DeclareCursorStmt>(node)->query));
+            out.executes_inner = true;
+            return out;
+        case T_FetchStmt:
+            out.kind = StatementKind::fetch;
+            out.name = text_of(as<FetchStmt>(node)->portalname);
+            out.returns_rows = !as<FetchStmt>(node)->ismove;
+            return out;
+        case T_ClosePortalStmt:
+            out.kind = StatementKind::close_cursor;
+            out.name = text_of(as<ClosePortalStmt>(node)->portalname);
+            return out;
+
+        // ---- statements about statements
+        case T_ExplainStmt: explain(out, as<ExplainStmt>(node)); return out;
+        case T_CopyStmt: copy(out, as<CopyStmt>(node)); return out;
+        case T_CreateTableAsStmt: create_table_as(out, as<CreateTableAsStmt>(node)); return out;
+        case T_ViewStmt: {
+            const auto* view = as<ViewStmt>(node);
+            UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
+            made.objects.push_back(lower_relation(view->view));
+            made.or_replace = view->replace;
+            made.temporary = view->view->relpersistence == 't';
+            out.inner.push_back(inner(view->query));
+            out.stores_into = lower_relation(view->view);
+            out.stored_columns = strings(view->aliases);
+            out.changes_catalogue = true;
+            return out;
+        }
+        case T_DoStmt:
+            effect(out, Class::call).detail = "DO runs a block of code";
+            out.changes_catalogue = true;
+            out.changes_settings = true;
+            return out;
+        case T_CallStmt: {
+            const auto* call = as<CallStmt>(node)->funccall;
+            effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(call->funcname, call->location));
+            each(call->args, [&](const Node* arg) { add_expression(out, arg); });
+            out.returns_rows = true;
+            out.changes_catalogue = true;
+            out.changes_settings = true;
+            return out;
+        }
+
+        // ---- ddl
+        case T_CreateStmt: create_table(out, as<CreateStmt>(node)); return out;
+        case T_AlterTableStmt: alter_table(out, as<AlterTableStmt>(node)); return out;
+        case T_IndexStmt: create_index(out, as<IndexStmt>(node)); return out;
+        case T_CreateFunctionStmt: create_function(out, as<CreateFunctionStmt>(node)); return out;
+        case T_DropStmt: drop(out, as<DropStmt>(node)); return out;
+        case T_TruncateStmt: {
+            UtilityEffect& emptied = effect(out, Class::ddl_truncate, ObjectKind::relation);
+            emptied.lock = Lock::blocks_reads;
+            each(as<TruncateStmt>(node)->relations, [&](const Node* relation) { emptied.objects.push_back(lower_relation(as<RangeVar>(relation))); });
+            return out;
+        }
+        case T_RenameStmt: {
+            const auto* rename = as<RenameStmt>(node);
+            const bool role = is_role_object(rename->renameType);
+            const Class effect_class = role ? Class::dcl : is_server_object(rename->renameType) ? Class::server : Class::ddl_rename;
+            tree::Name name = rename->relation != nullptr ? lower_relation(rename->relation) : object_name(rename->object, false);
+            change(out, effect_class, rename->relation != nullptr ? ObjectKind::relation : kind_of(rename->renameType), std::move(name));
+            out.effects.back().lock = Lock::blocks_reads;
+            out.effects.back().only_existing = rename->missing_ok;
+            return out;
+        }
+        case T_CommentStmt: {
+            const auto* comment = as<CommentStmt>(node);
+            const bool part = is_part_of_table(comment->objtype);
+            change(out, is_server_object(comment->objtype) || is_role_object(comment->objtype) ? Class::server : Class::ddl_comment,
+                   kind_of(comment->objtype), object_name(comment->object, part));
+            return out;
+        }
+        case T_CreateSchemaStmt: {
+            const auto* create = as<CreateSchemaStmt>(node);
+            effect(out, Class::ddl_create, ObjectKind::schema).objects.push_back(one(text_of(create->schemaname)));
+            if (create->authrole != nullptr) effect(out, Class::dcl).detail = "CREATE SCHEMA … AUTHORIZATION";
+            each(create->schemaElts, [&](const Node* element) { out.inner.push_back(inner(element)); });
+            out.executes_inner = true;
+            out.changes_catalogue = true;
+            return out;
+        }
+        case T_CreateSeqStmt: {
+            UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
+            made.objects.push_back(lower_relation(as<CreateSeqStmt>(node)->sequence));
+            made.temporary = as<CreateSeqStmt>(node)->sequence->relpersistence == 't';
+            out.changes_catalogue = true;
+            return out;
+        }
+        case T_AlterSeqStmt: change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<AlterSeqStmt>(node)->sequence)); return out;
+        case T_CompositeTypeStmt: change(out, Class::ddl_create, ObjectKind::type, lower_relation(as<CompositeTypeStmt>(node)->typevar)); return out;
+        case T_CreateEnumStmt: change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateEnumStmt>(node)->typeName, -1)); return out;
+        case T_CreateRangeStmt: change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateRangeStmt>(node)->typeName, -1)); return out;
+        case T_CreateDomainStmt: {
+            change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateDomainStmt>(node)->domainname, -1));
+            each(as<CreateDomainStmt>(node)->constraints, [&](const Node* constraint) { add_constraint(out, as<Constraint>(constraint)); });
+            return out;
+        }
+        case T_DefineStmt: {
+            // CREATE AGGREGATE, OPERATOR, TYPE, COLLATION, TEXT SEARCH …: a base type is C code.
+            const auto* define = as<DefineStmt>(node);
+            const bool code = define->kind == OBJECT_TYPE && define->definition != NIL;
+            change(out, code ? Class::server : Class::ddl_create, kind_of(define->kind), lower_name(define->defnames, -1));
+            out.effects.back().or_replace = define->replace;
+            return out;
+        }
+        case T_AlterEnumStmt: change(out, Class::ddl_alter, ObjectKind::type, lower_name(as<AlterEnumStmt>(node)->typeName, -1)); return out;
+        case T_AlterDomainStmt: change(out, Class::ddl_alter, ObjectKind::type, lower_name(as<AlterDomainStmt>(node)->typeName, -1)); return out;
+        case T_AlterFunctionStmt: {
+            change(out, Class::ddl_alter, ObjectKind::function, object_name(as<Node>(as<AlterFunctionStmt>(node)->func), false));
+            return out;
+        }
+        case T_AlterTypeStmt: case T_AlterOperatorStmt: case T_AlterOpFamilyStmt: case T_AlterCollationStmt: case T_AlterTSDictionaryStmt:
+        case T_AlterTSConfigurationStmt: case T_AlterStatsStmt: case T_AlterObjectDependsStmt:
+            change(out, Class::ddl_alter, ObjectKind::other, {});
+            return out;
+        case T_AlterObjectSchemaStmt: {
+            const auto* alter = as<AlterObjectSchemaStmt>(node);
+            const bool relation = alter->relation != nullptr;
+            change(out, is_server_object(alter->objectType) ? Class::server : Class::ddl_alter, relation ? ObjectKind::relation : kind_of(alter->objectType),
+                   relation ? lower_relation(alter->relation) : object_name(alter->object, false));
+            return out;
+        }
+        case T_AlterOwnerStmt: {
+            const auto* alter = as<AlterOwnerStmt>(node);
+            const bool relation = alter->relation != nullptr;
+            change(out, is_server_object(alter->objectType) ? Class::server : Class::ddl_alter, relation ? ObjectKind::relation : kind_of(alter->objectType),
+                   relation ? lower_relation(alter->relation) : object_name(alter->object, false));
+            effect(out, Class::dcl).detail = "ALTER … OWNER";
+            return out;
+        }
+        case T_RuleStmt: {
+            change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<RuleStmt>(node)->relation));
+            each(as<RuleStmt>(node)->actions, [&](const Node* action) { out.inner.push_back(inner(action)); });
+            add_expression(out, as<RuleStmt>(node)->whereClause);
+            return out;
+        }
+        case T_CreateTrigStmt: {
+            const auto* trigger = as<CreateTrigStmt>(node);
+            change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(trigger->relation));
+            effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(trigger->funcname, -1));
+            add_expression(out, trigger->whenClause);
+            return out;
+        }
+        case T_CreatePolicyStmt: case T_AlterPolicyStmt: {
+            const RangeVar* table = IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->table : as<AlterPolicyStmt>(node)->table;
+            change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(table));
+            effect(out, Class::dcl).detail = "row security policy";
+            add_expression(out, IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->qual : as<AlterPolicyStmt>(node)->qual);
+            add_expression(out, IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->with_check : as<AlterPolicyStmt>(node)->with_check);
+            return out;
+        }
+        case T_CreateStatsStmt: {
+            effect(out, Class::ddl_create).detail = "extended statistics";
+            each(as<CreateStatsStmt>(node)->exprs, [&](const Node* element) {
+                if (IsA(element, StatsElem)) add_expression(out, as<StatsElem>(element)->expr);
+            });
+            each(as<CreateStatsStmt>(node)->relations, [&](const Node* relation) {
+                if (IsA(relation, RangeVar)) change(out, Class::ddl_create, ObjectKind::relation, lower_relation(as<RangeVar>(relation)));
+            });
+            out.changes_catalogue = true;
+            return out;
+        }
+        case T_CreateCastStmt: case T_CreateConversionStmt: case T_CreateOpClassStmt: case T_CreateOpFamilyStmt:
+            effect(out, Class::ddl_create);
+            out.changes_catalogue = true;
+            return out;
+        case T_ReplicaIdentityStmt: effect(out, Class::ddl_alter); return out;
+
+        // ---- accounts and privileges
+        case T_GrantStmt: case T_GrantRoleStmt: case T_AlterDefaultPrivilegesStmt: case T_CreateRoleStmt: case T_AlterRoleStmt:
+        case T_AlterRoleSetStmt: case T_DropRoleStmt: case T_ReassignOwnedStmt: case T_SecLabelStmt:
+            effect(out, Class::dcl);
+            return out;
+        case T_DropOwnedStmt:
+            effect(out, Class::dcl);
+            effect(out, Class::ddl_drop).lock = Lock::blocks_reads;
+            out.changes_catalogue = true;
+            return out;
+
+        // ---- maintenance
+        case T_VacuumStmt: vacuum(out, as<VacuumStmt>(node)); return out;
+        case T_CheckPointStmt: effect(out, Class::maintenance).detail = "CHECKPOINT"; return out;
+        case T_ReindexStmt: {
+            const auto* reindex = as<ReindexStmt>(node);
+            UtilityEffect& done = effect(out, Class::maintenance, reindex->relation != nullptr ? ObjectKind::relation : ObjectKind::other);
+            if (reindex->relation != nullptr) done.objects.push_back(lower_relation(reindex->relation));
+            done.lock = is_on(reindex->params, "concurrently") ? Lock::none : Lock::blocks_writes;
+            done.detail = "REINDEX";
+            return out;
+        }
+        case T_ClusterStmt: {
+            UtilityEffect& done = effect(out, Class::maintenance, ObjectKind::relation);
+            if (as<ClusterStmt>(node)->relation != nullptr) done.objects.push_back(lower_relation(as<ClusterStmt>(node)->relation));
+            done.lock = Lock::blocks_reads;
+            done.rewrites_table = true;
+            done.detail = "CLUSTER";
+            return out;
+        }
+        case T_RefreshMatViewStmt: {
+            const auto* refresh = as<RefreshMatViewStmt>(node);
+            UtilityEffect& done = effect(out, Class::maintenance, ObjectKind::relation);
+            done.objects.push_back(lower_relation(refresh->relation));
+            done.lock = refresh->concurrent ? Lock::blocks_writes : Lock::blocks_reads;
+            done.rewrites_table = !refresh->concurrent;
+            done.detail = "REFRESH MATERIALIZED VIEW";
+            return out;
+        }
+
+        // ---- the server itself
+        case T_AlterSystemStmt: case T_LoadStmt: case T_CreateExtensionStmt: case T_AlterExtensionStmt: case T_AlterExtensionContentsStmt:
+        case T_CreateFdwStmt: case T_AlterFdwStmt: case T_CreateForeignServerStmt: case T_AlterForeignServerStmt:
+        case T_CreateForeignTableStmt: case T_CreateUserMappingStmt: case T_AlterUserMappingStmt: case T_DropUserMappingStmt:
+        case T_ImportForeignSchemaStmt: case T_CreateAmStmt: case T_CreateEventTrigStmt: case T_AlterEventTrigStmt: case T_CreatePLangStmt:
+        case T_CreatePublicationStmt: case T_AlterPublicationStmt: case T_CreateSubscriptionStmt: case T_AlterSubscriptionStmt:
+        case T_DropSubscriptionStmt: case T_CreatedbStmt: case T_DropdbStmt: case T_AlterDatabaseStmt: case T_AlterDatabaseRefreshCollStmt:
+        case T_AlterDatabaseSetStmt: case T_CreateTableSpaceStmt: case T_DropTableSpaceStmt: case T_AlterTableSpaceOptionsStmt:
+        case T_AlterTableMoveAllStmt: case T_CreateTransformStmt:
+            effect(out, Class::server);
+            out.changes_catalogue = true;
+            return out;
+
+        default:
+            out.opaque = true;
+            out.opaque_reason = "a statement of a kind dbguard does not know (node " + std::to_string(nodeTag(node)) + ")";
+            return out;
+    }
+}
+
+}  // namespace dbguard::sql::postgres

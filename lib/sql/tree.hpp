@@ -1,0 +1,205 @@
+#pragma once
+
+// The one relational tree that both front ends lower their grammar into: sources, outputs, expressions, writes, calls, with
+// byte positions. Names, effects, lineage and masks are worked out on it, once (sql/analyze.hpp). What a front end cannot
+// lower it lowers to an opaque node, which is refused or masked. Names stand as the dialect folds them.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sql/effect.hpp"
+#include "sql/statement.hpp"
+
+namespace dbguard::sql::tree {
+
+struct Expr;
+struct Query;
+struct Write;
+struct Statement;
+using ExprPtr = std::unique_ptr<Expr>;
+using QueryPtr = std::unique_ptr<Query>;
+
+/// `schema.table.column` as written, without the quotes.
+struct Name {
+    std::vector<std::string> parts;
+    std::uint32_t at = 0;  ///< byte offset
+
+    const std::string& last() const { return parts.back(); }
+};
+
+struct Expr {
+    enum class Kind : std::uint8_t {
+        column,           ///< name
+        star,             ///< name: the qualifier, or nothing
+        constant,         ///< text; is_null for NULL
+        parameter,        ///< number
+        call,             ///< name(args …); see the members for aggregates
+        operation,        ///< name = operator; args are its one or two sides
+        comparison_any,   ///< args[0] operator ANY/ALL (args[1])
+        in_list,          ///< args[0] IN (args[1] …); negated
+        logic_and, logic_or, logic_not,
+        is_null,          ///< args[0] IS [NOT] NULL; negated
+        is_truth,         ///< args[0] IS [NOT] TRUE/FALSE/UNKNOWN: text
+        cast,             ///< args[0] :: name
+        member,           ///< (args[0]).text
+        member_star,      ///< (args[0]).*
+        subscript,        ///< args[0][args[1] …]
+        row, array,
+        combine,          ///< CASE, COALESCE, GREATEST, NULLIF, XML and JSON constructors …: text says which; a value may come from each of args
+        exists,           ///< EXISTS (query)
+        scalar_query,     ///< (query) as a value
+        array_query,      ///< ARRAY(query)
+        any_query,        ///< args[0] operator ANY/ALL/IN (query)
+        current_of, set_default,
+        opaque,           ///< not understood: text says what
+    };
+    Kind kind = Kind::opaque;
+    Name name;
+    std::string text;
+    std::vector<ExprPtr> args;
+    QueryPtr query;
+    std::uint32_t at = 0;
+    int number = 0;
+    bool is_null = false;
+    bool negated = false;
+    // calls
+    bool star_argument = false;         ///< count(*)
+    bool distinct = false;
+    bool windowed = false;
+    std::vector<ExprPtr> decides;       ///< FILTER, ORDER BY, PARTITION BY of a call: which values, in which order
+    std::vector<std::string> argument_names;   ///< parallel to args; empty: by position
+};
+
+ExprPtr make_expr(Expr::Kind kind, std::uint32_t at = 0);
+
+struct Item {
+    ExprPtr expr;
+    std::string alias;  ///< empty: the dialect's own
+};
+
+struct From {
+    enum class Kind : std::uint8_t { relation, subquery, functions, join, opaque };
+    Kind kind = Kind::relation;
+    Name relation;
+    std::string alias;
+    std::vector<std::string> column_aliases;
+    QueryPtr query;
+    bool lateral = false;
+    std::vector<ExprPtr> functions;          ///< of a table function, or what an opaque source is computed from
+    std::vector<std::string> defined_columns;  ///< AS t(a int, b text); JSON_TABLE's and XMLTABLE's
+    bool ordinality = false;
+    // join
+    std::unique_ptr<From> left, right;
+    bool natural = false;
+    std::vector<std::string> using_columns;
+    ExprPtr on;
+};
+
+struct Cte {
+    std::string name;
+    std::vector<std::string> column_aliases;
+    QueryPtr query;
+    std::unique_ptr<Write> write;
+    std::vector<std::string> added_columns;  ///< SEARCH and CYCLE
+};
+
+/// SELECT, VALUES, TABLE, or a set operation of two.
+struct Query {
+    std::vector<Cte> with;
+    bool recursive = false;
+    enum class Combine : std::uint8_t { none, union_all, compare };
+    Combine combine = Combine::none;  ///< compare: UNION, INTERSECT, EXCEPT
+    QueryPtr left, right;
+    std::vector<Item> items;
+    std::vector<From> from;
+    ExprPtr where, having;
+    std::vector<ExprPtr> group_by, order_by, distinct_on, windows;
+    bool distinct = false;
+    ExprPtr limit, offset;
+    bool locks_rows = false;
+    std::vector<std::vector<ExprPtr>> values;
+    std::optional<Name> into;      ///< SELECT INTO
+    bool into_temporary = false;
+    std::uint32_t at = 0;
+};
+
+struct Assignment {
+    std::string column;
+    bool whole = true;  ///< false: a member or an element of it
+    ExprPtr value;      ///< null: from the column of that position of `source` of a multi-assignment (opaque)
+};
+
+struct Write {
+    enum class Kind : std::uint8_t { insert, update, delete_, merge };
+    Kind kind = Kind::insert;
+    std::vector<Cte> with;
+    bool recursive = false;
+    Name target;
+    std::string alias;
+    std::vector<std::string> columns;       ///< INSERT (…); empty: all
+    QueryPtr source;                        ///< INSERT's rows, MERGE's source is in from; null: DEFAULT VALUES
+    std::vector<Assignment> assignments;    ///< UPDATE
+    std::vector<From> from;                 ///< UPDATE … FROM, DELETE … USING, MERGE … USING
+    ExprPtr where;                          ///< MERGE: its join condition
+    std::vector<Item> returning;
+    bool on_conflict_update = false;
+    std::vector<Assignment> conflict_assignments;
+    ExprPtr conflict_where;
+    struct When {
+        ExprPtr condition;
+        Kind action = Kind::update;
+        bool nothing = false;
+        bool by_source = false;             ///< WHEN NOT MATCHED BY SOURCE
+        std::vector<std::string> columns;
+        std::vector<Assignment> assignments;
+        std::vector<ExprPtr> values;
+    };
+    std::vector<When> whens;
+    std::uint32_t at = 0;
+};
+
+/// What the objects of an effect are, so that their names can be looked up.
+enum class ObjectKind : std::uint8_t { relation, new_relation, function, schema, type, other };
+
+struct UtilityEffect {
+    EffectClass effect_class = EffectClass::unparsed;
+    ObjectKind kind = ObjectKind::other;
+    std::vector<Name> objects;
+    Lock lock = Lock::none;
+    std::optional<bool> rewrites_table;
+    bool temporary = false;         ///< makes a temporary object
+    bool if_not_exists = false;
+    bool or_replace = false;        ///< ddl.alter of what exists
+    bool only_existing = false;     ///< drop: nothing happens to what does not exist
+    std::string setting;
+    std::string detail;
+};
+
+struct Statement {
+    std::uint32_t begin = 0, length = 0;
+    StatementKind kind = StatementKind::other;
+    QueryPtr query;
+    std::unique_ptr<Write> write;
+    std::vector<UtilityEffect> effects;
+    std::vector<ExprPtr> expressions;       ///< evaluated by a utility statement: defaults, EXECUTE's arguments, SET's …
+    std::vector<std::unique_ptr<Statement>> inner;
+    /// CREATE TABLE AS, CREATE VIEW, COPY …: where the query's values go.
+    std::optional<Name> stores_into;
+    bool stores_values = false;             ///< a table; false: a view
+    std::vector<std::string> stored_columns;
+    std::string name;
+    std::vector<std::string> defined_columns;  ///< CREATE TABLE: for the statements that follow in the same message
+    bool returns_rows = false;              ///< SHOW, EXPLAIN, …: of their own
+    bool executes_inner = false;            ///< EXPLAIN ANALYZE and the like run it now; effects of inner count anyway
+    bool changes_catalogue = false;
+    bool changes_settings = false;
+    bool opaque = false;                    ///< part of it was not understood
+    std::string opaque_reason;
+    std::uint32_t opaque_at = 0;
+    std::vector<std::string> copy_columns;  ///< COPY t (a, b)
+};
+
+}  // namespace dbguard::sql::tree
