@@ -13,6 +13,7 @@ constexpr std::array<char, 256> make_escapes() {
     std::array<char, 256> table{};
     for (int c = 0; c < 0x20; ++c) table[c] = 'u';
     for (int c = 0x80; c < 0x100; ++c) table[c] = 1;
+    table[0x7F] = 'u';
     table['\b'] = 'b';
     table['\f'] = 'f';
     table['\n'] = 'n';
@@ -24,25 +25,18 @@ constexpr std::array<char, 256> make_escapes() {
 }
 constexpr auto escapes = make_escapes();
 
-/// Bytes of the UTF-8 sequence at `at`, 0 when there is none (RFC 3629 §4: no surrogates, shortest form only).
-std::size_t sequence_bytes(const unsigned char* at, const unsigned char* end) {
-    const auto left = static_cast<std::size_t>(end - at);
-    const auto tail = [&](std::size_t i) { return (at[i] & 0xC0) == 0x80; };
-    const unsigned lead = at[0];
-    if (lead >= 0xC2 && lead <= 0xDF) return left >= 2 && tail(1) ? 2 : 0;
-    if (lead >= 0xE0 && lead <= 0xEF) {
-        if (left < 3 || !tail(1) || !tail(2)) return 0;
-        if (lead == 0xE0 && at[1] < 0xA0) return 0;
-        if (lead == 0xED && at[1] > 0x9F) return 0;
-        return 3;
-    }
-    if (lead >= 0xF0 && lead <= 0xF4) {
-        if (left < 4 || !tail(1) || !tail(2) || !tail(3)) return 0;
-        if (lead == 0xF0 && at[1] < 0x90) return 0;
-        if (lead == 0xF4 && at[1] > 0x8F) return 0;
-        return 4;
-    }
-    return 0;
+/// `\u009b`; only for code points below U+10000.
+void append_escaped(std::string& out, unsigned point) {
+    constexpr char digits[] = "0123456789abcdef";
+    out.append("\\u");
+    for (int shift = 12; shift >= 0; shift -= 4) out.push_back(digits[point >> shift & 15]);
+}
+
+/// Of a whole sequence of two or three bytes.
+unsigned code_point(std::string_view sequence) {
+    unsigned value = static_cast<unsigned char>(sequence[0]) & (sequence.size() == 2 ? 0x1Fu : 0x0Fu);
+    for (const char c : sequence.substr(1)) value = value << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
+    return value;
 }
 
 void append_digits(std::string& out, unsigned value, int width) {
@@ -53,39 +47,78 @@ void append_digits(std::string& out, unsigned value, int width) {
 
 }  // namespace
 
+std::size_t utf8_sequence_bytes(std::string_view text) {
+    if (text.empty()) return 0;
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+    const unsigned lead = byte(0);
+    if (lead < 0x80) return 1;
+    if (lead >= 0xC2 && lead <= 0xDF) return text.size() >= 2 && tail(1) ? 2 : 0;
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        if (text.size() < 3 || !tail(1) || !tail(2)) return 0;
+        if (lead == 0xE0 && byte(1) < 0xA0) return 0;  // shortest form only
+        if (lead == 0xED && byte(1) > 0x9F) return 0;  // no surrogates
+        return 3;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        if (text.size() < 4 || !tail(1) || !tail(2) || !tail(3)) return 0;
+        if (lead == 0xF0 && byte(1) < 0x90) return 0;
+        if (lead == 0xF4 && byte(1) > 0x8F) return 0;
+        return 4;
+    }
+    return 0;
+}
+
+bool is_unprintable(std::string_view sequence) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+    if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+    if (sequence.size() == 2) {
+        if (byte(0) == 0xC2) return byte(1) < 0xA0;  // U+0080 to U+009F
+        return byte(0) == 0xD8 && byte(1) == 0x9C;   // U+061C
+    }
+    if (sequence.size() != 3) return false;
+    if (byte(0) == 0xEF) return byte(1) == 0xBB && byte(2) == 0xBF;  // U+FEFF
+    if (byte(0) != 0xE2) return false;
+    if (byte(1) == 0x80) return (byte(2) >= 0x8B && byte(2) <= 0x8F) || (byte(2) >= 0xA8 && byte(2) <= 0xAE);
+    return byte(1) == 0x81 && byte(2) >= 0xA0 && byte(2) <= 0xAF;  // U+2060 to U+206F
+}
+
 void append_json_string(std::string& out, std::string_view text) {
-    constexpr char digits[] = "0123456789abcdef";
     out.push_back('"');
-    const auto* at = reinterpret_cast<const unsigned char*>(text.data());
-    const auto* const end = at + text.size();
-    const unsigned char* run = at;  // not yet copied from here
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    const char* run = at;  // not yet copied from here
     const auto copy_run = [&] {
-        if (run != at) out.append(reinterpret_cast<const char*>(run), static_cast<std::size_t>(at - run));
+        if (run != at) out.append(run, static_cast<std::size_t>(at - run));
     };
     while (at != end) {
-        const char escape = escapes[*at];
+        const char escape = escapes[static_cast<unsigned char>(*at)];
         if (escape == 0) {
             ++at;
             continue;
         }
+        std::size_t bytes = 1;
         if (escape == 1) {
-            if (const std::size_t bytes = sequence_bytes(at, end)) {
+            const std::string_view rest(at, static_cast<std::size_t>(end - at));
+            bytes = utf8_sequence_bytes(rest);
+            if (bytes != 0 && !is_unprintable(rest.substr(0, bytes))) {
                 at += bytes;
                 continue;
             }
             copy_run();
-            out.append("\\ufffd");
+            append_escaped(out, bytes == 0 ? 0xFFFD : code_point(rest.substr(0, bytes)));
+            if (bytes == 0) bytes = 1;
         } else {
             copy_run();
-            out.push_back('\\');
-            out.push_back(escape);
             if (escape == 'u') {
-                out.append("00");
-                out.push_back(digits[*at >> 4]);
-                out.push_back(digits[*at & 15]);
+                append_escaped(out, static_cast<unsigned char>(*at));
+            } else {
+                out.push_back('\\');
+                out.push_back(escape);
             }
         }
-        run = ++at;
+        at += bytes;
+        run = at;
     }
     copy_run();
     out.push_back('"');

@@ -1,6 +1,7 @@
 #include "recording/sink.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -158,6 +159,8 @@ Result<std::unique_ptr<Sink>> create_file_sink(
         const auto failed = write_error(path, errno);
         return Error{failed.code == errc::disk_full ? errc::disk_full : errc::cannot_create, failed.detail};
     }
+    // Says that somebody still writes (is_being_written()); gone with the process. Not every file system has it.
+    (void)::flock(fd.get(), LOCK_EX | LOCK_NB);
     const bool mapped =
         storage == Storage::mapped || (storage == Storage::automatic && keeps_reservations(fd.get()));
     if (mapped) return std::unique_ptr<Sink>(std::make_unique<MappedSink>(std::move(fd), path, step_bytes));
