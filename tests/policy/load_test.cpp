@@ -2,31 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "base/crypto.hpp"
 #include "base/encoding.hpp"
-#include "base/file.hpp"
 #include "policy/yaml_tree.hpp"
+#include "vectors.hpp"
 
 using namespace dbguard;
 using namespace dbguard::policy;
 
 namespace {
-
-const std::string vectors = DBGUARD_SOURCE_DIR "/tests/vectors/policy/";
-
-std::string read(const std::string& name) { return read_file(vectors + name, 1 << 20).value(); }
-
-std::string messages(const LoadResult& result) {
-    std::string out;
-    for (const auto& problem : result.problems) out += text(problem).substr(problem.file.size() + 1) + '\n';
-    // text() writes "file: error" for a problem of the whole file and "file:1:1: error" for one with a place.
-    return out;
-}
-
-constexpr std::string_view minimal = "dbguard: 1\npolicy: p\nidentities: {}\nroles: {}\n";
 
 /// A policy with one role that has these rules (a YAML flow list).
 std::string with_rules(std::string_view rules) {
@@ -36,7 +20,7 @@ std::string with_rules(std::string_view rules) {
 
 Policy loaded(const std::string& text) {
     auto result = load(text, "p.yaml");
-    INFO(messages(result));
+    INFO(messages(result.problems));
     REQUIRE(result.policy);
     return *result.policy;
 }
@@ -44,42 +28,20 @@ Policy loaded(const std::string& text) {
 }  // namespace
 
 TEST_CASE("every bad policy of the vectors is refused with its words") {
-    std::istringstream file(read("bad.txt"));
-    std::string line, title, body, expected;
-    bool in_expected = false, started = false;
-    int count = 0;
-    const auto finish = [&] {
-        if (!started) return;
-        const auto result = load(body, "p.yaml");
-        INFO(title);
-        CHECK(messages(result) == expected);
+    const auto vectors = read_vectors("bad.txt");
+    CHECK(vectors.size() >= 40);
+    for (const auto& vector : vectors) {
+        INFO(vector.title);
+        const auto result = load(vector.text, "p.yaml");
+        CHECK(messages(result.problems) == vector.expected);
         CHECK_FALSE(result.policy);
-        ++count;
-    };
-    while (std::getline(file, line)) {
-        if (line.starts_with("=== ")) {
-            finish();
-            started = true;
-            in_expected = false;
-            title = line;
-            body.clear();
-            expected.clear();
-        } else if (line == "---") {
-            in_expected = true;
-        } else if (in_expected) {
-            expected += line + '\n';
-        } else {
-            body += line == "@" ? std::string(minimal) : line + '\n';
-        }
     }
-    finish();
-    CHECK(count >= 40);
 }
 
 TEST_CASE("the three example policies load with all that they say") {
-    const auto tests = loaded(read("feature-tests.yaml"));
+    const auto tests = loaded(read_vector_file("feature-tests.yaml"));
     CHECK(tests.name == "shop-feature-tests");
-    CHECK(tests.policy_hash == hex(sha256(read("feature-tests.yaml"))));
+    CHECK(tests.policy_hash == hex(sha256(read_vector_file("feature-tests.yaml"))));
     REQUIRE(tests.identities.size() == 1);
     CHECK(tests.identities[0].claims[2].values == std::vector<std::string>{"push", "pull_request", "workflow_dispatch"});
     const auto* tester = find_role(tests, "tester");
@@ -98,13 +60,13 @@ TEST_CASE("the three example policies load with all that they say") {
     CHECK(pii->columns[3].columns.size() == 2);
     CHECK(record_settings(tests, *tester).results == RecordResults::masked);
 
-    const auto migrations = loaded(read("migrations.yaml"));
+    const auto migrations = loaded(read_vector_file("migrations.yaml"));
     CHECK(find_database(migrations, "billing")->engine == Engine::mysql);
     CHECK(migrations.roles[0].rules[5].approve_at == ApproveAt::commit);
     CHECK(migrations.roles[0].rules[5].when->affected_rows == 1000U);
     CHECK(find_approval(migrations, "dba")->step_up);
 
-    const auto oncall = loaded(read("oncall.yaml"));
+    const auto oncall = loaded(read_vector_file("oncall.yaml"));
     CHECK(oncall.roles[1].break_glass->notify.size() == 2);
     CHECK(oncall.roles[0].limits.over == Over::cut);
     CHECK(oncall.identities[0].mfa == Mfa::webauthn);
@@ -147,14 +109,14 @@ TEST_CASE("CR LF, a byte order mark and a comment for editors do not matter") {
 }
 
 TEST_CASE("what is no text is refused before it is read") {
-    CHECK(messages(load(std::string(max_policy_bytes + 1, ' '), "p")) == " error: the file is larger than 1048576 bytes\n");
-    CHECK(messages(load("dbguard: \xff", "p")) == " error: the file is not UTF-8 text\n");
-    CHECK(messages(load(std::string("dbguard: 1\0", 11), "p")) == " error: the file is not UTF-8 text\n");
-    CHECK(messages(load("dbguard: \"\\x01\"", "p")).find("1:10: error: a control character") != std::string::npos);
+    CHECK(messages(load(std::string(max_policy_bytes + 1, ' '), "p").problems) == " error: the file is larger than 1048576 bytes\n");
+    CHECK(messages(load("dbguard: \xff", "p").problems) == " error: the file is not UTF-8 text\n");
+    CHECK(messages(load(std::string("dbguard: 1\0", 11), "p").problems) == " error: the file is not UTF-8 text\n");
+    CHECK(messages(load("dbguard: \"\\x01\"", "p").problems).find("1:10: error: a control character") != std::string::npos);
 }
 
 TEST_CASE("a file of garbage gets a bounded list of problems") {
-    std::string garbage(minimal);
+    std::string garbage(minimal_policy);
     for (int i = 0; i < 5000; ++i) garbage += "key" + std::to_string(i) + ": x\n";
     const auto result = load(garbage, "p");
     CHECK(result.problems.size() == 100);
