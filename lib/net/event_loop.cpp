@@ -30,9 +30,22 @@ EventLoop::EventLoop() : now_(Clock::now()), buffer_(buffer_bytes) {
     event.events = EPOLLIN;
     event.data.fd = wake_.get();
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) fail("epoll_ctl");
+    mailbox_->wake_ = wake_.get();
 }
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+    const std::lock_guard lock(mailbox_->mutex_);
+    mailbox_->wake_ = -1;
+    mailbox_->work_.clear();
+}
+
+void EventLoop::Mailbox::post(std::function<void()> work) {
+    const std::lock_guard lock(mutex_);
+    if (wake_ < 0) return;
+    work_.push_back(std::move(work));
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
+}
 
 bool EventLoop::watch(int fd, std::uint32_t events, Watcher& watcher) {
     epoll_event event{};
@@ -107,6 +120,9 @@ void EventLoop::run_once(Clock::duration longest) {
         if (fd == wake_.get()) {
             std::uint64_t value;
             [[maybe_unused]] const auto read = ::read(fd, &value, sizeof value);
+            const std::lock_guard lock(mailbox_->mutex_);
+            for (auto& work : mailbox_->work_) deferred_.push_back(std::move(work));
+            mailbox_->work_.clear();
             continue;
         }
         // A descriptor may have been forgotten, closed and opened anew by an earlier handler of this round; then its

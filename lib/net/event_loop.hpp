@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -50,6 +52,20 @@ class EventLoop {
     /// Runs `work` once the events at hand are handled: the place to destroy a Watcher.
     void defer(std::function<void()> work);
 
+    /// Hands work over from other threads; may outlive the loop, and then does nothing.
+    class Mailbox {
+      public:
+        /// Runs `work` on the loop's thread. From any thread.
+        void post(std::function<void()> work);
+
+      private:
+        friend class EventLoop;
+        std::mutex mutex_;
+        std::vector<std::function<void()>> work_;
+        int wake_ = -1;  ///< the loop's, as long as it lives
+    };
+    std::shared_ptr<Mailbox> mailbox() { return mailbox_; }
+
     /// Until stop().
     void run();
     /// Waits once, at most `longest`, and handles what is there.
@@ -76,6 +92,7 @@ class EventLoop {
     std::unordered_map<TimerId, Clock::time_point> timer_times_;
     TimerId last_timer_ = 0;
     std::vector<std::function<void()>> deferred_;
+    std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
     std::vector<Watcher*> watchers_;  ///< by descriptor; null: not watched
 };
 

@@ -84,6 +84,8 @@ Transfer Stream::read(std::span<char> buffer) {
     return {Status::done, total};
 }
 
+bool Stream::buffered() const { return ssl_ != nullptr && SSL_pending(ssl_) > 0; }
+
 Transfer Stream::write(std::span<const iovec> parts) {
     std::size_t total = 0;
     if (ssl_ != nullptr) {

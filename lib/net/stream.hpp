@@ -47,6 +47,8 @@ class Stream {
 
     /// Reads what is there, at most buffer.size().
     Transfer read(std::span<char> buffer);
+    /// Something was received that read() has not given yet, and of which epoll knows nothing.
+    bool buffered() const;
     /// Writes the parts in order, as far as the socket takes them.
     Transfer write(std::span<const iovec> parts);
     Transfer write(std::string_view bytes);
