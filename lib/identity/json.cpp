@@ -125,6 +125,8 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
         return Error{json_error::too_large, std::to_string(text.size()) + " bytes"};
     // nlohmann skips a byte order mark; RFC 8259 §8.1 says not to send one.
     if (text.starts_with("\xEF\xBB\xBF")) return Error{json_error::syntax, "byte order mark"};
+    // Its lexer takes a NUL for the end of the text and would not see what follows.
+    if (text.find('\0') != std::string_view::npos) return Error{json_error::syntax, "NUL"};
     Builder builder(limits);
     const bool whole = nlohmann::json::sax_parse(
         text.begin(),

@@ -188,7 +188,7 @@ const PublicKey* KeySet::find(std::string_view kid) const {
 Result<KeySet> parse_jwks(std::string_view text) {
     if (text.size() > max_jwks_bytes)
         return Error{jwks_error::too_large, std::to_string(text.size()) + " bytes"};
-    const auto json = parse_json(text, {.max_bytes = max_jwks_bytes, .max_values = 20000});
+    const auto json = parse_json(text, {.max_bytes = max_jwks_bytes, .max_values = 100000});
     if (!json) return Error{jwks_error::malformed, json.error().text()};
     const Json* keys = json->find("keys");
     if (!keys || !keys->is(Json::Kind::array))
