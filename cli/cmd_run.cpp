@@ -52,10 +52,14 @@ Result<void> read_exports(RunOptions& options) {
     const process::Target stand_in{.host = "127.0.0.1"};
     for (const std::string& text : options.exports) {
         const auto equals = text.find('=');
-        if (equals == text.npos || equals == 0) return Error{process::errc::bad_template, "--export takes NAME=TEMPLATE, not " + text};
-        options.wrapped.environment.exports.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+        if (equals == text.npos || equals == 0)
+            return Error{process::errc::bad_template, "--export takes NAME=TEMPLATE, not " + text};
+        options.wrapped.environment.exports.emplace_back(
+            text.substr(0, equals), text.substr(equals + 1)
+        );
     }
-    const auto tried = process::child_environment({}, stand_in, {.exports = options.wrapped.environment.exports});
+    const auto tried =
+        process::child_environment({}, stand_in, {.exports = options.wrapped.environment.exports});
     if (!tried) return Error{tried.error().code, "--export " + tried.error().detail};
     return {};
 }
@@ -64,26 +68,32 @@ FailOn fail_on_of(const std::string& word) {
     return word == "none" ? FailOn::none : word == "warned" ? FailOn::warned : FailOn::denied;
 }
 
-/// Takes what could open the real database, or prove this job's identity, out of this process's memory as far as it is in the
-/// environment. The child's environment is made from the copy of before, which the rules of process/environment.hpp go over.
+/// Takes what could open the real database, or prove this job's identity, out of this process's memory as far
+/// as it is in the environment. The child's environment is made from the copy of before, which the rules of
+/// process/environment.hpp go over.
 void wipe_variables(const std::vector<std::string>& names) {
     for (const std::string& name : names) process::take_variable(name.c_str());
 }
 
 int run(RunOptions& options) {
     options.output.log_json = options.log_format == "json";
-    if (const auto configured = output().configure(options.output); !configured) return wrong_usage("--log-file " + configured.error().detail);
+    if (const auto configured = output().configure(options.output); !configured)
+        return wrong_usage("--log-file " + configured.error().detail);
     if (const auto read = read_exports(options); !read) return wrong_usage(read.error().detail);
 
     WrappedCommand& wrapped = options.wrapped;
     wrapped.arguments = options.command;
     wrapped.own_environment = process::Environment::of_this_process();
     if (wrapped.own_environment.get("DBGUARD") == "1" && !options.nested)
-        return setup_failed("this already runs inside of dbguard (session " +
-                            std::string(wrapped.own_environment.get("DBGUARD_SESSION_ID").value_or("unknown")) +
-                            "); --nested runs it all the same");
+        return setup_failed(
+            "this already runs inside of dbguard (session " +
+            std::string(wrapped.own_environment.get("DBGUARD_SESSION_ID").value_or("unknown")) +
+            "); --nested runs it all the same"
+        );
     // Before a session is made for nothing.
-    const auto found = process::find_executable({.arguments = wrapped.arguments, .environment = wrapped.own_environment.lines()});
+    const auto found = process::find_executable(
+        {.arguments = wrapped.arguments, .environment = wrapped.own_environment.lines()}
+    );
     if (!found) {
         const WrappedResult missing{.not_started = found.error()};
         const Verdict verdict = judge(missing, {}, {}, FailOn::none);
@@ -93,7 +103,8 @@ int run(RunOptions& options) {
     if (!options.allow_core) process::protect_memory();
 
     // Before any other thread exists: see process/signals.hpp.
-    auto signals = process::Signals::take({.respect_ignored = true, .job_control = !has_terminal()});
+    auto signals =
+        process::Signals::take({.respect_ignored = true, .job_control = !has_terminal()});
     if (!signals) return setup_failed(signals.error().text());
     signals->end_with_parent();
 
@@ -102,22 +113,29 @@ int run(RunOptions& options) {
     wipe_variables({"DBGUARD_DB_URL", "PGPASSWORD", "MYSQL_PWD", "DATABASE_URL"});
 
     const process::Target& target = (*guard)->target();
-    const SessionFacts facts{.session = target.session, .database = target.database, .role = options.standalone.role};
+    const SessionFacts facts{
+        .session = target.session, .database = target.database, .role = options.standalone.role};
     if (!options.no_summary) add_mask(target.password);
     output().line(
         Level::info,
         "session",
         target.session + ": " + target.database + " as " + facts.role + " on " + target.host +
             (target.is_socket() ? "" : ":" + std::to_string(target.port)),
-        {{"session", target.session}, {"database", target.database}, {"role", facts.role}, {"host", target.host},
-         {"port", std::int64_t{target.port}}, {"recording", (*guard)->statistics().recording}}
+        {{"session", target.session},
+         {"database", target.database},
+         {"role", facts.role},
+         {"host", target.host},
+         {"port", std::int64_t{target.port}},
+         {"recording", (*guard)->statistics().recording}}
     );
 
     const std::string stopped = options.stop_commands ? stop_commands() : std::string();
-    const WrappedResult result = run_wrapped(**guard, *signals, wrapped, [] { return std::string(); });
+    const WrappedResult result =
+        run_wrapped(**guard, *signals, wrapped, [] { return std::string(); });
     if (options.stop_commands) resume_commands(stopped);
 
-    const auto closed = (*guard)->stop(result.end == WrappedResult::End::deadline ? "ttl" : "client");
+    const auto closed =
+        (*guard)->stop(result.end == WrappedResult::End::deadline ? "ttl" : "client");
     const GuardStatistics statistics = (*guard)->statistics();
     guard->reset();
     const Verdict verdict = judge(result, statistics, closed, fail_on_of(options.fail_on));
@@ -127,65 +145,151 @@ int run(RunOptions& options) {
 }
 
 /// An option that takes a duration.
-void add_duration(CLI::App& app, const std::string& name, const std::string& about, std::function<void(std::chrono::milliseconds)> store) {
+void add_duration(
+    CLI::App& app,
+    const std::string& name,
+    const std::string& about,
+    std::function<void(std::chrono::milliseconds)> store
+) {
     app.add_option_function<std::string>(
            name,
            [store, name](const std::string& text) {
                const auto value = parse_duration(text);
-               if (!value) throw CLI::ValidationError(name, "'" + text + "' is no duration such as 30s, 10m or 2h");
+               if (!value)
+                   throw CLI::ValidationError(
+                       name, "'" + text + "' is no duration such as 30s, 10m or 2h"
+                   );
                store(*value);
            },
            about
-    )->type_name("DURATION");
+    )
+        ->type_name("DURATION");
 }
 
 }  // namespace
 
 void add_run_command(CLI::App& app, int& exit_code) {
-    CLI::App* command = app.add_subcommand("run", "Run a command against a database through a guard");
+    CLI::App* command =
+        app.add_subcommand("run", "Run a command against a database through a guard");
     const auto options = std::make_shared<RunOptions>();
-    command->add_option("COMMAND", options->command, "What to run, and its arguments; put -- before it")->required()->expected(-1);
+    command
+        ->add_option(
+            "COMMAND", options->command, "What to run, and its arguments; put -- before it"
+        )
+        ->required()
+        ->expected(-1);
     command->positionals_at_end();
 
     add_standalone_options(*command, options->standalone);
 
     const auto child = [&](CLI::Option* option) { option->group("The command"); };
-    child(command->add_option("--keep-env", options->wrapped.environment.keep, "Pass on a variable that would be removed; NAME or PREFIX*")->type_name("NAME")->expected(1)->take_all());
-    child(command->add_flag("--pristine", options->wrapped.environment.pristine, "Pass on only PATH, HOME, locale and the like"));
-    child(command->add_option("--export", options->exports, "Set a variable; the template may use {url} {jdbc_url} {host} {port} {user} {password} {database} {session}")->type_name("NAME=TEMPLATE")->expected(1)->take_all());
-    add_duration(*command, "--timeout", "End the command (TERM, then KILL) after this time; exit code 124", [options](auto value) { options->wrapped.timeout = value; });
-    add_duration(*command, "--grace", "Between TERM and KILL [5s]", [options](auto value) { options->wrapped.grace = value; });
+    child(command
+              ->add_option(
+                  "--keep-env",
+                  options->wrapped.environment.keep,
+                  "Pass on a variable that would be removed; NAME or PREFIX*"
+              )
+              ->type_name("NAME")
+              ->expected(1)
+              ->take_all());
+    child(command->add_flag(
+        "--pristine",
+        options->wrapped.environment.pristine,
+        "Pass on only PATH, HOME, locale and the like"
+    ));
+    child(command
+              ->add_option(
+                  "--export",
+                  options->exports,
+                  "Set a variable; the template may use {url} {jdbc_url} {host} {port} {user} "
+                  "{password} {database} {session}"
+              )
+              ->type_name("NAME=TEMPLATE")
+              ->expected(1)
+              ->take_all());
+    add_duration(
+        *command,
+        "--timeout",
+        "End the command (TERM, then KILL) after this time; exit code 124",
+        [options](auto value) { options->wrapped.timeout = value; }
+    );
+    add_duration(*command, "--grace", "Between TERM and KILL [5s]", [options](auto value) {
+        options->wrapped.grace = value;
+    });
     child(command->get_option("--timeout"));
     child(command->get_option("--grace"));
-    child(command->add_flag("--end-leftovers", options->wrapped.end_leftovers, "End what the command leaves running, instead of reporting it"));
-    child(command->add_flag("--no-new-privileges", options->wrapped.no_new_privileges, "Neither the command nor what it starts can use sudo or other set-user-id programs"));
-    child(command->add_flag("--nested", options->nested, "Run although this is inside of another dbguard run"));
+    child(command->add_flag(
+        "--end-leftovers",
+        options->wrapped.end_leftovers,
+        "End what the command leaves running, instead of reporting it"
+    ));
+    child(command->add_flag(
+        "--no-new-privileges",
+        options->wrapped.no_new_privileges,
+        "Neither the command nor what it starts can use sudo or other set-user-id programs"
+    ));
+    child(command->add_flag(
+        "--nested", options->nested, "Run although this is inside of another dbguard run"
+    ));
 
     const auto end = [&](CLI::Option* option) { option->group("The end"); };
-    end(command->add_option("--fail-on", options->fail_on, "Exit with 122 although the command exited with 0, when something was: denied, warned; or none")
-            ->check(CLI::IsMember({"denied", "warned", "none"}))->type_name("WHAT")->capture_default_str());
-    end(command->add_flag("--code-for-signal", options->code_for_signal, "When a signal killed the command, exit with 128 + signal instead of dying of it too"));
-    end(command->add_flag("--no-summary", options->no_summary, "On GitHub: no annotations, no step summary, no outputs"));
-    end(command->add_flag("--stop-commands", options->stop_commands, "On GitHub: the command's output gives the runner no workflow commands"));
+    end(command
+            ->add_option(
+                "--fail-on",
+                options->fail_on,
+                "Exit with 122 although the command exited with 0, when something was: denied, "
+                "warned; or none"
+            )
+            ->check(CLI::IsMember({"denied", "warned", "none"}))
+            ->type_name("WHAT")
+            ->capture_default_str());
+    end(command->add_flag(
+        "--code-for-signal",
+        options->code_for_signal,
+        "When a signal killed the command, exit with 128 + signal instead of dying of it too"
+    ));
+    end(command->add_flag(
+        "--no-summary",
+        options->no_summary,
+        "On GitHub: no annotations, no step summary, no outputs"
+    ));
+    end(command->add_flag(
+        "--stop-commands",
+        options->stop_commands,
+        "On GitHub: the command's output gives the runner no workflow commands"
+    ));
 
     const auto voice = [&](CLI::Option* option) { option->group("Messages, on stderr"); };
     voice(command->add_flag("--quiet,-q", options->output.quiet, "Errors only"));
     voice(command->add_flag("--verbose,-v", options->output.verbose, "Allowed statements as well"));
     voice(command->add_flag("--json", options->output.json, "One JSON object a line"));
-    voice(command->add_option("--log-file", options->output.log_file, "Append everything to this file")->type_name("FILE"));
-    voice(command->add_option("--log-format", options->log_format, "Of the log file: json or text")->check(CLI::IsMember({"json", "text"}))->capture_default_str());
-    voice(command->add_flag("--allow-core", options->allow_core, "For debugging dbguard: let debuggers attach and cores be written"));
+    voice(command
+              ->add_option("--log-file", options->output.log_file, "Append everything to this file")
+              ->type_name("FILE"));
+    voice(command->add_option("--log-format", options->log_format, "Of the log file: json or text")
+              ->check(CLI::IsMember({"json", "text"}))
+              ->capture_default_str());
+    voice(command->add_flag(
+        "--allow-core",
+        options->allow_core,
+        "For debugging dbguard: let debuggers attach and cores be written"
+    ));
 
     command->footer(
-        "stdin and stdout are the command's own. It finds DATABASE_URL and PG* set to a listener of this session;\n"
+        "stdin and stdout are the command's own. It finds DATABASE_URL and PG* set to a listener "
+        "of this session;\n"
         "it never sees the database's password.\n\n"
-        "Exit code: the command's own; dies of the signal that killed it. Otherwise 127 no such command, 126 cannot be\n"
-        "run, 125 set-up failed, 124 --timeout, 123 session revoked or recording failed, 122 it exited with 0 although\n"
+        "Exit code: the command's own; dies of the signal that killed it. Otherwise 127 no such "
+        "command, 126 cannot be\n"
+        "run, 125 set-up failed, 124 --timeout, 123 session revoked or recording failed, 122 it "
+        "exited with 0 although\n"
         "something was denied.\n\n"
         "Examples:\n"
-        "  DBGUARD_DB_URL=postgresql://app:secret@db/shop dbguard run --policy p.yaml --role tester -- psql -c 'TABLE orders'\n"
+        "  DBGUARD_DB_URL=postgresql://app:secret@db/shop dbguard run --policy p.yaml --role "
+        "tester -- psql -c 'TABLE orders'\n"
         "  dbguard run --policy p.yaml --role migrator --record-dir rec/ -- ./migrate.sh\n"
-        "  exec dbguard run --db shop -- psql -f checks.sql      as the last line of a CI step: signals reach it\n"
+        "  exec dbguard run --db shop -- psql -f checks.sql      as the last line of a CI step: "
+        "signals reach it\n"
     );
     command->callback([options, &exit_code] { exit_code = run(*options); });
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What `dbguard doctor` looks at. Each check looks and reports; nothing is changed, no token is minted, and of variables only
-// names are told.
+// What `dbguard doctor` looks at. Each check looks and reports; nothing is changed, no token is minted, and of
+// variables only names are told.
 
 #include <chrono>
 #include <cstdint>
@@ -21,7 +21,8 @@ enum class CheckState : std::uint8_t {
 std::string_view name(CheckState state);
 
 struct Check {
-    std::string group;  ///< `ci`, `environment`, `service`, `policy`, `database`, `recording`, `system`
+    std::string
+        group;  ///< `ci`, `environment`, `service`, `policy`, `database`, `recording`, `system`
     std::string name;
     CheckState state = CheckState::ok;
     std::string text;
@@ -34,7 +35,9 @@ Checks check_ci();
 /// Variables that dbguard overwrites, removes or is steered by.
 Checks check_environment();
 /// GET /healthz of a policy service, its certificate and its clock. `ca_file` may be empty.
-Checks check_service(const std::string& url, const std::string& ca_file, std::chrono::milliseconds timeout);
+Checks check_service(
+    const std::string& url, const std::string& ca_file, std::chrono::milliseconds timeout
+);
 /// The policy file loads, and has the role (when one is named).
 Checks check_policy(const std::string& file, const std::string& role);
 /// A login at the database, and who that is there. The password comes from where `run` takes it.

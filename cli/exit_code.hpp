@@ -2,9 +2,9 @@
 
 namespace dbguard::cli {
 
-/// What a command's exit code means (design.md, "Commands"; dbguard-run(1)). `run` otherwise ends with its child's own code, or
-/// dies of the same signal. The band from 122 is clear of what database clients use (psql 0–3, mysql 1); 125 to 127 are what
-/// env(1), timeout(1) and shells mean by them; 64 to 78 are sysexits.h.
+/// What a command's exit code means (design.md, "Commands"; dbguard-run(1)). `run` otherwise ends with its
+/// child's own code, or dies of the same signal. The band from 122 is clear of what database clients use (psql
+/// 0–3, mysql 1); 125 to 127 are what env(1), timeout(1) and shells mean by them; 64 to 78 are sysexits.h.
 enum ExitCode : int {
     exit_ok = 0,
     exit_failed = 1,  ///< a check found something: policy lint, verify, doctor

@@ -22,12 +22,23 @@ std::string escaped(std::string_view text, bool property) {
     std::string out;
     for (const char c : text) {
         switch (c) {
-            case '%': out += "%25"; break;
-            case '\r': out += "%0D"; break;
-            case '\n': out += "%0A"; break;
-            case ':': out += property ? "%3A" : ":"; break;
-            case ',': out += property ? "%2C" : ","; break;
-            default: out += c;
+            case '%':
+                out += "%25";
+                break;
+            case '\r':
+                out += "%0D";
+                break;
+            case '\n':
+                out += "%0A";
+                break;
+            case ':':
+                out += property ? "%3A" : ":";
+                break;
+            case ',':
+                out += property ? "%2C" : ",";
+                break;
+            default:
+                out += c;
         }
     }
     return out;
@@ -54,7 +65,9 @@ void append_to_file_of(const char* name, std::string_view text) {
 bool in_github_actions() { return variable("GITHUB_ACTIONS") == "true"; }
 
 void annotate(Annotation kind, std::string_view title, std::string_view text) {
-    const std::string_view name = kind == Annotation::error ? "error" : kind == Annotation::warning ? "warning" : "notice";
+    const std::string_view name = kind == Annotation::error     ? "error"
+                                  : kind == Annotation::warning ? "warning"
+                                                                : "notice";
     command(name, "title=" + escaped(printable(title), true), printable(text));
 }
 
@@ -70,17 +83,23 @@ std::string stop_commands() {
 
 void resume_commands(std::string_view word) { command(word, "", ""); }
 
-void add_step_summary(std::string_view markdown) { append_to_file_of("GITHUB_STEP_SUMMARY", markdown); }
+void add_step_summary(std::string_view markdown) {
+    append_to_file_of("GITHUB_STEP_SUMMARY", markdown);
+}
 
 std::string markdown_cell(std::string_view text) {
     std::string out;
     for (const char c : printable(text, 500)) {
-        if (c == '&') out += "&amp;";
-        else if (c == '<') out += "&lt;";
-        else if (c == '>') out += "&gt;";
+        if (c == '&')
+            out += "&amp;";
+        else if (c == '<')
+            out += "&lt;";
+        else if (c == '>')
+            out += "&gt;";
         else if (std::string_view("\\`*_{}[]()#+-.!|~@$:").find(c) != std::string_view::npos)
             out += "&#" + std::to_string(static_cast<int>(c)) + ";";
-        else out += c;
+        else
+            out += c;
     }
     return out;
 }
@@ -88,7 +107,10 @@ std::string markdown_cell(std::string_view text) {
 void set_output(std::string_view name, std::string_view value) {
     // The delimiter is random: a value cannot end its own block and set another output.
     const std::string end = random_id("dbguard_", 26);
-    append_to_file_of("GITHUB_OUTPUT", std::string(name) + "<<" + end + "\n" + std::string(value) + "\n" + end + "\n");
+    append_to_file_of(
+        "GITHUB_OUTPUT",
+        std::string(name) + "<<" + end + "\n" + std::string(value) + "\n" + end + "\n"
+    );
 }
 
 }  // namespace dbguard::cli

@@ -1,7 +1,8 @@
 #pragma once
 
-// What `run` and `proxy` need of the guard engine: one listener with its own password, relaying for whoever logs in there, in the
-// caller's event loop. How it came about (a policy file, or a session of the service) is not their business.
+// What `run` and `proxy` need of the guard engine: one listener with its own password, relaying for whoever
+// logs in there, in the caller's event loop. How it came about (a policy file, or a session of the service) is
+// not their business.
 
 #include <cstdint>
 #include <string>
@@ -26,7 +27,8 @@ struct DenialNote {
 struct GuardStatistics {
     std::uint64_t connections = 0;
     std::uint64_t statements = 0;
-    std::uint64_t denied = 0;  ///< refused by policy or a limit; approvals that were not given count
+    std::uint64_t denied =
+        0;  ///< refused by policy or a limit; approvals that were not given count
     std::uint64_t warned = 0;
     std::uint64_t masked_results = 0;  ///< results with at least one masked column
     std::uint64_t rows = 0;
@@ -42,12 +44,12 @@ class Guard {
     virtual const process::Target& target() const = 0;
     /// The loop its sockets are in. The caller runs it.
     virtual net::EventLoop& loop() = 0;
-    /// Not empty: the session must end (the recording cannot be written, it was revoked): the reason, for people. The guard has
-    /// stopped serving then.
+    /// Not empty: the session must end (the recording cannot be written, it was revoked): the reason, for
+    /// people. The guard has stopped serving then.
     virtual std::string failure() const = 0;
     virtual GuardStatistics statistics() const = 0;
-    /// Stops accepting, says goodbye to clients and server (Terminate: the server rolls back), closes the recording. `reason` is one
-    /// word, as in the recording's `end`. Errors: the recording could not be closed.
+    /// Stops accepting, says goodbye to clients and server (Terminate: the server rolls back), closes the
+    /// recording. `reason` is one word, as in the recording's `end`. Errors: the recording could not be closed.
     virtual Result<void> stop(std::string_view reason) = 0;
 };
 

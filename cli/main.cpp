@@ -1,4 +1,5 @@
-// The program: its subcommands, what it says about wrong usage, and nothing else. Each subcommand has its own cmd_<name>.cpp.
+// The program: its subcommands, what it says about wrong usage, and nothing else. Each subcommand has its own
+// cmd_<name>.cpp.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -52,8 +53,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
     for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
         for (std::size_t j = 1; j <= b.size(); ++j) {
-            d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+            d[i][j] = std::min(
+                {d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)}
+            );
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
         }
     }
     return d[a.size()][b.size()];
@@ -71,7 +75,8 @@ const CLI::App* deepest(const CLI::App* app) {
 std::vector<std::string> known_words(const CLI::App& app, bool options) {
     std::vector<std::string> words;
     if (!options) {
-        for (const CLI::App* command : app.get_subcommands({})) words.push_back(command->get_name());
+        for (const CLI::App* command : app.get_subcommands({}))
+            words.push_back(command->get_name());
         return words;
     }
     for (const CLI::Option* option : app.get_options({}))
@@ -79,7 +84,8 @@ std::vector<std::string> known_words(const CLI::App& app, bool options) {
     return words;
 }
 
-/// `wrong` as it was meant, or empty: at most a third of the characters differ, or it is the beginning of one word only.
+/// `wrong` as it was meant, or empty: at most a third of the characters differ, or it is the beginning of one
+/// word only.
 std::string suggestion(std::string_view wrong, const CLI::App& app) {
     wrong = wrong.substr(0, wrong.find('='));
     if (wrong.size() < 2) return {};
@@ -109,29 +115,40 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
         const bool flag = rest.front().starts_with('-');
         const bool has_commands = !command->get_subcommands({}).empty();
-        text = (flag ? "unknown option " : has_commands ? "unknown command " : "unexpected argument ") + rest.front();
+        text = (flag           ? "unknown option "
+                : has_commands ? "unknown command "
+                               : "unexpected argument ") +
+               rest.front();
         hint = suggestion(rest.front(), *command);
     }
     if (!text.empty() && text.back() == '\n') text.pop_back();
     const std::string where = command == &app ? "" : path.substr(app.get_name().size() + 1) + ": ";
-    output().line(Level::error, "usage", where + text + (hint.empty() ? "" : " (did you mean " + hint + "?)"));
+    output().line(
+        Level::error, "usage", where + text + (hint.empty() ? "" : " (did you mean " + hint + "?)")
+    );
     output().line(Level::info, "usage", "see " + path + " --help");
     return exit_usage;
 }
 
 int run(int argc, char** argv) {
-    CLI::App app("Runs a command against a database through a guard: who asks is known, what may not run is refused,\n"
-                 "what must not leave is masked, and all of it is recorded.");
+    CLI::App app(
+        "Runs a command against a database through a guard: who asks is known, what may not run is "
+        "refused,\n"
+        "what must not leave is masked, and all of it is recorded."
+    );
     app.name("dbguard");
     app.set_version_flag("--version", "dbguard " DBGUARD_VERSION, "Print the version");
     app.require_subcommand(0, 1);
     app.get_formatter()->column_width(34);
-    app.footer("Examples:\n"
-               "  dbguard run --db shop -- psql -f checks.sql     in a CI job, with a policy service\n"
-               "  dbguard run --db-url postgresql://app@127.0.0.1/shop --policy p.yaml --role tester -- psql\n"
-               "                                                  without a service, to try a policy\n"
-               "  dbguard doctor                                  what works here and what is missing\n\n"
-               "`dbguard COMMAND --help` explains a command; dbguard(1) the whole.\n");
+    app.footer(
+        "Examples:\n"
+        "  dbguard run --db shop -- psql -f checks.sql     in a CI job, with a policy service\n"
+        "  dbguard run --db-url postgresql://app@127.0.0.1/shop --policy p.yaml --role tester -- "
+        "psql\n"
+        "                                                  without a service, to try a policy\n"
+        "  dbguard doctor                                  what works here and what is missing\n\n"
+        "`dbguard COMMAND --help` explains a command; dbguard(1) the whole.\n"
+    );
     int exit_code = exit_ok;
     add_commands(app, exit_code);
     try {

@@ -19,10 +19,14 @@ namespace {
 
 std::string_view name(Level level) {
     switch (level) {
-        case Level::error: return "error";
-        case Level::warning: return "warning";
-        case Level::info: return "info";
-        case Level::detail: return "detail";
+        case Level::error:
+            return "error";
+        case Level::warning:
+            return "warning";
+        case Level::info:
+            return "info";
+        case Level::detail:
+            return "detail";
     }
     return "error";
 }
@@ -32,7 +36,10 @@ std::pair<char32_t, std::size_t> front_code_point(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char first = byte(0);
     if (first < 0x80) return {first, 1};
-    const std::size_t length = first >= 0xF0 && first <= 0xF4 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
+    const std::size_t length = first >= 0xF0 && first <= 0xF4 ? 4
+                               : first >= 0xE0                ? 3
+                               : first >= 0xC2                ? 2
+                                                              : 0;
     if (length == 0 || first > 0xF4 || text.size() < length) return {0, 0};
     char32_t point = first & (0xFFU >> (length + 1));
     for (std::size_t i = 1; i < length; ++i) {
@@ -56,14 +63,18 @@ std::string escape(char32_t point) {
     if (point == '\r') return "\\r";
     if (point == '\t') return "\\t";
     char buffer[16];
-    std::snprintf(buffer, sizeof buffer, point < 0x100 ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(point));
+    std::snprintf(
+        buffer, sizeof buffer, point < 0x100 ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(point)
+    );
     return buffer;
 }
 
 std::string utc_now() {
     const auto now = std::chrono::system_clock::now();
     const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+    const auto millis =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() %
+        1000;
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
     char buffer[40];
@@ -72,12 +83,17 @@ std::string utc_now() {
     return buffer;
 }
 
-std::string json_line(Level level, std::string_view event, std::string_view text, const Fields& fields) {
-    nlohmann::ordered_json object = {{"v", 1}, {"time", utc_now()}, {"level", name(level)}, {"event", event}, {"text", text}};
-    for (const auto& [key, value] : fields) std::visit([&, &key = key](const auto& v) { object[key] = v; }, value);
+std::string json_line(
+    Level level, std::string_view event, std::string_view text, const Fields& fields
+) {
+    nlohmann::ordered_json object = {
+        {"v", 1}, {"time", utc_now()}, {"level", name(level)}, {"event", event}, {"text", text}};
+    for (const auto& [key, value] : fields)
+        std::visit([&, &key = key](const auto& v) { object[key] = v; }, value);
     // ensure_ascii: no control, bidirectional or invalid character survives; `#` as well, for the runner's `##[`.
     std::string line = object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
-    for (auto at = line.find("##["); at != line.npos; at = line.find("##[", at + 1)) line.replace(at, 3, "#\\u0023[");
+    for (auto at = line.find("##["); at != line.npos; at = line.find("##[", at + 1))
+        line.replace(at, 3, "#\\u0023[");
     return line + "\n";
 }
 
@@ -110,25 +126,39 @@ Result<void> Output::configure(Options options) {
     options_ = std::move(options);
     state_->log.reset();
     if (options_.log_file.empty()) return {};
-    state_->log = UniqueFd(::open(options_.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!state_->log) return Error{errc::cannot_open, options_.log_file + ": " + std::strerror(errno)};
+    state_->log =
+        UniqueFd(::open(options_.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
+        );
+    if (!state_->log)
+        return Error{errc::cannot_open, options_.log_file + ": " + std::strerror(errno)};
     return {};
 }
 
-void Output::line(Level level, std::string_view event, std::string_view text, const Fields& fields) {
-    const bool shown = level == Level::error || (level == Level::detail ? options_.verbose : !options_.quiet);
+void Output::line(
+    Level level, std::string_view event, std::string_view text, const Fields& fields
+) {
+    const bool shown =
+        level == Level::error || (level == Level::detail ? options_.verbose : !options_.quiet);
     if (!shown && !state_->log) return;
 
-    const std::string prefix = level == Level::error ? "error: " : level == Level::warning && event == "warning" ? "warning: " : "";
-    const std::string json = options_.json || options_.log_json ? json_line(level, event, text, fields) : std::string();
+    const std::string prefix = level == Level::error                           ? "error: "
+                               : level == Level::warning && event == "warning" ? "warning: "
+                                                                               : "";
+    const std::string json =
+        options_.json || options_.log_json ? json_line(level, event, text, fields) : std::string();
     const std::string plain = prefix + printable(text) + "\n";
     const std::scoped_lock lock(state_->mutex);
-    if (state_->log) write_all(state_->log.get(), options_.log_json ? json : utc_now() + " " + plain);
+    if (state_->log)
+        write_all(state_->log.get(), options_.log_json ? json : utc_now() + " " + plain);
     if (!shown) return;
     if (options_.json) return write_all(2, json);
     // SGR 1 bold, 31 red, 33 yellow, 2 faint.
-    const char* colour = level == Level::error ? "\x1b[1;31m" : level == Level::warning ? "\x1b[33m" : "\x1b[2m";
-    write_all(2, state_->colour ? colour + std::string("dbguard:\x1b[0m ") + plain : "dbguard: " + plain);
+    const char* colour = level == Level::error     ? "\x1b[1;31m"
+                         : level == Level::warning ? "\x1b[33m"
+                                                   : "\x1b[2m";
+    write_all(
+        2, state_->colour ? colour + std::string("dbguard:\x1b[0m ") + plain : "dbguard: " + plain
+    );
 }
 
 std::string printable(std::string_view text, std::size_t max_bytes) {
@@ -146,8 +176,10 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
             text.remove_prefix(1);
             continue;
         }
-        if (is_harmless(point)) out += text.substr(0, length);
-        else out += escape(point);
+        if (is_harmless(point))
+            out += text.substr(0, length);
+        else
+            out += escape(point);
         text.remove_prefix(length);
     }
     return out;

@@ -25,7 +25,8 @@ std::string counted(std::uint64_t count, std::string_view one) {
 std::string names_of(const std::vector<process::Process>& processes) {
     std::string names;
     for (const process::Process& process : processes)
-        names += (names.empty() ? "" : ", ") + process.name + " (" + std::to_string(process.pid) + ")";
+        names +=
+            (names.empty() ? "" : ", ") + process.name + " (" + std::to_string(process.pid) + ")";
     return names;
 }
 
@@ -39,7 +40,8 @@ std::string summary(
 ) {
     std::string text = "### dbguard: " + markdown_cell(facts.database) + "\n\n| | |\n|---|---|\n";
     const auto row = [&](std::string_view name, const std::string& value) {
-        if (!value.empty()) text += "| " + std::string(name) + " | " + markdown_cell(value) + " |\n";
+        if (!value.empty())
+            text += "| " + std::string(name) + " | " + markdown_cell(value) + " |\n";
     };
     row("session", facts.session);
     row("role", facts.role);
@@ -53,38 +55,56 @@ std::string summary(
     if (!statistics.denials.empty()) {
         text += "\n| denied by | times | reason | instead |\n|---|---|---|---|\n";
         for (const DenialNote& note : statistics.denials)
-            text += "| " + markdown_cell(note.rule) + " | " + std::to_string(note.times) + " | " + markdown_cell(note.reason) + " | " +
-                    markdown_cell(note.fix) + " |\n";
+            text += "| " + markdown_cell(note.rule) + " | " + std::to_string(note.times) + " | " +
+                    markdown_cell(note.reason) + " | " + markdown_cell(note.fix) + " |\n";
     }
     return text + "\n";
 }
 
 }  // namespace
 
-Verdict judge(const WrappedResult& run, const GuardStatistics& statistics, const Result<void>& closed, FailOn fail_on) {
+Verdict judge(
+    const WrappedResult& run,
+    const GuardStatistics& statistics,
+    const Result<void>& closed,
+    FailOn fail_on
+) {
     using process::describe;
     if (run.not_started) {
         const std::string& why = run.not_started->detail;
         if (run.not_started->code == process::errc::not_found) return own(exit_not_found, why);
-        if (run.not_started->code == process::errc::not_executable) return own(exit_not_executable, why);
+        if (run.not_started->code == process::errc::not_executable)
+            return own(exit_not_executable, why);
         return own(exit_setup, "the command could not be started: " + why);
     }
-    const process::ExitStatus status = run.status.value_or(process::ExitStatus{.code = exit_internal});
+    const process::ExitStatus status =
+        run.status.value_or(process::ExitStatus{.code = exit_internal});
     if (run.end == WrappedResult::End::failure) return own(exit_revoked, run.failure);
     if (run.end == WrappedResult::End::deadline) return own(exit_deadline, "--timeout was reached");
     if (run.end == WrappedResult::End::signal && !status.success()) {
-        const std::string why = run.signal->parent_died ? "the process that started dbguard ended"
-                                                        : "dbguard was sent " + process::signal_name(run.signal->number);
+        const std::string why =
+            run.signal->parent_died
+                ? "the process that started dbguard ended"
+                : "dbguard was sent " + process::signal_name(run.signal->number);
         return {status, why + "; the command: " + describe(status)};
     }
     if (status.signal != 0) return {status, "the command was " + describe(status)};
     if (status.code != 0) return {status, "the command's own"};
-    if (!closed) return own(exit_revoked, "the session could not be closed: " + closed.error().detail);
+    if (!closed)
+        return own(exit_revoked, "the session could not be closed: " + closed.error().detail);
     if (fail_on != FailOn::none && statistics.denied > 0)
-        return own(exit_denied, "the command exited with 0, but " + counted(statistics.denied, "statement") +
-                                    " of it " + (statistics.denied == 1 ? "was" : "were") + " denied (--fail-on=none accepts that)");
+        return own(
+            exit_denied,
+            "the command exited with 0, but " + counted(statistics.denied, "statement") +
+                " of it " + (statistics.denied == 1 ? "was" : "were") +
+                " denied (--fail-on=none accepts that)"
+        );
     if (fail_on == FailOn::warned && statistics.warned > 0)
-        return own(exit_denied, "the command exited with 0, but " + counted(statistics.warned, "statement") + " of it drew a warning (--fail-on=warned)");
+        return own(
+            exit_denied,
+            "the command exited with 0, but " + counted(statistics.warned, "statement") +
+                " of it drew a warning (--fail-on=warned)"
+        );
     return {status, "the command's own"};
 }
 
@@ -99,7 +119,8 @@ void report_end(
         output().line(
             Level::warning,
             "leftovers",
-            "left running by the command: " + names_of(run.leftovers) + "; the session has ended, so they have no database"
+            "left running by the command: " + names_of(run.leftovers) +
+                "; the session has ended, so they have no database"
         );
     const Fields fields = {
         {"session", facts.session},
@@ -117,11 +138,13 @@ void report_end(
         {"recording", statistics.recording},
     };
     // A code of dbguard's own is said even with --quiet: nobody could guess it.
-    const bool dbguards_own = verdict.status.signal == 0 && verdict.status.code >= exit_denied && verdict.status.code <= exit_not_found &&
+    const bool dbguards_own = verdict.status.signal == 0 && verdict.status.code >= exit_denied &&
+                              verdict.status.code <= exit_not_found &&
                               !(run.status && *run.status == verdict.status);
     std::string text = process::describe(verdict.status) + " (" + verdict.meaning + ")";
     if (run.status)
-        text = facts.session + " ended after " + seconds(run.took) + ": " + counted(statistics.statements, "statement") + ", " +
+        text = facts.session + " ended after " + seconds(run.took) + ": " +
+               counted(statistics.statements, "statement") + ", " +
                std::to_string(statistics.denied) + " denied; " + text;
     output().line(dbguards_own ? Level::error : Level::info, "end", text, fields);
 
@@ -129,14 +152,27 @@ void report_end(
     std::size_t told = 0;
     for (const DenialNote& note : statistics.denials) {
         if (++told > annotations_at_most) break;
-        annotate(Annotation::error, "dbguard denied a statement", note.reason + (note.fix.empty() ? "" : " Instead: " + note.fix) + " (rule " + note.rule + ")");
+        annotate(
+            Annotation::error,
+            "dbguard denied a statement",
+            note.reason + (note.fix.empty() ? "" : " Instead: " + note.fix) + " (rule " +
+                note.rule + ")"
+        );
     }
-    if (dbguards_own && statistics.denials.empty()) annotate(Annotation::error, "dbguard", verdict.meaning);
+    if (dbguards_own && statistics.denials.empty())
+        annotate(Annotation::error, "dbguard", verdict.meaning);
     if (run.not_started) return;
     add_step_summary(summary(facts, run, statistics, verdict));
     set_output("session", facts.session);
-    set_output("verdict", statistics.denied > 0 ? "denied" : run.end == WrappedResult::End::failure ? "failed" : "allowed");
-    set_output("recording", facts.recording_url.empty() ? statistics.recording : facts.recording_url);
+    set_output(
+        "verdict",
+        statistics.denied > 0                    ? "denied"
+        : run.end == WrappedResult::End::failure ? "failed"
+                                                 : "allowed"
+    );
+    set_output(
+        "recording", facts.recording_url.empty() ? statistics.recording : facts.recording_url
+    );
 }
 
 }  // namespace dbguard::cli

@@ -21,9 +21,14 @@ struct Verdict {
     std::string meaning;  ///< one clause for people, naming where the code comes from
 };
 
-/// By precedence: never started (126, 127, 125), session failed (123), deadline (124), the command's own status when it is not 0,
-/// the recording could not be closed (123), denials (122), 0. Source: wrapping.md C2.
-Verdict judge(const WrappedResult& run, const GuardStatistics& statistics, const Result<void>& closed, FailOn fail_on);
+/// By precedence: never started (126, 127, 125), session failed (123), deadline (124), the command's own status
+/// when it is not 0, the recording could not be closed (123), denials (122), 0. Source: wrapping.md C2.
+Verdict judge(
+    const WrappedResult& run,
+    const GuardStatistics& statistics,
+    const Result<void>& closed,
+    FailOn fail_on
+);
 
 /// Who and where, for the lines and the summary.
 struct SessionFacts {
@@ -33,7 +38,8 @@ struct SessionFacts {
     std::string recording_url;  ///< of the service; empty: none
 };
 
-/// The closing line on stderr, leftovers, the GitHub annotations, step summary and outputs. `tell` is false with --no-summary.
+/// The closing line on stderr, leftovers, the GitHub annotations, step summary and outputs. `tell` is false
+/// with --no-summary.
 void report_end(
     const SessionFacts& facts,
     const WrappedResult& run,

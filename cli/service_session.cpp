@@ -28,13 +28,17 @@ std::string host_name(const std::string& url) {
 }
 
 /// What the service's refusals mean to the one who wrote the pipeline. Source: broker/api.hpp, error_name.
-std::string advice(const std::string& error, const ServiceOptions& options, const std::string& audience) {
+std::string advice(
+    const std::string& error, const ServiceOptions& options, const std::string& audience
+) {
     using namespace broker::error_name;
     if (error == invalid_request)
-        return "; the service does not accept this job's token: its issuer, its audience (" + audience + ") or the time may not be what the service expects";
+        return "; the service does not accept this job's token: its issuer, its audience (" +
+               audience + ") or the time may not be what the service expects";
     if (error == invalid_target) return "; no role opens " + options.database + " for this job";
     if (error == invalid_scope)
-        return options.role.empty() ? "; several roles match: name one with --role" : "; this job may not be " + options.role;
+        return options.role.empty() ? "; several roles match: name one with --role"
+                                    : "; this job may not be " + options.role;
     return "";
 }
 
@@ -42,28 +46,58 @@ std::string advice(const std::string& error, const ServiceOptions& options, cons
 
 void add_service_options(CLI::App& command, ServiceOptions& options) {
     const auto service = [](CLI::Option* option) { return option->group("With a policy service"); };
-    service(command.add_option("--db", options.database, "The database, by the name the policy has for it"))->type_name("NAME");
-    service(command.add_option("--server", options.server, "The policy service"))->type_name("URL")->envname("DBGUARD_SERVER");
-    service(command.add_option("--server-ca", options.server_ca, "Its certificate's authority, PEM; else the system's"))->type_name("FILE")->envname("DBGUARD_SERVER_CA");
-    service(command.add_option("--audience", options.audience, "Whom the identity token is for [the service's host name]"))->type_name("NAME")->envname("DBGUARD_AUDIENCE");
-    service(command.add_option("--token-source", options.token.source, "Where it comes from, instead of detecting the platform"))
-        ->check(CLI::IsMember({"github", "gitlab", "file", "env", "command"}))->type_name("SOURCE");
-    service(command.add_option("--token-env", options.token.variable, "It is in this variable"))->type_name("NAME");
-    service(command.add_option("--token-file", options.token.file, "It is in this file"))->type_name("FILE");
-    service(command.add_option("--token-command", options.token.command, "This command prints it"))->type_name("COMMAND");
+    service(command.add_option(
+                "--db", options.database, "The database, by the name the policy has for it"
+            ))
+        ->type_name("NAME");
+    service(command.add_option("--server", options.server, "The policy service"))
+        ->type_name("URL")
+        ->envname("DBGUARD_SERVER");
+    service(
+        command.add_option(
+            "--server-ca", options.server_ca, "Its certificate's authority, PEM; else the system's"
+        )
+    )
+        ->type_name("FILE")
+        ->envname("DBGUARD_SERVER_CA");
+    service(command.add_option(
+                "--audience",
+                options.audience,
+                "Whom the identity token is for [the service's host name]"
+            ))
+        ->type_name("NAME")
+        ->envname("DBGUARD_AUDIENCE");
+    service(command.add_option(
+                "--token-source",
+                options.token.source,
+                "Where it comes from, instead of detecting the platform"
+            ))
+        ->check(CLI::IsMember({"github", "gitlab", "file", "env", "command"}))
+        ->type_name("SOURCE");
+    service(command.add_option("--token-env", options.token.variable, "It is in this variable"))
+        ->type_name("NAME");
+    service(command.add_option("--token-file", options.token.file, "It is in this file"))
+        ->type_name("FILE");
+    service(command.add_option("--token-command", options.token.command, "This command prints it"))
+        ->type_name("COMMAND");
     service(command.add_option_function<std::string>(
-        "--session-timeout",
-        [&options](const std::string& text) {
-            const auto value = parse_duration(text);
-            if (!value || value->count() == 0) throw CLI::ValidationError("--session-timeout", "'" + text + "' is no duration such as 30s");
-            options.patience = *value;
-        },
-        "For getting the token and the session, with all retries [60s]"
-    ))->type_name("DURATION");
+                "--session-timeout",
+                [&options](const std::string& text) {
+                    const auto value = parse_duration(text);
+                    if (!value || value->count() == 0)
+                        throw CLI::ValidationError(
+                            "--session-timeout", "'" + text + "' is no duration such as 30s"
+                        );
+                    options.patience = *value;
+                },
+                "For getting the token and the session, with all retries [60s]"
+            ))
+        ->type_name("DURATION");
 }
 
 std::string check(const ServiceOptions& options) {
-    if (options.server.empty()) return "--db needs a policy service: --server URL (or DBGUARD_SERVER)";
+    if (options.server.empty())
+        return "--db needs a policy service: --server URL (or DBGUARD_SERVER)";
     if (!options.server.starts_with("https://")) return "--server must be an https:// URL";
     return {};
 }
@@ -88,23 +122,36 @@ Result<OpenedSession> open_session(const ServiceOptions& options) {
     const auto deadline = clock.now() + options.patience;
     auto source = login::choose_token_source(options.token, {login::from_process(), *http, clock});
     if (!source) return source.error();
-    const std::string audience = options.audience.empty() ? host_name(options.server) : options.audience;
+    const std::string audience =
+        options.audience.empty() ? host_name(options.server) : options.audience;
     output().detail("identity: " + (*source)->describe() + ", for " + audience);
 
     std::optional<broker::SessionGrant> grant;
-    const auto exchanged = login::exchange(**source, audience, clock, deadline, [&](const Secret& token) -> std::optional<login::ExchangeFailure> {
-        broker::FailedExchange failed;
-        auto reply = client.exchange({.subject_token = token, .database = options.database, .role = options.role}, &failed);
-        if (reply) {
-            grant = std::move(*reply);
-            return std::nullopt;
+    const auto exchanged = login::exchange(
+        **source,
+        audience,
+        clock,
+        deadline,
+        [&](const Secret& token) -> std::optional<login::ExchangeFailure> {
+            broker::FailedExchange failed;
+            auto reply = client.exchange(
+                {.subject_token = token, .database = options.database, .role = options.role},
+                &failed
+            );
+            if (reply) {
+                grant = std::move(*reply);
+                return std::nullopt;
+            }
+            const std::string text =
+                reply.error().detail + advice(failed.reply.error, options, audience);
+            if (failed.again) output().detail("no session yet: " + text);
+            return login::ExchangeFailure{
+                .error = Error{reply.error().code, text},
+                .again = failed.again,
+                .token_unused = failed.token_unused,
+                .not_before = failed.not_before};
         }
-        const std::string text = reply.error().detail + advice(failed.reply.error, options, audience);
-        if (failed.again) output().detail("no session yet: " + text);
-        return login::ExchangeFailure{
-            .error = Error{reply.error().code, text}, .again = failed.again, .token_unused = failed.token_unused, .not_before = failed.not_before
-        };
-    });
+    );
     if (!exchanged) return exchanged.error();
     return OpenedSession{client, std::move(*grant)};
 }

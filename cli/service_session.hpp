@@ -41,8 +41,8 @@ struct OpenedSession {
     broker::SessionGrant grant;
 };
 
-/// Gets a token and exchanges it, with retries until `patience` is over. Blocks. The detail of an error is for people and names the
-/// cause and what to change; it holds no token.
+/// Gets a token and exchanges it, with retries until `patience` is over. Blocks. The detail of an error is for
+/// people and names the cause and what to change; it holds no token.
 Result<OpenedSession> open_session(const ServiceOptions& options);
 
 }  // namespace dbguard::cli

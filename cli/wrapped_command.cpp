@@ -27,7 +27,9 @@ class ChildWatch : public net::Watcher {
 };
 
 /// How long the loop may wait; the guard's own timers wake it earlier.
-Clock::duration patience(const process::Supervisor& child, std::optional<Clock::time_point> deadline) {
+Clock::duration patience(
+    const process::Supervisor& child, std::optional<Clock::time_point> deadline
+) {
     Clock::time_point until = Clock::now() + 1h;
     if (child.timer()) until = std::min(until, *child.timer());
     if (deadline) until = std::min(until, *deadline);
@@ -45,7 +47,8 @@ WrappedResult run_wrapped(
     const std::function<std::string()>& revoked
 ) {
     WrappedResult result;
-    auto environment = process::child_environment(wrapped.own_environment, guard.target(), wrapped.environment);
+    auto environment =
+        process::child_environment(wrapped.own_environment, guard.target(), wrapped.environment);
     if (!environment) {
         result.not_started = environment.error();
         return result;
@@ -68,7 +71,9 @@ WrappedResult run_wrapped(
         return result;
     }
     process::Supervisor child(
-        signals, *pid, {.grace = wrapped.grace, .terminal = terminal, .end_leftovers = wrapped.end_leftovers}
+        signals,
+        *pid,
+        {.grace = wrapped.grace, .terminal = terminal, .end_leftovers = wrapped.end_leftovers}
     );
     ChildWatch watch(child);
     guard.loop().watch(child.fd(), EPOLLIN, watch);

@@ -1,7 +1,7 @@
 #pragma once
 
-// The command around which `run` puts a session: started when the listener is ready, watched in the guard's loop, and its end
-// turned into the program's.
+// The command around which `run` puts a session: started when the listener is ready, watched in the guard's
+// loop, and its end turned into the program's.
 
 #include <chrono>
 #include <functional>
@@ -46,9 +46,9 @@ struct WrappedResult {
 /// Whether dbguard has a controlling terminal: then the command stays in its process group (see process::Command).
 bool has_terminal();
 
-/// Starts the command and runs the guard's loop until it and what it started have ended. `signals` were taken on this thread,
-/// which is the main one. `revoked` is asked after each wake-up of the loop: not empty means that the session is over.
-/// Warnings of the environment go to output().
+/// Starts the command and runs the guard's loop until it and what it started have ended. `signals` were taken
+/// on this thread, which is the main one. `revoked` is asked after each wake-up of the loop: not empty means
+/// that the session is over. Warnings of the environment go to output().
 WrappedResult run_wrapped(
     Guard& guard,
     process::Signals& signals,

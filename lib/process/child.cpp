@@ -49,7 +49,8 @@ std::vector<std::string> candidates(const Command& command) {
 }
 
 Error start_error(int number, const std::string& name) {
-    if (number == ENOENT || number == ENOTDIR) return {errc::not_found, name + ": " + std::strerror(ENOENT)};
+    if (number == ENOENT || number == ENOTDIR)
+        return {errc::not_found, name + ": " + std::strerror(ENOENT)};
     return {errc::not_executable, name + ": " + std::strerror(number)};
 }
 
@@ -77,7 +78,8 @@ Prepared prepare(const Command& command) {
     }
     prepared.arguments.push_back(nullptr);
     prepared.shell_arguments.push_back(nullptr);
-    for (const std::string& line : command.environment) prepared.environment.push_back(const_cast<char*>(line.c_str()));
+    for (const std::string& line : command.environment)
+        prepared.environment.push_back(const_cast<char*>(line.c_str()));
     prepared.environment.push_back(nullptr);
     prepared.keep = command.keep_fds.data();
     prepared.keep_count = command.keep_fds.size();
@@ -89,7 +91,8 @@ Prepared prepare(const Command& command) {
 void close_others_on_exec(const Prepared& prepared) {
     // close_range is new in Linux 5.9, its CLOEXEC flag in 5.11.
     if (::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
-        for (rlim_t fd = 3; fd < prepared.descriptor_limit; ++fd) ::fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
+        for (rlim_t fd = 3; fd < prepared.descriptor_limit; ++fd)
+            ::fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
     }
     for (std::size_t i = 0; i < prepared.keep_count; ++i) ::fcntl(prepared.keep[i], F_SETFD, 0);
 }
@@ -110,8 +113,10 @@ int exec_first(Prepared& prepared) {
             ::execve("/bin/sh", prepared.shell_arguments.data(), prepared.environment.data());
             return ENOEXEC;
         }
-        if (errno == EACCES) failure = EACCES;
-        else if (errno != ENOENT && errno != ENOTDIR && errno != ENODEV && errno != ESTALE) return errno;
+        if (errno == EACCES)
+            failure = EACCES;
+        else if (errno != ENOENT && errno != ENOTDIR && errno != ENODEV && errno != ESTALE)
+            return errno;
     }
     return failure;
 }
@@ -153,7 +158,8 @@ Result<pid_t> spawn(const Command& command, const SignalDefaults& defaults) {
     if (::pipe2(ends, O_CLOEXEC) != 0) return Error{errc::cannot_start, std::strerror(errno)};
     UniqueFd read_end(ends[0]), write_end(ends[1]);
     // Above the descriptors that the child keeps, should one of those be closed by now and its number be free.
-    if (const int moved = ::fcntl(write_end.get(), F_DUPFD_CLOEXEC, 3); moved >= 0) write_end = UniqueFd(moved);
+    if (const int moved = ::fcntl(write_end.get(), F_DUPFD_CLOEXEC, 3); moved >= 0)
+        write_end = UniqueFd(moved);
 
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
@@ -168,7 +174,8 @@ Result<pid_t> spawn(const Command& command, const SignalDefaults& defaults) {
     do size = ::read(read_end.get(), &failure, sizeof failure);
     while (size < 0 && errno == EINTR);
     if (size == sizeof failure) {
-        while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+        while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
         return start_error(failure, command.arguments.front());
     }
     return pid;
@@ -184,7 +191,8 @@ std::vector<int> open_fds() {
         if (entry->d_name[0] == '.') continue;
         const int fd = std::atoi(entry->d_name);
         // What exec left open has no FD_CLOEXEC; libraries' own descriptors, opened before main(), should have it.
-        if (fd < 3 || fd == ::dirfd(folder.get()) || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;
+        if (fd < 3 || fd == ::dirfd(folder.get()) || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0)
+            continue;
         found.push_back(fd);
     }
     return found;
@@ -201,7 +209,8 @@ void fill_standard_fds() {
     for (int fd = 0; fd <= 2; ++fd) {
         if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
         // The lowest free number is this one.
-        [[maybe_unused]] const int opened = ::open("/dev/null", (fd == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+        [[maybe_unused]] const int opened =
+            ::open("/dev/null", (fd == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
     }
 }
 

@@ -9,19 +9,59 @@
 namespace dbguard::process {
 namespace {
 
-constexpr std::array<std::string_view, 5> postgres_schemes = {"postgresql", "postgres", "postgis", "pgsql", "psql"};
+constexpr std::array<std::string_view, 5> postgres_schemes = {
+    "postgresql", "postgres", "postgis", "pgsql", "psql"};
 constexpr std::array<std::string_view, 3> mysql_schemes = {"mysql", "mysql2", "mariadb"};
 
 /// Parameters that must not reach the listener's URL, in lower case. The rest of a URL's parameters stay.
 constexpr std::array<std::string_view, 46> dropped_parameters = {
     // where and as whom: that is what is replaced
-    "host", "hostaddr", "port", "user", "username", "password", "dbname", "database", "passfile", "service", "servicefile",
-    "target_session_attrs", "targetservertype", "load_balance_hosts", "loadbalancehosts", "requirepeer", "socket",
-    "unix_socket", "socketpath",
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "username",
+    "password",
+    "dbname",
+    "database",
+    "passfile",
+    "service",
+    "servicefile",
+    "target_session_attrs",
+    "targetservertype",
+    "load_balance_hosts",
+    "loadbalancehosts",
+    "requirepeer",
+    "socket",
+    "unix_socket",
+    "socketpath",
     // encryption and its files: the listener is local and has a certificate of nobody
-    "ssl", "sslmode", "ssl-mode", "ssl_mode", "sslnegotiation", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl",
-    "sslcrldir", "sslsni", "sslcertmode", "sslidentity", "sslaccept", "sslfactory", "ssl_ca", "ssl-ca", "ssl_cert",
-    "ssl-cert", "ssl_key", "ssl-key", "requiressl", "channel_binding", "channelbinding", "require_auth",
+    "ssl",
+    "sslmode",
+    "ssl-mode",
+    "ssl_mode",
+    "sslnegotiation",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslpassword",
+    "sslcrl",
+    "sslcrldir",
+    "sslsni",
+    "sslcertmode",
+    "sslidentity",
+    "sslaccept",
+    "sslfactory",
+    "ssl_ca",
+    "ssl-ca",
+    "ssl_cert",
+    "ssl-cert",
+    "ssl_key",
+    "ssl-key",
+    "requiressl",
+    "channel_binding",
+    "channelbinding",
+    "require_auth",
     // GSSAPI would be asked for before anything else
     "gssencmode",
 };
@@ -36,13 +76,17 @@ struct Parts {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
+        return static_cast<char>(std::tolower(c));
+    });
     return out;
 }
 
 bool is_of_engine(std::string_view scheme, std::string_view engine) {
     const std::string base = lower(scheme.substr(0, scheme.find('+')));
-    const auto among = [&](const auto& list) { return std::find(list.begin(), list.end(), base) != list.end(); };
+    const auto among = [&](const auto& list) {
+        return std::find(list.begin(), list.end(), base) != list.end();
+    };
     return engine == "mysql" ? among(mysql_schemes) : among(postgres_schemes);
 }
 
@@ -71,7 +115,9 @@ std::optional<Parts> split(std::string_view url, std::string_view engine) {
     return parts;
 }
 
-std::string decoded(std::string_view text) { return percent_decode(text).value_or(std::string(text)); }
+std::string decoded(std::string_view text) {
+    return percent_decode(text).value_or(std::string(text));
+}
 
 template <class Visit>
 void for_each_parameter(std::string_view query, Visit visit) {
@@ -87,14 +133,16 @@ std::string kept_parameters(std::string_view query) {
     std::string kept;
     for_each_parameter(query, [&](std::string_view name, std::string_view whole) {
         const std::string key = lower(decoded(name));
-        if (std::find(dropped_parameters.begin(), dropped_parameters.end(), key) != dropped_parameters.end()) return;
+        if (std::find(dropped_parameters.begin(), dropped_parameters.end(), key) !=
+            dropped_parameters.end())
+            return;
         kept += (kept.empty() ? "" : "&") + std::string(whole);
     });
     return kept;
 }
 
-/// Whether the driver behind this scheme takes libpq's `sslmode`. asyncpg, pg8000 and others behind SQLAlchemy refuse an
-/// argument they do not know (and read PGSSLMODE, or try without TLS when the server says no).
+/// Whether the driver behind this scheme takes libpq's `sslmode`. asyncpg, pg8000 and others behind SQLAlchemy
+/// refuse an argument they do not know (and read PGSSLMODE, or try without TLS when the server says no).
 bool takes_sslmode(std::string_view scheme) {
     const auto plus = scheme.find('+');
     return plus == scheme.npos || scheme.substr(plus + 1).starts_with("psycopg");
@@ -118,7 +166,8 @@ std::optional<Place> place_of(std::string_view url, std::string_view engine) {
         place.port = server.substr(colon + 1);
         server = server.substr(0, colon);
     }
-    if (server.starts_with('[') && server.ends_with(']')) server = server.substr(1, server.size() - 2);
+    if (server.starts_with('[') && server.ends_with(']'))
+        server = server.substr(1, server.size() - 2);
     place.host = lower(decoded(server));
     place.database = decoded(parts->path);
     for_each_parameter(parts->query, [&](std::string_view name, std::string_view whole) {
@@ -135,10 +184,12 @@ std::optional<Place> place_of(std::string_view url, std::string_view engine) {
 std::string rewrite_url(std::string_view model, const Target& target) {
     const auto parts = split(model, target.engine);
     if (parts && parts->jdbc) return jdbc_url(model, target);
-    const std::string scheme =
-        parts ? std::string(parts->scheme) : std::string(target.engine == "mysql" ? "mysql" : "postgresql");
+    const std::string scheme = parts
+                                   ? std::string(parts->scheme)
+                                   : std::string(target.engine == "mysql" ? "mysql" : "postgresql");
     std::string query = kept_parameters(parts ? parts->query : std::string_view());
-    std::string url = scheme + "://" + percent_encode(target.user) + ":" + percent_encode(target.password) + "@";
+    std::string url =
+        scheme + "://" + percent_encode(target.user) + ":" + percent_encode(target.password) + "@";
     if (!target.is_socket()) url += target.host + ":" + std::to_string(target.port);
     url += "/" + percent_encode(target.database);
     if (target.is_socket()) {
@@ -156,8 +207,8 @@ std::string jdbc_url(std::string_view model, const Target& target) {
     add(query, "password", target.password);
     if (target.engine != "mysql") add(query, "sslmode", "disable");
     return "jdbc:" + std::string(target.engine == "mysql" ? "mysql" : "postgresql") + "://" +
-           (target.is_socket() ? "127.0.0.1" : target.host) + ":" + std::to_string(target.port) + "/" +
-           percent_encode(target.database) + "?" + query;
+           (target.is_socket() ? "127.0.0.1" : target.host) + ":" + std::to_string(target.port) +
+           "/" + percent_encode(target.database) + "?" + query;
 }
 
 }  // namespace dbguard::process

@@ -33,12 +33,14 @@ std::optional<Stat> read_stat(const std::string& pid) {
     if (size <= 0) return std::nullopt;
     const std::string_view text(buffer, static_cast<std::size_t>(size));
     const auto open = text.find('('), close = text.rfind(')');
-    if (open == text.npos || close == text.npos || close < open || close + 4 >= text.size()) return std::nullopt;
+    if (open == text.npos || close == text.npos || close < open || close + 4 >= text.size())
+        return std::nullopt;
     Stat stat;
     stat.name = text.substr(open + 1, close - open - 1);
     stat.state = text[close + 2];
     const std::string_view rest = text.substr(close + 4);
-    if (std::from_chars(rest.data(), rest.data() + rest.size(), stat.parent).ec != std::errc()) return std::nullopt;
+    if (std::from_chars(rest.data(), rest.data() + rest.size(), stat.parent).ec != std::errc())
+        return std::nullopt;
     return stat;
 }
 
@@ -54,7 +56,9 @@ std::vector<Process> descendants() {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
         const auto stat = read_stat(entry->d_name);
         if (!stat || stat->state == 'Z' || stat->state == 'X') continue;
-        by_parent.emplace(stat->parent, Process{static_cast<pid_t>(std::atoi(entry->d_name)), stat->name});
+        by_parent.emplace(
+            stat->parent, Process{static_cast<pid_t>(std::atoi(entry->d_name)), stat->name}
+        );
     }
     std::vector<Process> found;
     const auto add_children = [&](pid_t parent) {

@@ -1,5 +1,7 @@
 #include "process/environment.hpp"
 
+#include "base/encoding.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,55 +12,124 @@ namespace dbguard::process {
 namespace {
 
 /// What --pristine keeps.
-constexpr std::array<std::string_view, 13> ordinary = {"PATH", "HOME",   "USER",   "LOGNAME", "SHELL", "TERM", "LANG",
-                                                       "LC_*", "LANGUAGE", "TZ", "TMPDIR", "PWD", "COLUMNS"};
+constexpr std::array<std::string_view, 13> ordinary = {
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "LANG",
+    "LC_*",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "PWD",
+    "COLUMNS"};
 
 /// They lead around the listener, name another server's TLS, or ask for what a local listener does not give.
 /// Source: libpq, "Environment Variables"; PGHOSTADDR wins even over a URL's host.
 constexpr std::array<std::string_view, 20> removed_postgres = {
-    "PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL",
-    "PGSSLCRLDIR", "PGSSLSNI", "PGSSLCERTMODE", "PGSSLNEGOTIATION", "PGREQUIRESSL", "PGREQUIREPEER", "PGREQUIREAUTH",
-    "PGCHANNELBINDING", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS", "PGGSSLIB", "PGKRBSRVNAME"};
+    "PGHOSTADDR",           "PGSERVICE",          "PGSERVICEFILE", "PGPASSFILE",
+    "PGSSLROOTCERT",        "PGSSLCERT",          "PGSSLKEY",      "PGSSLCRL",
+    "PGSSLCRLDIR",          "PGSSLSNI",           "PGSSLCERTMODE", "PGSSLNEGOTIATION",
+    "PGREQUIRESSL",         "PGREQUIREPEER",      "PGREQUIREAUTH", "PGCHANNELBINDING",
+    "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS", "PGGSSLIB",      "PGKRBSRVNAME"};
 
-/// Who holds one of these can mint tokens as this job, fetch its artifacts, or act as the runner. Source: wrapping.md C5.
+/// Who holds one of these can mint tokens as this job, fetch its artifacts, or act as the runner. Source:
+/// wrapping.md C5.
 constexpr std::array<std::string_view, 14> removed_identity = {
-    "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RUNTIME_URL",
-    "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "CI_JOB_JWT*", "CIRCLE_OIDC_TOKEN*", "SYSTEM_ACCESSTOKEN",
-    "SYSTEM_OIDCREQUESTURI", "BITBUCKET_STEP_OIDC_TOKEN", "TFC_WORKLOAD_IDENTITY_TOKEN*", "BUILDKITE_AGENT_ACCESS_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_RUNTIME_URL",
+    "ACTIONS_RESULTS_URL",
+    "ACTIONS_CACHE_URL",
+    "CI_JOB_JWT*",
+    "CIRCLE_OIDC_TOKEN*",
+    "SYSTEM_ACCESSTOKEN",
+    "SYSTEM_OIDCREQUESTURI",
+    "BITBUCKET_STEP_OIDC_TOKEN",
+    "TFC_WORKLOAD_IDENTITY_TOKEN*",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
     // dbguard's own: options and secrets alike; DBGUARD and DBGUARD_SESSION_ID are set afresh
     "DBGUARD*"};
 
-/// Rewritten when they lead to the guarded database; DATABASE_URL always is. Not Prisma's SHADOW_DATABASE_URL: it empties
-/// what it finds there.
-constexpr std::array<std::string_view, 7> url_variables = {"DIRECT_URL",        "DIRECT_DATABASE_URL",
-                                                           "POSTGRES_URL",      "POSTGRES_PRISMA_URL",
-                                                           "POSTGRES_URL_NON_POOLING", "JDBC_DATABASE_URL",
-                                                           "SPRING_DATASOURCE_URL"};
+/// Rewritten when they lead to the guarded database; DATABASE_URL always is. Not Prisma's SHADOW_DATABASE_URL:
+/// it empties what it finds there.
+constexpr std::array<std::string_view, 7> url_variables = {
+    "DIRECT_URL",
+    "DIRECT_DATABASE_URL",
+    "POSTGRES_URL",
+    "POSTGRES_PRISMA_URL",
+    "POSTGRES_URL_NON_POOLING",
+    "JDBC_DATABASE_URL",
+    "SPRING_DATASOURCE_URL"};
 
 constexpr std::size_t shortest_secret_bytes = 6;
 
 template <class Patterns>
 bool matches_any(const Patterns& patterns, std::string_view name) {
-    return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches_name(pattern, name); });
+    return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) {
+        return matches_name(pattern, name);
+    });
 }
 
 bool is_name(std::string_view text) {
     if (text.empty() || std::isdigit(static_cast<unsigned char>(text.front())) != 0) return false;
-    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '_';
+    });
+}
+
+enum class Fate { kept, removed, holds_secret, rewritten };
+
+template <class List>
+bool contains(const List& list, std::string_view name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+/// As it is, or percent-encoded as in a URL.
+bool holds(std::string_view value, const Secret& secret) {
+    if (secret.reveal().size() < shortest_secret_bytes) return false;
+    return value.find(secret.reveal()) != value.npos ||
+           value.find(percent_encode(secret.reveal())) != value.npos;
+}
+
+Fate fate_of(
+    std::string_view name,
+    std::string_view value,
+    const Target& target,
+    const ChildEnvironmentOptions& options
+) {
+    if (contains(options.secret_variables, name)) return Fate::removed;
+    if (options.guarded && contains(url_variables, name) &&
+        place_of(value, target.engine) == options.guarded)
+        return Fate::rewritten;
+    const auto held = [&](const Secret& secret) { return holds(value, secret); };
+    if (std::any_of(options.secrets.begin(), options.secrets.end(), held))
+        return Fate::holds_secret;
+    if (matches_any(options.keep, name)) return Fate::kept;
+    if (options.pristine && !matches_any(ordinary, name)) return Fate::removed;
+    if (matches_any(removed_identity, name)) return Fate::removed;
+    if (target.engine == "postgres" && matches_any(removed_postgres, name)) return Fate::removed;
+    return Fate::kept;
 }
 
 }  // namespace
 
 Environment Environment::of_this_process() {
     std::vector<std::string> lines;
-    for (char** line = ::environ; line != nullptr && *line != nullptr; ++line) lines.emplace_back(*line);
+    for (char** line = ::environ; line != nullptr && *line != nullptr; ++line)
+        lines.emplace_back(*line);
     return Environment(lines);
 }
 
 Environment::Environment(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
         const auto equals = line.find('=');
-        if (equals == line.npos || equals == 0 || has(std::string_view(line).substr(0, equals))) continue;
+        if (equals == line.npos || equals == 0 || has(std::string_view(line).substr(0, equals)))
+            continue;
         variables_.emplace_back(line.substr(0, equals), line.substr(equals + 1));
     }
 }
@@ -79,7 +150,8 @@ void Environment::set(std::string_view name, std::string_view value) {
 }
 
 bool Environment::unset(std::string_view name) {
-    return std::erase_if(variables_, [&](const auto& variable) { return variable.first == name; }) > 0;
+    return std::erase_if(variables_, [&](const auto& variable) { return variable.first == name; }) >
+           0;
 }
 
 std::vector<std::string> Environment::lines() const {
@@ -94,7 +166,9 @@ bool matches_name(std::string_view pattern, std::string_view name) {
     return pattern == name;
 }
 
-Result<std::string> expand_template(std::string_view text, const Target& target, std::string_view model_url) {
+Result<std::string> expand_template(
+    std::string_view text, const Target& target, std::string_view model_url
+) {
     std::string out;
     while (!text.empty()) {
         const auto brace = text.find_first_of("{}");
@@ -108,71 +182,78 @@ Result<std::string> expand_template(std::string_view text, const Target& target,
         }
         const auto end = text.find('}');
         if (text.front() == '}' || end == text.npos)
-            return Error{errc::bad_template, "a single brace: write {{ or }} for the character itself"};
+            return Error{
+                errc::bad_template, "a single brace: write {{ or }} for the character itself"};
         const std::string_view word = text.substr(1, end - 1);
         text.remove_prefix(end + 1);
-        if (word == "url") out += rewrite_url(model_url, target);
+        if (word == "url")
+            out += rewrite_url(model_url, target);
         else if (word == "jdbc_url" && target.is_socket())
-            return Error{errc::bad_template, "{jdbc_url}: JDBC drivers do not speak Unix sockets; listen on 127.0.0.1"};
-        else if (word == "jdbc_url") out += jdbc_url(model_url, target);
-        else if (word == "host") out += target.host;
-        else if (word == "port") out += std::to_string(target.port);
-        else if (word == "user") out += target.user;
-        else if (word == "password") out += target.password;
-        else if (word == "database") out += target.database;
-        else if (word == "session") out += target.session;
+            return Error{
+                errc::bad_template,
+                "{jdbc_url}: JDBC drivers do not speak Unix sockets; listen on 127.0.0.1"};
+        else if (word == "jdbc_url")
+            out += jdbc_url(model_url, target);
+        else if (word == "host")
+            out += target.host;
+        else if (word == "port")
+            out += std::to_string(target.port);
+        else if (word == "user")
+            out += target.user;
+        else if (word == "password")
+            out += target.password;
+        else if (word == "database")
+            out += target.database;
+        else if (word == "session")
+            out += target.session;
         else
-            return Error{errc::bad_template, "unknown word {" + std::string(word) +
-                                                 "}; known: url jdbc_url host port user password database session"};
+            return Error{
+                errc::bad_template,
+                "unknown word {" + std::string(word) +
+                    "}; known: url jdbc_url host port user password database session"};
     }
     return out;
 }
 
-Result<ChildEnvironment> child_environment(Environment own, const Target& target, const ChildEnvironmentOptions& options) {
+Result<ChildEnvironment> child_environment(
+    Environment own, const Target& target, const ChildEnvironmentOptions& options
+) {
     ChildEnvironment child;
     const std::string old_url(own.get("DATABASE_URL").value_or(""));
-    const bool keep_form = place_of(old_url, target.engine) && !(target.is_socket() && old_url.starts_with("jdbc:"));
+    const bool keep_form =
+        place_of(old_url, target.engine) && !(target.is_socket() && old_url.starts_with("jdbc:"));
     const std::string model = keep_form ? old_url : options.model_url;
 
     const auto set = [&](std::string_view name, std::string_view value) {
         child.environment.set(name, value);
         child.set.emplace_back(name);
     };
-    const auto holds_secret = [&](std::string_view value) {
-        return std::any_of(options.secrets.begin(), options.secrets.end(), [&](const Secret& secret) {
-            return secret.reveal().size() >= shortest_secret_bytes && value.find(secret.reveal()) != value.npos;
-        });
+    const auto warn = [&](const std::string& name, std::string_view why) {
+        child.warnings.push_back(name + " is not passed on" + std::string(why));
     };
 
     std::vector<std::pair<std::string, std::string>> rewritten;
     for (const auto& [name, value] : own.variables()) {
-        const bool asked_for = matches_any(options.keep, name);
-        if (std::find(options.secret_variables.begin(), options.secret_variables.end(), name) != options.secret_variables.end()) {
-            child.removed.push_back(name);
-        } else if (std::find(url_variables.begin(), url_variables.end(), name) != url_variables.end() && options.guarded &&
-                   place_of(value, target.engine) == options.guarded) {
-            if (target.is_socket() && value.starts_with("jdbc:")) {
-                child.removed.push_back(name);
-                child.warnings.push_back(name + " is not passed on: JDBC drivers do not speak Unix sockets; listen on 127.0.0.1");
-                continue;
-            }
-            rewritten.emplace_back(name, rewrite_url(value, target));
-        } else if (asked_for) {
-            child.environment.set(name, value);
-        } else if (options.pristine && !matches_any(ordinary, name)) {
-            child.removed.push_back(name);
-        } else if (matches_any(removed_identity, name) || (target.engine == "postgres" && matches_any(removed_postgres, name))) {
-            child.removed.push_back(name);
-            if (name == "BUILDKITE_AGENT_ACCESS_TOKEN")
-                child.warnings.push_back(name + " is not passed on, so buildkite-agent does not work inside (--keep-env " + name + " keeps it)");
-        } else if (holds_secret(value)) {
-            child.removed.push_back(name);
-            // Not worth a word for what is set anew below.
-            if (name != "DATABASE_URL" && name != "PGPASSWORD" && name != "MYSQL_PWD")
-                child.warnings.push_back(name + " is not passed on: it holds the database's password");
-        } else {
-            child.environment.set(name, value);
+        switch (fate_of(name, value, target, options)) {
+            case Fate::kept: child.environment.set(name, value); continue;
+            case Fate::rewritten:
+                if (!(target.is_socket() && value.starts_with("jdbc:"))) {
+                    rewritten.emplace_back(name, rewrite_url(value, target));
+                    continue;
+                }
+                warn(name, ": JDBC drivers do not speak Unix sockets; listen on 127.0.0.1");
+                break;
+            case Fate::holds_secret:
+                // Not worth a word for what is set anew below.
+                if (name != "DATABASE_URL" && name != "PGPASSWORD" && name != "MYSQL_PWD")
+                    warn(name, ": it holds the database's password");
+                break;
+            case Fate::removed:
+                if (name == "BUILDKITE_AGENT_ACCESS_TOKEN")
+                    warn(name, ", so buildkite-agent does not work inside (--keep-env keeps it)");
+                break;
         }
+        child.removed.push_back(name);
     }
 
     set("DATABASE_URL", rewrite_url(model, target));
@@ -180,11 +261,13 @@ Result<ChildEnvironment> child_environment(Environment own, const Target& target
     const auto set_if_had = [&](std::string_view name, std::string_view value) {
         if (own.has(name)) set(name, value);
     };
-    if (own.has("SPRING_DATASOURCE_URL") && child.environment.get("SPRING_DATASOURCE_URL") != own.get("SPRING_DATASOURCE_URL")) {
+    if (own.has("SPRING_DATASOURCE_URL") &&
+        child.environment.get("SPRING_DATASOURCE_URL") != own.get("SPRING_DATASOURCE_URL")) {
         set_if_had("SPRING_DATASOURCE_USERNAME", target.user);
         set_if_had("SPRING_DATASOURCE_PASSWORD", target.password);
     }
-    if (own.has("JDBC_DATABASE_URL") && child.environment.get("JDBC_DATABASE_URL") != own.get("JDBC_DATABASE_URL")) {
+    if (own.has("JDBC_DATABASE_URL") &&
+        child.environment.get("JDBC_DATABASE_URL") != own.get("JDBC_DATABASE_URL")) {
         set_if_had("JDBC_DATABASE_USERNAME", target.user);
         set_if_had("JDBC_DATABASE_PASSWORD", target.password);
     }
@@ -211,7 +294,9 @@ Result<ChildEnvironment> child_environment(Environment own, const Target& target
         set(name, *value);
     }
     // A variable that was removed and then set again was not removed.
-    std::erase_if(child.removed, [&](const std::string& name) { return child.environment.has(name); });
+    std::erase_if(child.removed, [&](const std::string& name) {
+        return child.environment.has(name);
+    });
     return child;
 }
 

@@ -40,13 +40,15 @@ class Environment {
 bool matches_name(std::string_view pattern, std::string_view name);
 
 struct ChildEnvironmentOptions {
-    bool pristine = false;                                     ///< only PATH, HOME, locale and the like, and what is set here
-    std::vector<std::string> keep{};                           ///< --keep-env: names, or `PREFIX*`
+    bool pristine = false;  ///< only PATH, HOME, locale and the like, and what is set here
+    std::vector<std::string> keep{};  ///< --keep-env: names, or `PREFIX*`
     std::vector<std::pair<std::string, std::string>> exports{};  ///< --export: name and template
-    std::vector<std::string> secret_variables{};               ///< where dbguard's own secrets came from
-    /// No variable that holds one of these goes to the child, under whatever name. Those under 6 bytes are not looked for.
+    std::vector<std::string> secret_variables{};  ///< where dbguard's own secrets came from
+    /// No variable that holds one of these goes to the child, under whatever name, also percent-encoded, even
+    /// when `keep` names it. Those under 6 bytes are not looked for.
     std::vector<Secret> secrets{};
-    /// The guarded database, where it is known: other variables whose URL leads there are rewritten like DATABASE_URL.
+    /// The guarded database, where it is known: other variables whose URL leads there are rewritten like
+    /// DATABASE_URL.
     std::optional<Place> guarded{};
     /// Gives DATABASE_URL its scheme and parameters when there is none yet: what --db-url said.
     std::string model_url{};
@@ -59,13 +61,16 @@ struct ChildEnvironment {
     std::vector<std::string> warnings;  ///< for people
 };
 
-/// What the child gets (wrapping.md C5, C8): `own` with the database's variables pointing at `target`, without what would lead
-/// around it and without the CI's identity and dbguard's own variables.
-/// Errors: bad_template.
-Result<ChildEnvironment> child_environment(Environment own, const Target& target, const ChildEnvironmentOptions& options);
+/// What the child gets (wrapping.md C5, C8): `own` with the database's variables pointing at `target`, without
+/// what would lead around it and without the CI's identity and dbguard's own variables. Errors: bad_template.
+Result<ChildEnvironment> child_environment(
+    Environment own, const Target& target, const ChildEnvironmentOptions& options
+);
 
-/// `{url}`, `{jdbc_url}`, `{host}`, `{port}`, `{user}`, `{password}`, `{database}`, `{session}`; `{{` and `}}` stand for braces.
-/// Errors: bad_template.
-Result<std::string> expand_template(std::string_view text, const Target& target, std::string_view model_url);
+/// `{url}`, `{jdbc_url}`, `{host}`, `{port}`, `{user}`, `{password}`, `{database}`, `{session}`; `{{` and `}}`
+/// stand for braces. Errors: bad_template.
+Result<std::string> expand_template(
+    std::string_view text, const Target& target, std::string_view model_url
+);
 
 }  // namespace dbguard::process

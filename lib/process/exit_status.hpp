@@ -24,10 +24,10 @@ std::string describe(const ExitStatus& status);
 /// `SIGTERM`; `signal 37` where there is no name.
 std::string signal_name(int number);
 
-/// Ends this process as that one ended: exits with its code, or dies of the same signal, so that a shell sees a true signal
-/// death (wrapping.md C2: a script's `trap`, `set -e` and `wait` tell 143 from "killed by SIGTERM"). No core file is left.
-/// Exits with 128 + signal where the signal does not kill (process 1 of a container). Destructors of automatic objects do
-/// not run: call it last.
+/// Ends this process as that one ended: exits with its code, or dies of the same signal, so that a shell sees a
+/// true signal death (wrapping.md C2: a script's `trap`, `set -e` and `wait` tell 143 from "killed by
+/// SIGTERM"). No core file is left. Exits with 128 + signal where the signal does not kill (process 1 of a
+/// container). Destructors of automatic objects do not run: call it last.
 [[noreturn]] void end_like(const ExitStatus& status);
 
 }  // namespace dbguard::process

@@ -49,7 +49,8 @@ Result<Signals> Signals::take(Options options) {
 
     sigset_t blocked = taken;
     sigaddset(&blocked, SIGTTOU);
-    if (const int error = ::pthread_sigmask(SIG_BLOCK, &blocked, &signals.defaults_.mask); error != 0)
+    if (const int error = ::pthread_sigmask(SIG_BLOCK, &blocked, &signals.defaults_.mask);
+        error != 0)
         return Error{"cannot_take_signals", std::strerror(error)};
     std::signal(SIGPIPE, SIG_IGN);
 
@@ -77,7 +78,8 @@ std::optional<Signal> Signals::next() {
     signalfd_siginfo info{};
     while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
         const int number = static_cast<int>(info.ssi_signo);
-        if (number != parent_signal()) return Signal{.number = number, .from_kernel = info.ssi_code == SI_KERNEL};
+        if (number != parent_signal())
+            return Signal{.number = number, .from_kernel = info.ssi_code == SI_KERNEL};
         if (!parent_armed_ || parent_reported_ || ::getppid() == parent_when_loaded) continue;
         parent_reported_ = true;
         return parent_died;

@@ -16,8 +16,8 @@ namespace dbguard::process {
 /// A signal that has arrived.
 struct Signal {
     int number = 0;
-    /// The kernel sent it: the terminal's Ctrl-C or Ctrl-\ (which the foreground group's other members have received as
-    /// well), or a hang-up. Otherwise another process did. Source: sigaction(2), si_code SI_KERNEL.
+    /// The kernel sent it: the terminal's Ctrl-C or Ctrl-\ (which the foreground group's other members have
+    /// received as well), or a hang-up. Otherwise another process did. Source: sigaction(2), si_code SI_KERNEL.
     bool from_kernel = false;
     /// The process that started dbguard has ended (see end_with_parent); `number` is SIGTERM then.
     bool parent_died = false;
@@ -29,20 +29,21 @@ struct SignalDefaults {
     bool pipe_ignored = false;
 };
 
-/// Takes over INT, TERM, HUP, QUIT, USR1, USR2, TSTP and CONT where asked, and CHLD; ignores PIPE (a peer that goes away is
-/// an error of write(), not the end of dbguard) and blocks TTOU (a denial is told even where `stty tostop` is set and the
-/// child's own job has the terminal).
+/// Takes over INT, TERM, HUP, QUIT, USR1, USR2, TSTP and CONT where asked, and CHLD; ignores PIPE (a peer that
+/// goes away is an error of write(), not the end of dbguard) and blocks TTOU (a denial is told even where `stty
+/// tostop` is set and the child's own job has the terminal).
 ///
-/// To be made once, on the main thread, before any other thread: threads inherit the mask, and a thread that does not block
-/// these signals would receive them instead.
+/// To be made once, on the main thread, before any other thread: threads inherit the mask, and a thread that
+/// does not block these signals would receive them instead.
 class Signals {
   public:
     struct Options {
-        /// INT, HUP or QUIT that was ignored when dbguard started stays ignored (nohup; a script's `command &`), as is
-        /// usual for programs that pass signals on. A listener without a child takes them all the same.
+        /// INT, HUP or QUIT that was ignored when dbguard started stays ignored (nohup; a script's `command
+        /// &`), as is usual for programs that pass signals on. A listener without a child takes them all the
+        /// same.
         bool respect_ignored = true;
-        /// Take TSTP and CONT as well: where the child is in a group of its own, they must be passed on. Elsewhere the kernel
-        /// stops both.
+        /// Take TSTP and CONT as well: where the child is in a group of its own, they must be passed on.
+        /// Elsewhere the kernel stops both.
         bool job_control = false;
     };
     static Result<Signals> take(Options options);
@@ -57,9 +58,10 @@ class Signals {
     /// The next signal, or empty. Never waits.
     std::optional<Signal> next();
 
-    /// Delivers a Signal with `parent_died` when the parent process ends. Not armed when HUP was ignored at the start: who
-    /// says nohup wants to outlive the shell. Needs the parent as it was when the program began (parent_at_start).
-    /// The kernel sends it when the *thread* that forked ends: next() looks whether the parent is really gone.
+    /// Delivers a Signal with `parent_died` when the parent process ends. Not armed when HUP was ignored at the
+    /// start: who says nohup wants to outlive the shell. Needs the parent as it was when the program began
+    /// (parent_at_start). The kernel sends it when the *thread* that forked ends: next() looks whether the
+    /// parent is really gone.
     void end_with_parent();
 
     const SignalDefaults& defaults() const { return defaults_; }

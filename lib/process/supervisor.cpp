@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 
 /// A shell that has ended often has a helper that is about to: only what is still there then is worth a report.
 constexpr auto settle_time = 150ms;
-/// timeout(1), and a terminal's hang-up, send the same signal to the process and again to its group: that is one wish. A
-/// person's second Ctrl-C comes later.
+/// timeout(1), and a terminal's hang-up, send the same signal to the process and again to its group: that is
+/// one wish. A person's second Ctrl-C comes later.
 constexpr auto same_wish = 300ms;
 /// Between two rounds of KILL: what was forked in between has its turn in the next.
 constexpr auto kill_round = 200ms;
@@ -45,15 +45,19 @@ void Supervisor::advance(Clock::time_point now) {
 
 void Supervisor::on_signal(const Signal& signal, Clock::time_point now) {
     switch (signal.number) {
-        case SIGCHLD: return;
+        case SIGCHLD:
+            return;
         case SIGTSTP:
             pass_on(SIGTSTP);
             signals_.stop_self();
             return;
         case SIGCONT:
         case SIGUSR1:
-        case SIGUSR2: pass_on(signal.number); return;
-        default: break;
+        case SIGUSR2:
+            pass_on(signal.number);
+            return;
+        default:
+            break;
     }
     const bool keyboard = signal.number == SIGINT || signal.number == SIGQUIT;
     if (options_.terminal && keyboard && signal.from_kernel) return;
@@ -119,7 +123,8 @@ void Supervisor::reap(Clock::time_point now) {
 
 void Supervisor::check_descendants(Clock::time_point now) {
     if (done_) return;
-    // Orphans are adopted, so without a child there is no descendant either; the look into /proc costs a millisecond or more.
+    // Orphans are adopted, so without a child there is no descendant either; the look into /proc costs a
+    // millisecond or more.
     const bool childless = ::waitpid(-1, nullptr, WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
     const std::vector<Process> left = childless ? std::vector<Process>{} : descendants();
     if (left.empty()) {
@@ -144,7 +149,8 @@ void Supervisor::run() {
     while (!done_) {
         int wait_ms = -1;
         if (const auto at = timer()) {
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*at - Clock::now()).count();
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(*at - Clock::now()).count();
             wait_ms = static_cast<int>(std::clamp<long>(left, 0, 60'000));
         }
         pollfd one{.fd = fd(), .events = POLLIN, .revents = 0};

@@ -11,16 +11,18 @@
 
 namespace dbguard::process {
 
-/// Watches a running child inside somebody else's event loop: read fd(), and call advance() whenever it is readable or the
-/// time of timer() has come. Owns nothing but the duty to reap: every child of this process that ends is waited for here.
+/// Watches a running child inside somebody else's event loop: read fd(), and call advance() whenever it is
+/// readable or the time of timer() has come. Owns nothing but the duty to reap: every child of this process
+/// that ends is waited for here.
 ///
 ///   running ── child ended ──────────────→ settling ── nothing is left, or 150 ms → done
 ///      └─ terminate(), a signal → ending ── child and descendants gone ───────────→ done
 ///                                  └─ grace is over, or a second signal → killing → done
 ///
-/// Signals (wrapping.md C3, C8): TERM, HUP, INT and QUIT are passed on and start the grace period; USR1 and USR2 are passed
-/// on. With a terminal, the INT and QUIT of its keys have reached the child already and are nothing to dbguard; an INT from
-/// elsewhere is passed on without a grace period (psql cancels its statement and lives). The parent's end counts as TERM.
+/// Signals (wrapping.md C3, C8): TERM, HUP, INT and QUIT are passed on and start the grace period; USR1 and
+/// USR2 are passed on. With a terminal, the INT and QUIT of its keys have reached the child already and are
+/// nothing to dbguard; an INT from elsewhere is passed on without a grace period (psql cancels its statement
+/// and lives). The parent's end counts as TERM.
 class Supervisor {
   public:
     using Clock = std::chrono::steady_clock;

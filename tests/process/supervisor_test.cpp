@@ -54,7 +54,8 @@ std::string read_line(int fd) {
 std::string read_all(int fd) {
     std::string text;
     char buffer[4096];
-    for (ssize_t size; (size = ::read(fd, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(size));
+    for (ssize_t size; (size = ::read(fd, buffer, sizeof buffer)) > 0;)
+        text.append(buffer, static_cast<std::size_t>(size));
     return text;
 }
 
@@ -103,7 +104,10 @@ TEST_CASE("missing and not executable are told apart before anything ran") {
     auto signals = Signals::take({});
     REQUIRE(signals.has_value());
     const auto attempt = [&](const std::string& name) {
-        return spawn({.arguments = {name}, .environment = {"PATH=/nowhere:/usr/bin:/bin"}}, signals->defaults());
+        return spawn(
+            {.arguments = {name}, .environment = {"PATH=/nowhere:/usr/bin:/bin"}},
+            signals->defaults()
+        );
     };
     struct Case {
         const char* name;
@@ -113,16 +117,20 @@ TEST_CASE("missing and not executable are told apart before anything ran") {
     UniqueFd file(::mkstemp(script));
     REQUIRE(file);
     const Case cases[] = {
-        {"no-such-command-anywhere", process::errc::not_found}, {"/no/such/file", process::errc::not_found},
-        {"/etc/passwd/x", process::errc::not_found},            {"", process::errc::not_found},
-        {"/tmp", process::errc::not_executable},                {script, process::errc::not_executable},
+        {"no-such-command-anywhere", process::errc::not_found},
+        {"/no/such/file", process::errc::not_found},
+        {"/etc/passwd/x", process::errc::not_found},
+        {"", process::errc::not_found},
+        {"/tmp", process::errc::not_executable},
+        {script, process::errc::not_executable},
     };
     for (const Case& one : cases) {
         CAPTURE(one.name);
         const auto result = attempt(one.name);
         REQUIRE_FALSE(result.has_value());
         CHECK(result.error().code == one.code);
-        const auto early = find_executable({.arguments = {one.name}, .environment = {"PATH=/usr/bin:/bin"}});
+        const auto early =
+            find_executable({.arguments = {one.name}, .environment = {"PATH=/usr/bin:/bin"}});
         REQUIRE_FALSE(early.has_value());
         CHECK(early.error().code == one.code);
     }
@@ -142,7 +150,8 @@ TEST_CASE("missing and not executable are told apart before anything ran") {
 }
 
 TEST_CASE("the child has the environment it was given and nothing else") {
-    Running running = start("env", {.environment = {"PATH=/usr/bin:/bin", "ONE=1", "TWO=zwei drei"}});
+    Running running =
+        start("env", {.environment = {"PATH=/usr/bin:/bin", "ONE=1", "TWO=zwei drei"}});
     Supervisor supervisor(running.signals, running.pid, {});
     supervisor.run();
     std::string text = read_all(running.out.get());
@@ -152,7 +161,9 @@ TEST_CASE("the child has the environment it was given and nothing else") {
         const auto end = text.find('\n', at);
         const std::string line = text.substr(at, end - at);
         at = end + 1;
-        if (line.starts_with("PWD=") || line.starts_with("_=") || line.starts_with("SHLVL=") || line.starts_with("OLDPWD=")) continue;
+        if (line.starts_with("PWD=") || line.starts_with("_=") || line.starts_with("SHLVL=") ||
+            line.starts_with("OLDPWD="))
+            continue;
         lines.push_back(line);
     }
     std::sort(lines.begin(), lines.end());
@@ -160,11 +171,15 @@ TEST_CASE("the child has the environment it was given and nothing else") {
 }
 
 TEST_CASE("no descriptor reaches the child but 0, 1, 2 and those that are kept") {
-    const UniqueFd open_one(::open("/dev/null", O_RDONLY));  // not close-on-exec, as Asio's sockets are
+    const UniqueFd open_one(::open("/dev/null", O_RDONLY)
+    );  // not close-on-exec, as Asio's sockets are
     const UniqueFd high(::fcntl(open_one.get(), F_DUPFD, 300));
     const UniqueFd kept(::fcntl(open_one.get(), F_DUPFD_CLOEXEC, 40));
     REQUIRE(kept.get() == 40);
-    Running running = start("i=0; while [ $i -lt 310 ]; do [ ! -e /proc/$$/fd/$i ] || echo $i; i=$((i + 1)); done", {.keep_fds = {40}});
+    Running running = start(
+        "i=0; while [ $i -lt 310 ]; do [ ! -e /proc/$$/fd/$i ] || echo $i; i=$((i + 1)); done",
+        {.keep_fds = {40}}
+    );
     Supervisor supervisor(running.signals, running.pid, {});
     supervisor.run();
     CHECK(read_all(running.out.get()) == "0\n1\n2\n40\n");
@@ -180,7 +195,8 @@ TEST_CASE("the child starts with the signals dbguard was started with") {
 
 TEST_CASE("signals are passed on to the whole group") {
     Running running = start(
-        "trap 'echo usr1' USR1; trap 'echo term; exit 5' TERM; sh -c 'trap \"\" USR1; trap \"echo inner; exit\" TERM; echo up; while :; do sleep 0.05; done' & "
+        "trap 'echo usr1' USR1; trap 'echo term; exit 5' TERM; sh -c 'trap \"\" USR1; trap \"echo "
+        "inner; exit\" TERM; echo up; while :; do sleep 0.05; done' & "
         "echo up; while :; do sleep 0.05; done"
     );
     Supervisor supervisor(running.signals, running.pid, {});
@@ -200,7 +216,10 @@ TEST_CASE("signals are passed on to the whole group") {
 }
 
 TEST_CASE("a child that ignores TERM is killed after the grace period, with what it started") {
-    Running running = start("trap '' TERM; (trap '' TERM; sleep 60) & echo $!; setsid sh -c 'trap \"\" TERM; sleep 60' & echo up; sleep 60");
+    Running running = start(
+        "trap '' TERM; (trap '' TERM; sleep 60) & echo $!; setsid sh -c 'trap \"\" TERM; sleep 60' "
+        "& echo up; sleep 60"
+    );
     const pid_t background = std::stoi(read_line(running.out.get()));
     REQUIRE(read_line(running.out.get()) == "up");
     Supervisor supervisor(running.signals, running.pid, {.grace = 300ms});
@@ -275,8 +294,12 @@ TEST_CASE("a helper that ends right after its parent is nothing to report") {
 }
 
 TEST_CASE("the keys of a shared terminal are the child's own business") {
-    // An INT from another process is passed on, without a grace period; the kernel's cannot be made here (see tests/cli).
-    Running running = start("trap 'echo int' INT; echo up; for i in 1 2 3 4 5 6; do sleep 0.05; done; exit 6", {.own_group = false});
+    // An INT from another process is passed on, without a grace period; the kernel's cannot be made here (see
+    // tests/cli).
+    Running running = start(
+        "trap 'echo int' INT; echo up; for i in 1 2 3 4 5 6; do sleep 0.05; done; exit 6",
+        {.own_group = false}
+    );
     REQUIRE(read_line(running.out.get()) == "up");
     Supervisor supervisor(running.signals, running.pid, {.grace = 100ms, .terminal = true});
     ::kill(::getpid(), SIGINT);
