@@ -45,6 +45,8 @@ inline constexpr std::string_view unsupported_grant_type = "unsupported_grant_ty
 inline constexpr std::string_view invalid_target = "invalid_target";
 /// 400: the role that was asked for is not among this identity's, or several match and none was named.
 inline constexpr std::string_view invalid_scope = "invalid_scope";
+/// 403: a person would have to open the session first (`approve_session`), and nobody can be asked yet.
+inline constexpr std::string_view approval_required = "approval_required";
 /// 401: no session token, or not one of this session.
 inline constexpr std::string_view invalid_token = "invalid_token";
 /// 410: the session is over: ended, revoked, or its lease ran out.

@@ -15,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "broker/api.hpp"
+#include "net/http_client.hpp"
 
 namespace dbguard::broker {
 
@@ -33,25 +34,45 @@ inline constexpr std::string_view session_over = "session_over";
 struct Endpoint {
     std::string url;      ///< `https://guard.example` with an optional path; no query
     std::string ca_file;  ///< PEM of the only roots to trust; empty: the system's
+    std::string proxy;    ///< as in net::HttpClientOptions: net::proxy_from_environment() fills both
+    std::string no_proxy;
     std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::milliseconds timeout{15'000};  ///< for one try, all of it
 };
 
+/// What else is known of an exchange that failed; has what login::ExchangeFailure asks for.
+struct FailedExchange {
+    bool again = false;         ///< another try may succeed: no answer, 429, 5xx
+    bool token_unused = false;  ///< nothing was sent, so the token may be used again
+    std::chrono::seconds not_before{0};  ///< Retry-After
+    int status = 0;             ///< of HTTP; 0: no answer
+    ErrorReply reply;           ///< the service's words, when it was the service
+};
+
 /// One call each. No retries here: exchange() may have consumed the token, so the caller mints another first
-/// (identity.md A1); renew, upload and end may be repeated as they are. `refused`, when given, gets the service's words.
+/// (identity.md A1); renew, upload and end may be repeated as they are.
 /// Errors: service_unreachable, service_refused, service_garbage, session_over.
 class Client {
   public:
-    explicit Client(Endpoint endpoint);
+    /// Copies share one HTTP client. `http` is for tests; empty: net::make_http_client().
+    explicit Client(Endpoint endpoint, std::shared_ptr<net::HttpClient> http = nullptr);
 
-    Result<SessionGrant> exchange(const ExchangeRequest& request, ErrorReply* refused = nullptr) const;
+    /// `failed`, when given, is filled in when the result is an error.
+    Result<SessionGrant> exchange(const ExchangeRequest& request, FailedExchange* failed = nullptr) const;
     Result<RenewReply> renew(const SessionGrant& grant) const;
     /// Appends `bytes` at `offset`. On a wrong offset answers with the recording's true size instead: go on from there.
     Result<RecordingReply> upload(const SessionGrant& grant, std::uint64_t offset, std::string_view bytes) const;
     Result<void> end(const SessionGrant& grant, const EndRequest& request) const;
 
+    /// The same client with at most this long for each call.
+    Client within(std::chrono::milliseconds timeout) const;
+
   private:
+    net::ClientRequest request(std::string_view path) const;
+    net::ClientRequest request(const SessionGrant& grant, std::string_view path) const;
+
     Endpoint endpoint_;
+    std::shared_ptr<net::HttpClient> http_;
 };
 
 /// Keeps a session while it lives: renews its lease and uploads its recording file from a thread of its own, and ends it.
@@ -88,6 +109,7 @@ class SessionKeeper {
     std::string recording_file_;
     std::function<void(const Error&)> on_over_;
     std::uint64_t uploaded_ = 0;
+    int steps_back_ = 0;
 
     std::mutex mutex_;
     std::condition_variable wake_;
