@@ -352,7 +352,7 @@ void Connection::on_server_login(ServerLogin::Outcome outcome) {
     auto& session = outcome.session;
     server_process_ = session.process_id;
     server_key_ = std::move(session.secret_key);
-    key_ = guard_.register_key(*this);
+    key_ = guard_.register_key(*this, server_process_);
     adapter_ = std::make_unique<relay::postgres::Adapter>(*session_, guard_.options_.limits);
     std::string out;
     ByteWriter writer(out);

@@ -65,13 +65,11 @@ void Guard::warn(std::string_view text) const {
     if (options_.on_warning) options_.on_warning(text);
 }
 
-std::uint64_t Guard::register_key(Connection& connection) {
+std::uint64_t Guard::register_key(Connection& connection, std::uint32_t process_id) {
     for (;;) {
-        const std::string bytes = random_bytes(8);
-        // A process id of 0 or a negative one would look odd in logs.
-        const std::uint64_t key =
-            (std::uint64_t{wp::load_u32(bytes.data())} << 32 | wp::load_u32(bytes.data() + 4)) & 0x7fffffffffffffffULL;
-        if (key >> 32 != 0 && by_key_.emplace(key, &connection).second) return key;
+        const std::string secret = random_bytes(4);
+        const std::uint64_t key = std::uint64_t{process_id} << 32 | wp::load_u32(secret.data());
+        if (key != 0 && by_key_.emplace(key, &connection).second) return key;
     }
 }
 

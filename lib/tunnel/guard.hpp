@@ -82,8 +82,9 @@ class Guard {
     void remove(Connection& connection);
     void fail(std::string reason);
     void warn(std::string_view text) const;
-    /// A key for BackendKeyData that no other connection has.
-    std::uint64_t register_key(Connection& connection);
+    /// What the client gets as BackendKeyData: the server's own process id, because clients tell by it which notifications are
+    /// theirs, and a secret key that is not the server's. Process id and key in one number; no other connection has it.
+    std::uint64_t register_key(Connection& connection, std::uint32_t process_id);
     void forget_key(std::uint64_t key);
     void cancel(std::uint64_t key);
     /// On a thread of its own: opens a connection, sends the request, waits until the server closes it. Then the connection that
