@@ -27,8 +27,8 @@ std::string encoding_key(std::string_view name) {
     return key;
 }
 
-Context context_of(const Mask& mask, const Settings& settings, std::string_view key) {
-    Context context{mask, settings, key, {}, !mask.detectors.empty()};
+Context context_of(const Mask& mask, const Settings& settings, const KeyedHash& hash) {
+    Context context{mask, settings, hash, {}, !mask.detectors.empty()};
     for (const std::string& name : mask.detectors)
         if (const auto detector = detector_named(name)) context.detectors.add(*detector);
     return context;
@@ -63,7 +63,7 @@ Encoding encoding_named(std::string_view name) {
     return Encoding::ascii_unsafe;
 }
 
-Masker::Masker(Secret key) : key_(std::move(key)) {}
+Masker::Masker(const Secret& key) : hash_(key) {}
 
 void Masker::set_parameter(std::string_view name, std::string_view value) {
     if (same_word(name, "DateStyle")) {
@@ -179,7 +179,7 @@ Applied Masker::apply(
         return Applied::value;
     }
     const std::size_t start = out.size();
-    const Context context = context_of(mask, settings_, key_.reveal());
+    const Context context = context_of(mask, settings_, hash_);
     bool good = false;
     if (mask.keys.empty()) {
         good = mask_value(context, type, format, value, nullptr, out);

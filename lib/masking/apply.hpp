@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/secret.hpp"
+#include "masking/keyed_hash.hpp"
 #include "masking/mask.hpp"
 #include "masking/type.hpp"
 
@@ -50,12 +51,12 @@ struct Settings {
 /// unknown ones are ascii_unsafe.
 Encoding encoding_named(std::string_view name);
 
-/// One session's masks. Cheap to copy; not shared between threads while settings change.
+/// One session's masks. Cheap to copy; not to be shared between threads while settings change.
 class Masker {
   public:
     /// `key` is for `hash`; it must not be empty where a policy uses `hash` (an empty key makes
     /// every hash NULL).
-    explicit Masker(Secret key);
+    explicit Masker(const Secret& key);
 
     /// Follows DateStyle, IntervalStyle, extra_float_digits and client_encoding (names in any
     /// letter case) and ignores every other name: masks work in UTC whatever TimeZone says, and
@@ -79,7 +80,7 @@ class Masker {
     std::optional<std::string> mask_text(const Mask& mask, std::string_view text) const;
 
   private:
-    Secret key_;
+    KeyedHash hash_;
     Settings settings_;
 };
 

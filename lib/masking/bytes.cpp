@@ -6,7 +6,6 @@
 
 #include "base/byte_reader.hpp"
 #include "base/byte_writer.hpp"
-#include "base/crypto.hpp"
 #include "base/encoding.hpp"
 #include "masking/context.hpp"
 
@@ -72,6 +71,8 @@ void append_escaped(std::string_view bytes, std::string& out) {
     }
 }
 
+std::string text_of(const KeyedHash::Digest& digest) { return {digest.data(), digest.size()}; }
+
 std::string uuid_text(std::string_view bytes) {
     std::string text = hex(bytes);
     for (const std::size_t at : {8, 13, 18, 23}) text.insert(at, "-");
@@ -81,20 +82,20 @@ std::string uuid_text(std::string_view bytes) {
 }  // namespace
 
 bool mask_bytes(const Context& context, Format format, std::string_view value, std::string& out) {
-    if (context.mask.function != Function::hash || context.key.empty()) return false;
+    if (context.mask.function != Function::hash || !context.hash.available()) return false;
     // No bytes have nothing to hide, and stay.
     if (value.empty() || (format == Format::text && value == "\\x")) {
         out.append(value);
         return true;
     }
     if (format == Format::binary) {
-        out.append(hmac_sha256(context.key, value));
+        out.append(text_of(context.hash(value)));
         return true;
     }
     const bool as_hex = value.starts_with("\\x");
     const auto bytes = as_hex ? from_hex(value.substr(2)) : from_escapes(value);
     if (!bytes) return false;
-    const std::string digest = hmac_sha256(context.key, *bytes);
+    const std::string digest = text_of(context.hash(*bytes));
     if (as_hex)
         out.append("\\x").append(hex(digest));
     else
@@ -103,7 +104,7 @@ bool mask_bytes(const Context& context, Format format, std::string_view value, s
 }
 
 bool mask_uuid(const Context& context, Format format, std::string_view value, std::string& out) {
-    if (context.mask.function != Function::hash || context.key.empty()) return false;
+    if (context.mask.function != Function::hash || !context.hash.available()) return false;
     std::string text(value);
     if (format == Format::binary) {
         if (value.size() != 16) return false;
@@ -116,7 +117,7 @@ bool mask_uuid(const Context& context, Format format, std::string_view value, st
         if (!bytes || bytes->size() != 16) return false;
         text = uuid_text(*bytes);
     }
-    std::string digest = hmac_sha256(context.key, text).substr(0, 16);
+    std::string digest = text_of(context.hash(text)).substr(0, 16);
     // RFC 9562 §5.8: version 8, variant 10.
     digest[6] = static_cast<char>((digest[6] & 0x0f) | 0x80);
     digest[8] = static_cast<char>((digest[8] & 0x3f) | 0x80);

@@ -18,7 +18,7 @@ namespace dbguard::masking {
 struct Context {
     const Mask& mask;
     const Settings& settings;
-    std::string_view key;
+    const KeyedHash& hash;
     DetectorSet detectors;
     /// The mask has detectors: only matches are masked. With names that no detector has,
     /// `detectors` may still be empty, and the whole value counts as a match.

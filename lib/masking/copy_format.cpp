@@ -53,6 +53,34 @@ std::string_view content(std::string_view line) {
     return line;
 }
 
+/// Where the field that begins at `begin` ends: a delimiter after an even number of backslashes.
+/// More than the row's size: nowhere, for a backslash is the last thing in the row.
+std::size_t text_field_end(std::string_view row, std::size_t begin, char delimiter) {
+    for (std::size_t from = begin;; ++from) {
+        from = std::min(row.find(delimiter, from), row.size());
+        std::size_t backslashes = 0;
+        while (backslashes < from - begin && row[from - backslashes - 1] == '\\') ++backslashes;
+        if (backslashes % 2 == 0) return from;
+        if (from == row.size()) return from + 1;
+    }
+}
+
+/// A field's value. False: a numeric escape, which the server does not write.
+bool unescape(std::string_view field, std::string& value) {
+    value.clear();
+    for (std::size_t at = 0; at < field.size();) {
+        const std::size_t escape = std::min(field.find('\\', at), field.size());
+        value.append(field, at, escape - at);
+        if (escape == field.size()) break;
+        const char escaped = field[escape + 1];
+        const char control = escaped_control(escaped);
+        if (control == 0 && ((escaped >= '0' && escaped <= '7') || escaped == 'x')) return false;
+        value.push_back(control != 0 ? control : escaped);
+        at = escape + 2;
+    }
+    return true;
+}
+
 }  // namespace
 
 CopyOptions CopyOptions::csv() {
@@ -179,43 +207,30 @@ Result<std::size_t> CopyMasker::text_row(std::string_view data, std::string& out
     const bool header = options_.header && !header_seen_;
     header_seen_ = true;
     std::size_t at = 0;
+    std::size_t copied = 0;  // what stands before it is in `out`
     std::size_t column = 0;
     // A row of no columns is an empty line.
     while (!columns_.empty()) {
-        std::size_t end = at;
-        while (end < row.size() && row[end] != options_.delimiter) end += row[end] == '\\' ? 2 : 1;
+        const std::size_t end = text_field_end(row, at, options_.delimiter);
         if (end > row.size()) return bad_data("backslash at the end");
         const std::string_view field = row.substr(at, end - at);
         if (column == columns_.size()) return bad_data("more fields than columns");
-        if (header || !columns_[column].mask || field == options_.null) {
-            out.append(field);
-        } else {
-            value_.clear();
-            for (std::size_t k = 0; k < field.size(); ++k) {
-                if (field[k] != '\\') {
-                    value_.push_back(field[k]);
-                    continue;
-                }
-                const char escaped = field[++k];
-                const char control = escaped_control(escaped);
-                // The server writes no numeric escapes.
-                if (control == 0 && ((escaped >= '0' && escaped <= '7') || escaped == 'x'))
-                    return bad_data("numeric escape");
-                value_.push_back(control != 0 ? control : escaped);
-            }
+        if (!header && columns_[column].mask && field != options_.null) {
+            if (!unescape(field, value_)) return bad_data("numeric escape");
+            out.append(data, copied, at - copied);
+            copied = end;
             if (mask(column, Format::text, value_) == Applied::null)
                 out.append(options_.null);
             else
                 append_text(masked_, out);
         }
         ++column;
-        at = end;
-        if (at == row.size()) break;
-        out.push_back(row[at++]);
+        at = end + 1;
+        if (end == row.size()) break;
     }
     if (column != columns_.size()) return bad_data("fewer fields than columns");
     if (columns_.empty() && !row.empty()) return bad_data("more fields than columns");
-    out.append(data, row.size(), size - row.size());
+    out.append(data, copied, size - copied);
     if (!header) ++rows_;
     return size;
 }
@@ -239,19 +254,25 @@ Result<std::size_t> CopyMasker::csv_row(std::string_view data, std::string& out)
     // quote, and an escape inside quotes takes the quote or escape after it along; with escape =
     // quote both rules are the same.
     std::size_t at = scanned_;
+    std::size_t newline = 0;  // the next one at or after `at`, once it was looked for
     for (; at < data.size(); ++at) {
+        if (!in_quotes_) {
+            if (newline <= at) newline = std::min(data.find('\n', at), data.size());
+            at += std::min(data.substr(at, newline - at).find(quote), newline - at);
+            if (at == data.size() || data[at] == '\n') break;
+            in_quotes_ = true;
+            continue;
+        }
         const char c = data[at];
-        if (in_quotes_ && c == escape && escape != quote) {
+        if (c == escape && escape != quote) {
             if (at + 1 == data.size()) break;
             if (data[at + 1] == escape || data[at + 1] == quote) ++at;
         } else if (c == quote) {
-            in_quotes_ = !in_quotes_;
-        } else if (c == '\n' && !in_quotes_) {
-            break;
+            in_quotes_ = false;
         }
     }
-    if (at == data.size() || data[at] != '\n' || in_quotes_) {
-        scanned_ = at;
+    if (at >= data.size() || data[at] != '\n' || in_quotes_) {
+        scanned_ = std::min(at, data.size());
         return std::size_t{0};
     }
     const std::size_t size = at + 1;
@@ -259,41 +280,49 @@ Result<std::size_t> CopyMasker::csv_row(std::string_view data, std::string& out)
     const bool header = options_.header && !header_seen_;
     header_seen_ = true;
 
+    std::size_t copied = 0;  // what stands before it is in `out`
     std::size_t column = 0;
-    for (at = 0; !columns_.empty();) {
+    for (at = 0; !columns_.empty(); ++at) {
         const std::size_t begin = at;
         bool quoted = false;
-        value_.clear();
-        for (bool inside = false; at < row.size(); ++at) {
-            const char c = row[at];
-            if (inside && c == escape && at + 1 < row.size() &&
-                (row[at + 1] == escape || row[at + 1] == quote)) {
-                value_.push_back(row[++at]);
-            } else if (c == quote) {
-                inside = !inside;
-                quoted = true;
-            } else if (!inside && c == options_.delimiter) {
-                break;
-            } else {
-                value_.push_back(c);
+        at = std::min(row.find(options_.delimiter, begin), row.size());
+        if (row.substr(begin, at - begin).find(quote) == std::string_view::npos) {
+            value_.assign(row, begin, at - begin);
+        } else {
+            value_.clear();
+            at = begin;
+            for (bool inside = false; at < row.size(); ++at) {
+                const char c = row[at];
+                if (inside && c == escape && at + 1 < row.size() &&
+                    (row[at + 1] == escape || row[at + 1] == quote)) {
+                    value_.push_back(row[++at]);
+                } else if (c == quote) {
+                    inside = !inside;
+                    quoted = true;
+                } else if (!inside && c == options_.delimiter) {
+                    break;
+                } else {
+                    value_.push_back(c);
+                }
             }
         }
         if (column == columns_.size()) return bad_data("more fields than columns");
         const CopyColumn& described = columns_[column];
         const bool null = !quoted && value_ == options_.null;
-        if (header || !described.mask || null)
-            out.append(row, begin, at - begin);
-        else if (mask(column, Format::text, value_) == Applied::null)
-            out.append(options_.null);
-        else
-            append_csv(masked_, described.force_quote, out);
+        if (!header && described.mask && !null) {
+            out.append(data, copied, begin - copied);
+            copied = at;
+            if (mask(column, Format::text, value_) == Applied::null)
+                out.append(options_.null);
+            else
+                append_csv(masked_, described.force_quote, out);
+        }
         ++column;
         if (at == row.size()) break;
-        out.push_back(row[at++]);
     }
     if (column != columns_.size()) return bad_data("fewer fields than columns");
     if (columns_.empty() && !row.empty()) return bad_data("more fields than columns");
-    out.append(data, row.size(), size - row.size());
+    out.append(data, copied, size - copied);
     if (!header) ++rows_;
     return size;
 }
@@ -338,47 +367,44 @@ Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& o
         out.append(data, 0, size);
         return size;
     }
-    // Every field is looked at once more when the row comes in pieces, which the server does not
-    // do.
+    // A row that comes in pieces is looked through again with each, which the server's way of
+    // sending makes rare.
     const std::int16_t count = reader.i16();
     if (reader.failed()) return std::size_t{0};
-    const std::size_t start = out.size();
-    ByteWriter writer(out);
-    writer.i16(count);
     if (count == -1) {
         trailer_seen_ = true;
+        out.append(data, 0, 2);
         return std::size_t{2};
     }
-    if (count < 0 || static_cast<std::size_t>(count) != columns_.size()) {
-        out.resize(start);
+    if (count < 0 || static_cast<std::size_t>(count) != columns_.size())
         return bad_data("number of fields");
-    }
+    const std::size_t start = out.size();
+    std::size_t copied = 0;  // what stands before it is in `out`
     for (std::size_t column = 0; column < columns_.size(); ++column) {
+        const std::size_t begin = data.size() - reader.remaining_bytes();
         const std::int32_t size = reader.i32();
-        if (size < -1) {
-            out.resize(start);
-            return bad_data("length of a field");
-        }
+        if (size < -1) return bad_data("length of a field");
         const auto value =
             size < 0 ? std::string_view() : reader.bytes(static_cast<std::size_t>(size));
         if (reader.failed()) {
             out.resize(start);
             return std::size_t{0};
         }
-        if (size < 0) {
-            writer.i32(-1);
-        } else if (!columns_[column].mask) {
-            writer.i32(size);
-            writer.bytes(value);
-        } else if (mask(column, Format::binary, value) == Applied::null) {
+        if (size < 0 || !columns_[column].mask) continue;
+        out.append(data, copied, begin - copied);
+        copied = data.size() - reader.remaining_bytes();
+        ByteWriter writer(out);
+        if (mask(column, Format::binary, value) == Applied::null) {
             writer.i32(-1);
         } else {
-            writer.i32(static_cast<std::int32_t>(masked_.size()));
+            writer.u32(static_cast<std::uint32_t>(masked_.size()));
             writer.bytes(masked_);
         }
     }
+    const std::size_t used = data.size() - reader.remaining_bytes();
+    out.append(data, copied, used - copied);
     ++rows_;
-    return data.size() - reader.remaining_bytes();
+    return used;
 }
 
 }  // namespace dbguard::masking

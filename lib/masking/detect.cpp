@@ -126,10 +126,9 @@ class Finder {
                 in_word = in_local = false;
                 continue;
             }
-            const std::size_t local = local_size(at);
-            in_local = local > 0;
+            in_local = local_size(at) > 0;
             in_word = word(c);
-            at += std::max<std::size_t>(local, 1);
+            at += utf8_ ? character_at(text_, at).size_bytes : 1;
         }
         return found;
     }

@@ -89,6 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             std::abort();
     }
     std::string in_place = value;
-    if (masker.apply_in_place(mask, type, in_place) && (null || in_place != out)) std::abort();
+    // Where the value is longer than its type allows, apply() says NULL.
+    if (masker.apply_in_place(mask, type, in_place) && !null && in_place != out) std::abort();
     return 0;
 }
