@@ -28,7 +28,8 @@ struct Decision {
     /// What an enforced decision would have been, where a rule or the policy is in shadow.
     std::optional<Verdict> shadow;
 
-    /// One a result column; empty optional: as it is. Has as many elements as the statement has outputs.
+    /// One a result column; empty optional: as it is. Has as many elements as the statement has outputs; where the statement
+    /// does not know how many there are (outputs_exact), no more is to be concluded from their number.
     std::vector<std::optional<masking::Mask>> masks;
     /// Error, notice and warning texts are rebuilt without values.
     bool hide_texts = false;

@@ -59,8 +59,6 @@ class MaskDecision {
         }
         if (any && !statement_.outputs_exact)
             refuse(decision_, "masks", "which of the result's columns are masked could not be told", "Name the columns instead of writing *.");
-        // Where nothing is masked, the number of columns does not matter.
-        if (!any) decision_.masks.clear();
     }
 
     std::optional<masking::Mask> output(const sql::Output& output) {

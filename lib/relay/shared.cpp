@@ -41,8 +41,11 @@ std::string unsafe_setting(const sql::Effect& effect) {
             return "standard_conforming_strings stays on: otherwise the text of a statement means something else";
     }
     if (effect.setting == "client_encoding" || effect.setting == "names") {
-        const std::string value = lower_case(effect.detail);
-        if (sets && !value.empty() && value != "utf8" && value != "utf-8" && value != "unicode")
+        // The server looks at letters and digits only (encnames.c): 'utf-8', UTF_8 …
+        std::string value;
+        for (const char c : lower_case(effect.detail))
+            if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) value.push_back(c);
+        if (sets && !effect.detail.empty() && value != "utf8" && value != "unicode")
             return "client_encoding stays UTF8: otherwise the text of a statement means something else";
     }
     return {};
@@ -125,6 +128,7 @@ Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivi
         decision.reason = unsafe;
         decision.fix = "Leave the setting as it is.";
     }
+    decision.masks.assign(statement.outputs.size(), std::nullopt);
     policy::decide_masks(statement, sensitivity, role, decision);
     return decision;
 }

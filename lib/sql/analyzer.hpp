@@ -64,6 +64,7 @@ struct Scope {
     std::vector<ScopeTable> tables;
     const std::vector<std::pair<std::string, Value>>* outputs = nullptr;  ///< for ORDER BY and GROUP BY
     const Scope* outer = nullptr;
+    std::vector<std::pair<std::string, std::string>> known;  ///< columns that WHERE compares with a constant, and the constant
 };
 
 /// A relation that an earlier statement of the same message made.
@@ -136,6 +137,7 @@ class Analyzer {
     // ---- what decides
     void predicate(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void decides(const Value& value, Filter::Use use = Filter::Use::other);
+    static void remember_constants(const tree::Expr& where, Scope& scope);
     void decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes);
     void order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
     bool is_given(const tree::Expr& expr) const;

@@ -115,7 +115,10 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
     Scope scope;
     scope.outer = outer;
     for (const tree::From& from : query.from) add_from(from, scope, ctes);
-    if (query.where != nullptr) predicate(*query.where, scope, ctes);
+    if (query.where != nullptr) {
+        predicate(*query.where, scope, ctes);
+        remember_constants(*query.where, scope);
+    }
 
     Result result;
     for (const tree::Item& item : query.items) {
@@ -219,7 +222,14 @@ void Analyzer::operators_used(const tree::Name& name, const Value& left, const V
         if (left.type != 0 && op->left != 0 && left.type != op->left) continue;
         if (right.type != 0 && op->right != 0 && right.type != op->right) continue;
         const catalogue::Function* function = names_.snapshot->function(op->function);
-        if (function == nullptr) continue;   // built in
+        if (function == nullptr) {
+            // A built-in function under another operator's name: what the text says is not what it does.
+            Effect& called = out_.effects.emplace_back();
+            called.effect_class = EffectClass::call;
+            called.objects.push_back({op->schema, op->name, {}, false, true, false});
+            called.detail = "an operator that is not built in";
+            continue;
+        }
         Value both = merge(left, right);
         (void)call_user({function}, {}, {both});
     }
@@ -431,7 +441,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         }
     }
     const bool built_in_reachable = schema == nullptr || dialect_.is_system_schema(*schema);
-    const FunctionRule* rule = built_in_reachable ? dialect_.function(name) : nullptr;
+    const FunctionRule* rule = built_in_reachable ? dialect_.function(schema == nullptr ? std::string_view() : std::string_view(*schema), name) : nullptr;
 
     // f(t) is t.f where the row has such a column.
     if (users.empty() && args.size() == 1 && args[0].is_row && (rule == nullptr || args[0].fields != nullptr)) {
@@ -490,7 +500,6 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         function.name = std::string(rule.name);
         return function;
     };
-    (void)scope;
     if (rule.returns_set) decides(args);
     switch (rule.kind) {
         case FunctionKind::transparent: {
@@ -506,7 +515,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             return through(args, Flow::transformed);
         }
         case FunctionKind::sets_sequence: {
-            add_effect(EffectClass::write_update, "setval changes a sequence").where = Where::present;
+            add_effect(EffectClass::write_update, "setval changes a sequence");
             if (args.has_value()) decides(args);
             return through(args, Flow::transformed);
         }
@@ -514,12 +523,21 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         case FunctionKind::sets_setting: {
             Effect& set = add_effect(EffectClass::session_set, "set_config");
             const Expr* setting = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
-            if (setting != nullptr && setting->kind == Kind::constant) {
-                set.setting = setting->text;
+            std::string known_name = setting != nullptr && setting->kind == Kind::constant ? setting->text : "";
+            if (setting != nullptr && setting->kind == Kind::column && !setting->name.parts.empty())
+                for (const auto& [column, constant] : scope.known)
+                    if (column == setting->name.last()) known_name = constant;
+            if (!known_name.empty()) {
+                set.setting = known_name;
                 for (char& c : set.setting)
                     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
                 const Expr* value = expr.args.size() > 1 ? without_casts(expr.args[1].get()) : nullptr;
                 set.detail = value != nullptr && value->kind == Kind::constant ? value->text : "?";
+                if (dialect_.only_restricts(set.setting)) {
+                    out_.effects.pop_back();
+                    out_.changes_settings = true;
+                    return through(args, Flow::transformed);
+                }
                 if (set.setting == "role" || set.setting == "session_authorization") set.effect_class = EffectClass::session_role;
             } else {
                 // A name that is only known when it runs.

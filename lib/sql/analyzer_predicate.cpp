@@ -76,7 +76,7 @@ bool Analyzer::is_given(const Expr& expr) const {
         case Kind::cast: case Kind::array: case Kind::row: case Kind::combine: case Kind::operation:
             return std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
         case Kind::call: {
-            const FunctionRule* rule = expr.name.parts.empty() ? nullptr : dialect_.function(expr.name.last());
+            const FunctionRule* rule = expr.name.parts.empty() ? nullptr : dialect_.function("", expr.name.last());
             return rule != nullptr && rule->kind == FunctionKind::transparent && !expr.args.empty() &&
                    std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
         }
@@ -137,6 +137,21 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
     decides(eval(expr, scope, ctes));
 }
 
+// `name = 'x' AND …`: what the rows that come have there.
+void Analyzer::remember_constants(const Expr& where, Scope& scope) {
+    if (where.kind == Kind::logic_and) {
+        for (const tree::ExprPtr& arg : where.args) remember_constants(*arg, scope);
+        return;
+    }
+    if (where.kind != Kind::operation || where.args.size() != 2 || where.name.last() != "=" || !where.text.empty()) return;
+    for (std::size_t side = 0; side < 2; ++side) {
+        const Expr& column = *where.args[side];
+        const Expr* constant = without_casts(where.args[1 - side].get());
+        if (column.kind == Kind::column && !column.name.parts.empty() && constant->kind == Kind::constant && !constant->is_null)
+            scope.known.emplace_back(column.name.last(), constant->text);
+    }
+}
+
 bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
     const Expr* inside = without_casts(&expr);
     if (inside->kind == Kind::constant) return !inside->is_null;
@@ -161,7 +176,7 @@ bool Analyzer::same(const Expr& a, const Expr& b) const {
         a.name.parts != b.name.parts || a.args.size() != b.args.size() || a.query != nullptr || b.query != nullptr)
         return false;
     if (a.kind == Kind::call || a.kind == Kind::opaque) {
-        const FunctionRule* rule = a.name.parts.empty() ? nullptr : dialect_.function(a.name.last());
+        const FunctionRule* rule = a.name.parts.empty() ? nullptr : dialect_.function("", a.name.last());
         if (rule == nullptr || rule->kind != FunctionKind::transparent) return false;
     }
     for (std::size_t i = 0; i < a.args.size(); ++i)

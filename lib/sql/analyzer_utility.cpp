@@ -9,8 +9,6 @@ namespace {
 
 using tree::ObjectKind;
 
-bool is_kind_of_read(EffectClass effect_class) { return inside(effect_class, EffectClass::read); }
-
 }  // namespace
 
 Statement Analyzer::inner(const tree::Statement& statement) {
@@ -36,10 +34,12 @@ void Analyzer::absorb(const Statement& inner) {
 }
 
 void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
+    if (lowered.effect_class == EffectClass::session_set && dialect_.only_restricts(lowered.setting)) return;
     Effect effect;
     effect.effect_class = lowered.effect_class;
     effect.lock = lowered.lock;
     effect.rewrites_table = lowered.rewrites_table;
+    if (!effect.rewrites_table && lowered.effect_class == EffectClass::maintenance) effect.rewrites_table = false;
     effect.setting = lowered.setting;
     effect.detail = lowered.detail;
     for (const tree::Name& name : lowered.objects) {
@@ -48,10 +48,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
             case ObjectKind::relation: {
                 bool found = false;
                 listed = object(name, &found);
-                if (!found && lowered.only_existing) {
-                    // IF EXISTS of what does not exist: nothing happens to it, but a name is a name.
-                    listed.resolved = false;
-                }
+                if (!found && !lowered.only_existing) unknown_name("relation \"" + listed.name + "\" is not known", name.at);
                 const Resolved resolved = resolve(name);
                 if (resolved.relation != nullptr) touch(*resolved.relation);
                 break;
@@ -99,7 +96,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                             break;
                         }
                 if (lowered.or_replace && exists) effect.effect_class = EffectClass::ddl_alter;
-                if (lowered.effect_class == EffectClass::call && !exists && names_.snapshot != nullptr && dialect_.function(listed.name) == nullptr)
+                if (lowered.effect_class == EffectClass::call && !exists && names_.snapshot != nullptr && dialect_.function("", listed.name) == nullptr)
                     unknown_name("function " + listed.name + " is not known", name.at);
                 break;
             }
@@ -127,12 +124,23 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
 void Analyzer::utility(const tree::Statement& statement) {
     for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
     if (!statement.expressions.empty()) {
-        // What a default, a check or an index expression computes is over the table's own columns; code in it is a call.
+        // What a default, a check or an index expression computes is over the table's own columns; code in it is a call, and
+        // an expression that can fail tells of the values it fails for.
         Scope scope;
         ScopeTable own;
+        for (const tree::UtilityEffect& effect : statement.effects) {
+            const Resolved resolved = effect.kind == ObjectKind::relation && !effect.objects.empty() ? resolve(effect.objects[0]) : Resolved{};
+            if (resolved.relation == nullptr || resolved.system) continue;
+            own.columns = base_columns(*resolved.relation);
+            own.alias = resolved.relation->name;
+            break;
+        }
         own.complete = false;
         scope.tables.push_back(std::move(own));
-        for (const tree::ExprPtr& expr : statement.expressions) (void)eval(*expr, scope, nullptr);
+        for (const tree::ExprPtr& expr : statement.expressions) {
+            const Value value = eval(*expr, scope, nullptr);
+            if (value.may_fail) decides(value);
+        }
     }
     for (const auto& nested : statement.inner) {
         Statement run = inner(*nested);
@@ -140,14 +148,18 @@ void Analyzer::utility(const tree::Statement& statement) {
         if (statement.kind == Kind::explain && !statement.executes_inner) {
             // Planned, not run: only what it reads counts, and what it filters by (estimates tell).
             Statement planned = run;
-            planned.effects.erase(std::remove_if(planned.effects.begin(), planned.effects.end(), [](const Effect& effect) { return !is_kind_of_read(effect.effect_class); }), planned.effects.end());
+            // A planner runs what it takes to be constant: calls count.
+            planned.effects.erase(std::remove_if(planned.effects.begin(), planned.effects.end(), [](const Effect& effect) {
+                return inside(effect.effect_class, EffectClass::write) || inside(effect.effect_class, EffectClass::ddl) || effect.effect_class == EffectClass::lock;
+            }), planned.effects.end());
             planned.copies.clear();
             planned.changes_catalogue = planned.changes_settings = false;
             absorb(planned);
         } else {
             absorb(run);
         }
-        if (statement.kind == Kind::copy_out) {
+        if (statement.kind == Kind::copy_out || statement.kind == Kind::prepare || statement.kind == Kind::declare_cursor) {
+            // What EXECUTE and FETCH will show.
             out_.outputs = run.outputs;
             out_.outputs_exact = run.outputs_exact;
         }
@@ -193,7 +205,11 @@ void Analyzer::utility(const tree::Statement& statement) {
     }
     out_.changes_catalogue = out_.changes_catalogue || statement.changes_catalogue;
     out_.changes_settings = out_.changes_settings || statement.changes_settings;
-    if (statement.returns_rows) out_.returns_rows = true;
+    if (statement.returns_rows) {
+        out_.returns_rows = true;
+        // SHOW, EXPLAIN, CALL: columns of their own.
+        if (out_.outputs.empty()) out_.outputs_exact = false;
+    }
     if (statement.opaque) unresolved(statement.opaque_reason, statement.opaque_at);
 }
 
@@ -223,6 +239,13 @@ Statement Analyzer::run(const tree::Statement& statement) {
                 copy.opaque = value.opaque;
                 copy_out(std::move(copy));
             }
+            MadeRelation relation;
+            relation.schema = out_.effects.back().objects[0].schema;
+            relation.name = statement.query->into->last();
+            relation.temporary = out_.effects.back().objects[0].temporary;
+            relation.exact = result.exact;
+            for (const auto& [name, value] : result.outputs) relation.columns.push_back({name, value, false, false});
+            made_.push_back(std::move(relation));
         }
         // A query without a table is a read all the same.
         if (reads_.empty() && out_.effects.empty()) {
@@ -296,12 +319,73 @@ Value Analyzer::stored_expression(const catalogue::Relation& relation, std::stri
     return out;
 }
 
+namespace {
+
+// `demo, "Mixed", public` as SET takes it: the value's names, unquoted.
+std::vector<std::string> listed_schemas(const std::string& value) {
+    std::vector<std::string> out;
+    std::string name;
+    bool quoted = false, any = false;
+    for (std::size_t i = 0; i <= value.size(); ++i) {
+        const char c = i < value.size() ? value[i] : ',';
+        if (c == '"') {
+            quoted = !quoted;
+            any = true;
+        } else if (c == ',' && !quoted) {
+            if (any || !name.empty()) out.push_back(name);
+            name.clear();
+            any = false;
+        } else if (quoted || (c != ' ' && c != '\t' && c != '\n')) {
+            name.push_back(!quoted && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+        }
+    }
+    return out;
+}
+
+// What names mean after this statement of the message, where it changes that. False: nobody can tell.
+bool follow_settings(const Statement& statement, bool changed_before, catalogue::Context& context, const Dialect& dialect) {
+    using Kind = StatementKind;
+    if (changed_before && (statement.kind == Kind::rollback || statement.kind == Kind::rollback_to || statement.kind == Kind::commit)) return false;
+    if (statement.kind == Kind::discard && statement.name != "plans") return false;
+    for (const Effect& effect : statement.effects) {
+        const bool path = effect.setting == "search_path";
+        if (effect.effect_class == EffectClass::session_reset && (path || effect.setting.empty()) && statement.kind == Kind::set) return false;
+        if (effect.effect_class == EffectClass::session_role) return false;
+        if (effect.effect_class != EffectClass::session_set) continue;
+        if (effect.setting.empty()) return false;
+        if (!path) continue;
+        if (effect.detail.empty() || effect.detail.find('?') != std::string::npos) return false;
+        std::vector<std::string> named = listed_schemas(effect.detail);
+        std::vector<std::string> path_now;
+        const bool system_named = std::find(named.begin(), named.end(), dialect.system_schema) != named.end();
+        if (!context.temp_schema.empty() && std::find(named.begin(), named.end(), "pg_temp") == named.end()) path_now.push_back(context.temp_schema);
+        if (!system_named) path_now.emplace_back(dialect.system_schema);
+        for (std::string& name : named) path_now.push_back(name == "$user" ? context.user : name == "pg_temp" ? context.temp_schema : name);
+        context.search_path = std::move(path_now);
+    }
+    // Code may set anything.
+    return !statement.runs_code || std::none_of(statement.effects.begin(), statement.effects.end(), [](const Effect& effect) { return effect.effect_class == EffectClass::call; });
+}
+
+}  // namespace
+
 Analysis analyze(const std::vector<tree::Statement>& statements, const Names& names, const Dialect& dialect) {
     Analysis out;
     std::vector<MadeRelation> made;
+    catalogue::Context context;
+    if (names.context != nullptr) context = *names.context;
+    const Names now{names.snapshot, names.context != nullptr ? &context : nullptr};
+    bool changed = false, lost = false;
     for (const tree::Statement& statement : statements) {
-        Analyzer analyzer(names, dialect, made);
+        Analyzer analyzer(now, dialect, made);
         out.statements.push_back(analyzer.run(statement));
+        const Statement& done = out.statements.back();
+        if (lost && names.snapshot != nullptr && out.unparsed.empty() && (!done.relations.empty() || statement.query != nullptr || statement.write != nullptr)) {
+            out.unparsed = "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself";
+            out.unparsed_at = statement.begin;
+        }
+        changed = changed || done.changes_settings;
+        if (!follow_settings(done, changed, context, dialect)) lost = true;
         if (out.unparsed.empty() && !analyzer.unresolved().empty()) {
             out.unparsed = analyzer.unresolved();
             out.unparsed_at = analyzer.unresolved_at();

@@ -43,8 +43,8 @@ struct ValueRelation {
 };
 
 struct Dialect {
-    /// The rule of a built-in function; null for a name that is not vetted.
-    const FunctionRule* (*function)(std::string_view name);
+    /// The rule of a built-in function; null for a name that is not vetted. `schema` may be empty: the system's own.
+    const FunctionRule* (*function)(std::string_view schema, std::string_view name);
     /// Names of the columns of a built-in table function; empty: one column of the function's own name, or not known
     /// (`known` tells).
     std::vector<std::string> (*table_function_columns)(std::string_view name, std::size_t arguments, bool& known);
@@ -58,6 +58,8 @@ struct Dialect {
     bool (*is_system_column)(std::string_view name);
     /// Functions of well-known extensions that are as vetted as built-in ones: (extension, function) → its rule.
     const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
+    /// Settings that can only narrow what the session may do: setting one is no `session.set`.
+    bool (*only_restricts)(std::string_view setting);
     ParsedText (*parse)(std::string_view text);
 };
 

@@ -43,7 +43,11 @@ FunctionKind kind_of(char letter) {
     }
 }
 
-const FunctionRule* function(std::string_view name) {
+const FunctionRule* function(std::string_view schema, std::string_view name) {
+    // Helpers of the standard's views; drivers call them (information_schema.sql of the server).
+    static constexpr FunctionRule helper{"_pg_helper", FunctionKind::transparent, true};
+    if (schema == "information_schema") return name.starts_with("_pg_") ? &helper : nullptr;
+    if (!schema.empty() && schema != "pg_catalog") return nullptr;
     static const auto rules = [] {
         std::unordered_map<std::string_view, FunctionRule> out;
         for (const BuiltIn& entry : built_ins) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), entry.returns_set});
@@ -86,7 +90,7 @@ std::vector<std::string> table_function_columns(std::string_view name, std::size
     if (const auto found = columns.find(name); found != columns.end()) return found->second;
     if (name == "unnest") return std::vector<std::string>(arguments, "unnest");
     if (std::find(single.begin(), single.end(), name) != single.end()) return {};
-    const FunctionRule* rule = function(name);
+    const FunctionRule* rule = function("", name);
     known = rule != nullptr && !rule->returns_set;
     return {};
 }
@@ -101,7 +105,7 @@ const ValueRelation* value_relation(std::string_view name) {
         {"pg_stats_ext", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "attnames", "kinds", "inherited", "n_distinct", "dependencies"}},
         {"pg_stats_ext_exprs", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "inherited", "null_frac", "avg_width", "n_distinct"}},
         {"pg_statistic_ext_data", {"stxoid", "stxdinherit"}},
-        {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "application_name", "client_addr", "client_hostname", "client_port", "backend_start",
+        {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "client_addr", "client_hostname", "client_port", "backend_start",
                               "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"}},
         {"pg_largeobject", {"loid", "pageno"}},
     };
@@ -122,6 +126,9 @@ bool is_system_column(std::string_view name) {
     return name == "ctid" || name == "tableoid" || name == "xmin" || name == "xmax" || name == "cmin" || name == "cmax";
 }
 
+// pg_dump sets it, for its own safety (PostgreSQL manual, "Client Connection Defaults").
+bool only_restricts(std::string_view setting) { return setting == "restrict_nonsystem_relation_kind"; }
+
 ParsedText parse_text(std::string_view text) {
     ParsedText out;
     if (text.find('\0') != std::string_view::npos || depth_bound(text) > max_depth) {
@@ -138,7 +145,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, parse_text};
+    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, only_restricts, parse_text};
     return instance;
 }
 
