@@ -106,13 +106,15 @@ Fate fate_of(
     if (options.guarded && contains(url_variables, name) &&
         place_of(value, target.engine) == options.guarded)
         return Fate::rewritten;
+    if (!matches_any(options.keep, name)) {
+        if (options.pristine && !matches_any(ordinary, name)) return Fate::removed;
+        if (matches_any(removed_identity, name)) return Fate::removed;
+        if (target.engine == "postgres" && matches_any(removed_postgres, name))
+            return Fate::removed;
+    }
     const auto held = [&](const Secret& secret) { return holds(value, secret); };
     if (std::any_of(options.secrets.begin(), options.secrets.end(), held))
         return Fate::holds_secret;
-    if (matches_any(options.keep, name)) return Fate::kept;
-    if (options.pristine && !matches_any(ordinary, name)) return Fate::removed;
-    if (matches_any(removed_identity, name)) return Fate::removed;
-    if (target.engine == "postgres" && matches_any(removed_postgres, name)) return Fate::removed;
     return Fate::kept;
 }
 
