@@ -17,10 +17,7 @@
 #include "net/http_client.hpp"
 #include "policy/load.hpp"
 #include "process/environment.hpp"
-#if __has_include("upstream/postgres_connection.cpp")
 #include "upstream/postgres_connection.hpp"
-#define HAVE_UPSTREAM 1
-#endif
 
 namespace dbguard::cli {
 namespace {
@@ -283,7 +280,6 @@ Checks check_policy(const std::string& file, const std::string& role) {
     return checks;
 }
 
-#ifdef HAVE_UPSTREAM
 Checks check_database(const std::string& url, std::chrono::milliseconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const auto parsed = upstream::parse_database_url(url);
@@ -360,23 +356,18 @@ Checks check_database(const std::string& url, std::chrono::milliseconds timeout)
         );
     return checks;
 }
-#else
-Checks check_database(const std::string&, std::chrono::milliseconds) {
-    return {{"database", "login", CheckState::fail, "this build cannot connect to databases", ""}};
-}
-#endif
 
 Checks check_record_dir(const std::string& folder) {
+    if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT)
+        return {
+            {"recording",
+             "folder",
+             CheckState::note,
+             folder + " does not exist yet",
+             "dbguard makes it, when the folder above lets it"}};
     const std::string path = folder + "/" + random_id(".dbguard-doctor-", 8);
     UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!file) {
-        if (errno == ENOENT)
-            return {
-                {"recording",
-                 "folder",
-                 CheckState::note,
-                 folder + " does not exist yet",
-                 "dbguard makes it, when the folder above lets it"}};
         return {
             {"recording",
              "folder",
