@@ -1,9 +1,10 @@
 #include "cli/cmd_run.hpp"
 
-#if __has_include("cli/standalone.hpp")
-
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,11 +13,13 @@
 #include "cli/github.hpp"
 #include "cli/output.hpp"
 #include "cli/run_report.hpp"
+#include "cli/service_session.hpp"
 #include "cli/standalone.hpp"
 #include "cli/wrapped_command.hpp"
 #include "process/child.hpp"
 #include "process/environment.hpp"
 #include "process/harden.hpp"
+#include "upstream/database_url.hpp"
 
 namespace dbguard::cli {
 namespace {
@@ -24,6 +27,7 @@ namespace {
 struct RunOptions {
     std::vector<std::string> command;
     StandaloneOptions standalone;
+    ServiceOptions service;
     Output::Options output;
     WrappedCommand wrapped;
     std::vector<std::string> exports;  ///< NAME=TEMPLATE
@@ -75,11 +79,164 @@ void wipe_variables(const std::vector<std::string>& names) {
     for (const std::string& name : names) process::take_variable(name.c_str());
 }
 
+/// What of the arguments and the environment says which database is meant, in standalone mode: it gives DATABASE_URL its form,
+/// and the password is what no variable of the child may hold.
+void learn_from_url(RunOptions& options) {
+    const auto environment = upstream::process_environment();
+    std::string url = options.standalone.db_url;
+    if (url.empty()) url = environment("DBGUARD_DB_URL").value_or("");
+    process::ChildEnvironmentOptions& child = options.wrapped.environment;
+    child.model_url = url;
+    child.guarded = process::place_of(url, "postgres");
+    if (const auto parsed = upstream::parse_database_url(url))
+        if (auto found = upstream::find_password(*parsed, environment); found.password)
+            child.secrets.push_back(*found.password);
+}
+
+/// The session at the service: renewed, its recording uploaded, ended. None in standalone mode.
+struct Kept {
+    std::optional<OpenedSession> opened;
+    std::optional<TemporaryFolder> folder;
+    std::mutex mutex;
+    std::string over;  ///< guarded by mutex: why the service ended the session
+    std::optional<broker::SessionKeeper> keeper;
+
+    std::string why_over() {
+        const std::scoped_lock lock(mutex);
+        return over;
+    }
+};
+
+Result<std::unique_ptr<Guard>> start(RunOptions& options, Kept& kept) {
+    if (!kept.opened) return start_standalone(options.standalone);
+    const broker::SessionGrant& grant = kept.opened->grant;
+    GuardParts parts;
+    parts.listen = options.standalone.listen;
+    parts.allow_remote = options.standalone.allow_remote;
+    parts.record_dir = options.standalone.record_dir;
+    if (parts.record_dir.empty()) {
+        auto folder = TemporaryFolder::make();
+        if (!folder) return folder.error();
+        kept.folder.emplace(std::move(*folder));
+        parts.record_dir = kept.folder->path();
+    }
+    return start_guard_for(grant, std::move(parts));
+}
+
+/// How the session's end is called in the recording and at the service.
+std::string_view reason_of(const WrappedResult& result) {
+    switch (result.end) {
+        case WrappedResult::End::by_itself:
+            return "client";
+        case WrappedResult::End::signal:
+            return "signal";
+        case WrappedResult::End::deadline:
+            return "ttl";
+        case WrappedResult::End::failure:
+            return "error";
+    }
+    return "error";
+}
+
+int run_session(RunOptions& options, process::Signals& signals, Kept& kept) {
+    auto guard = start(options, kept);
+    if (!guard) {
+        if (kept.opened)
+            static_cast<void>(kept.opened->client.end(kept.opened->grant, {.reason = "error"}));
+        return setup_failed(
+            guard.error().detail.empty() ? guard.error().text() : guard.error().detail
+        );
+    }
+    process::ChildEnvironmentOptions& child = options.wrapped.environment;
+    if (kept.opened) {
+        const broker::SessionGrant& grant = kept.opened->grant;
+        child.guarded = process::Place{
+            grant.database.host, std::to_string(grant.database.port), grant.database.name};
+        child.secrets = {grant.database.password, grant.access_token};
+        kept.keeper.emplace(
+            kept.opened->client,
+            grant,
+            (*guard)->statistics().recording,
+            [&](const Error& why) {
+                const std::scoped_lock lock(kept.mutex);
+                kept.over = "the session was ended: " + why.detail;
+                (*guard)->loop().stop();  // wakes it up
+            }
+        );
+    }
+    std::vector<std::string> secret_variables = identity_variables(options.service);
+    for (const char* name : {"DBGUARD_DB_URL", "PGPASSWORD", "MYSQL_PWD", "DATABASE_URL"})
+        secret_variables.emplace_back(name);
+    wipe_variables(secret_variables);
+    if (!options.service.token.variable.empty())
+        child.secret_variables.push_back(options.service.token.variable);
+
+    const process::Target& target = (*guard)->target();
+    const std::string role = kept.opened ? kept.opened->grant.role : options.standalone.role;
+    const SessionFacts facts{.session = target.session, .database = target.database, .role = role};
+    const std::string recording = (*guard)->statistics().recording;
+    if (!options.no_summary) add_mask(target.password);
+    output().line(
+        Level::info,
+        "session",
+        target.session + ": " + target.database + " as " + role + " on " + target.host +
+            (target.is_socket() ? "" : ":" + std::to_string(target.port)) +
+            (recording.empty() ? ", not recorded" : ""),
+        {{"session", target.session},
+         {"database", target.database},
+         {"role", role},
+         {"host", target.host},
+         {"port", std::int64_t{target.port}},
+         {"recording", kept.folder ? std::string() : recording}}
+    );
+
+    const std::string stopped = options.stop_commands ? stop_commands() : std::string();
+    const WrappedResult result =
+        run_wrapped(**guard, signals, options.wrapped, [&] { return kept.why_over(); });
+    if (options.stop_commands) resume_commands(stopped);
+
+    Result<void> closed = (*guard)->stop(reason_of(result));
+    if (kept.keeper) {
+        // A cancelled CI job is killed soon; the service's lease does the rest then.
+        const auto patience = result.end == WrappedResult::End::by_itself ? std::chrono::seconds(15)
+                                                                          : std::chrono::seconds(3);
+        const auto finished = kept.keeper->finish(reason_of(result), patience);
+        if (!finished)
+            output().warning(
+                "the session could not be closed at the service: " + finished.error().text()
+            );
+        if (closed && !finished) closed = finished.error();
+    }
+    GuardStatistics statistics = (*guard)->statistics();
+    if (kept.folder) statistics.recording.clear();
+    const Verdict verdict = judge(result, statistics, closed, fail_on_of(options.fail_on));
+    report_end(facts, result, statistics, verdict, !options.no_summary);
+    if (verdict.status.signal == 0 || options.code_for_signal) return verdict.status.shell_code();
+    // Nothing below runs any more.
+    kept.keeper.reset();
+    kept.folder.reset();
+    process::end_like(verdict.status);
+}
+
+/// Empty when the options go together; else what is wrong.
+std::string wrong_options(RunOptions& options) {
+    options.service.role = options.standalone.role;
+    const bool standalone = options.standalone.given();
+    if (!options.service.database.empty())
+        return standalone ? "--db is for a policy service; --db-url and --policy are for working "
+                            "without one"
+                          : check(options.service);
+    if (standalone || std::getenv("DBGUARD_DB_URL") != nullptr) return {};
+    return "which database? --db NAME with a policy service, or --db-url URL, --policy FILE and "
+           "--role NAME without one";
+}
+
 int run(RunOptions& options) {
     options.output.log_json = options.log_format == "json";
     if (const auto configured = output().configure(options.output); !configured)
         return wrong_usage("--log-file " + configured.error().detail);
     if (const auto read = read_exports(options); !read) return wrong_usage(read.error().detail);
+    if (const std::string wrong = wrong_options(options); !wrong.empty()) return wrong_usage(wrong);
 
     WrappedCommand& wrapped = options.wrapped;
     wrapped.arguments = options.command;
@@ -102,46 +259,24 @@ int run(RunOptions& options) {
     }
     if (!options.allow_core) process::protect_memory();
 
-    // Before any other thread exists: see process/signals.hpp.
+    Kept kept;
+    if (options.service.database.empty()) {
+        learn_from_url(options);
+    } else {
+        // Signals still have their ordinary meaning: whoever interrupts this ends it. The lease ends the session then.
+        auto opened = open_session(options.service);
+        if (!opened)
+            return setup_failed(
+                opened.error().detail.empty() ? opened.error().text() : opened.error().detail
+            );
+        kept.opened.emplace(std::move(*opened));
+    }
+    // Before any thread that stays: see process/signals.hpp.
     auto signals =
         process::Signals::take({.respect_ignored = true, .job_control = !has_terminal()});
     if (!signals) return setup_failed(signals.error().text());
     signals->end_with_parent();
-
-    auto guard = start_standalone(options.standalone);
-    if (!guard) return setup_failed(guard.error().text());
-    wipe_variables({"DBGUARD_DB_URL", "PGPASSWORD", "MYSQL_PWD", "DATABASE_URL"});
-
-    const process::Target& target = (*guard)->target();
-    const SessionFacts facts{
-        .session = target.session, .database = target.database, .role = options.standalone.role};
-    if (!options.no_summary) add_mask(target.password);
-    output().line(
-        Level::info,
-        "session",
-        target.session + ": " + target.database + " as " + facts.role + " on " + target.host +
-            (target.is_socket() ? "" : ":" + std::to_string(target.port)),
-        {{"session", target.session},
-         {"database", target.database},
-         {"role", facts.role},
-         {"host", target.host},
-         {"port", std::int64_t{target.port}},
-         {"recording", (*guard)->statistics().recording}}
-    );
-
-    const std::string stopped = options.stop_commands ? stop_commands() : std::string();
-    const WrappedResult result =
-        run_wrapped(**guard, *signals, wrapped, [] { return std::string(); });
-    if (options.stop_commands) resume_commands(stopped);
-
-    const auto closed =
-        (*guard)->stop(result.end == WrappedResult::End::deadline ? "ttl" : "client");
-    const GuardStatistics statistics = (*guard)->statistics();
-    guard->reset();
-    const Verdict verdict = judge(result, statistics, closed, fail_on_of(options.fail_on));
-    report_end(facts, result, statistics, verdict, !options.no_summary);
-    if (verdict.status.signal != 0 && !options.code_for_signal) process::end_like(verdict.status);
-    return verdict.status.shell_code();
+    return run_session(options, *signals, kept);
 }
 
 /// An option that takes a duration.
@@ -180,6 +315,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
         ->expected(-1);
     command->positionals_at_end();
 
+    add_service_options(*command, options->service);
     add_standalone_options(*command, options->standalone);
 
     const auto child = [&](CLI::Option* option) { option->group("The command"); };
@@ -295,5 +431,3 @@ void add_run_command(CLI::App& app, int& exit_code) {
 }
 
 }  // namespace dbguard::cli
-
-#endif

@@ -1,14 +1,24 @@
 #include "cli/service_session.hpp"
 
-#include <CLI/CLI.hpp>
-#include <cstdlib>
-#include <optional>
-#include <utility>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "base/file.hpp"
+#include "base/unique_fd.hpp"
 #include "cli/duration.hpp"
 #include "cli/output.hpp"
 #include "login/exchange.hpp"
 #include "net/http_client.hpp"
+#include "policy/load.hpp"
+#include "upstream/postgres_connector.hpp"
 
 namespace dbguard::cli {
 namespace {
@@ -154,6 +164,101 @@ Result<OpenedSession> open_session(const ServiceOptions& options) {
     );
     if (!exchanged) return exchanged.error();
     return OpenedSession{client, std::move(*grant)};
+}
+
+namespace {
+
+Result<std::shared_ptr<upstream::PostgresConnector>> connector_for(
+    const broker::DatabaseAccess& access
+) {
+    upstream::PostgresTarget target;
+    target.host = access.host;
+    target.port = access.port;
+    target.user = access.user;
+    target.database = access.name;
+    target.startup_parameters = {{"application_name", "dbguard"}};
+    const auto modes = {
+        upstream::SslMode::disable,
+        upstream::SslMode::require,
+        upstream::SslMode::verify_ca,
+        upstream::SslMode::verify_full};
+    const auto mode = std::find_if(modes.begin(), modes.end(), [&](auto one) {
+        return upstream::name(one) == access.tls.mode;
+    });
+    if (mode == modes.end())
+        return Error{
+            errc::bad_option,
+            "the service asks for sslmode " + access.tls.mode +
+                ", which this version does not know"};
+    target.tls.mode = *mode;
+    target.tls.root_certificates = "system";
+
+    // The service sends certificates as text; what reads them wants a file.
+    UniqueFd roots;
+    if (!access.tls.root_certificates.empty()) {
+        const std::string& pem = access.tls.root_certificates;
+        roots = UniqueFd(::memfd_create("dbguard-roots", MFD_CLOEXEC));
+        if (!roots ||
+            ::write(roots.get(), pem.data(), pem.size()) != static_cast<ssize_t>(pem.size()))
+            return Error{
+                dbguard::errc::cannot_open,
+                std::string("memory for the server's roots: ") + std::strerror(errno)};
+        target.tls.root_certificates = "/proc/self/fd/" + std::to_string(roots.get());
+    }
+    // No home: a client certificate of the runner's user is none of this session's.
+    return upstream::PostgresConnector::make(std::move(target), access.password, "");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Guard>> start_guard_for(
+    const broker::SessionGrant& grant, GuardParts parts
+) {
+    if (grant.placement != broker::Placement::runner)
+        return Error{
+            errc::bad_option,
+            "the service places this session in its gateway, which this version does not know"};
+    if (grant.database.engine != "postgres")
+        return Error{
+            errc::bad_option,
+            "the service offers a " + grant.database.engine +
+                " database, which this version does not know"};
+    auto loaded = policy::load(grant.policy_text, "the service's policy");
+    if (!loaded.policy) {
+        const auto first =
+            std::find_if(loaded.problems.begin(), loaded.problems.end(), [](const auto& one) {
+                return one.severity == policy::Severity::error;
+            });
+        return Error{
+            errc::bad_policy,
+            first == loaded.problems.end() ? "the service's policy cannot be used"
+                                           : policy::text(*first)};
+    }
+    auto server = connector_for(grant.database);
+    if (!server) return server.error();
+    parts.policy = std::make_shared<const policy::Policy>(std::move(*loaded.policy));
+    parts.role = grant.role;
+    parts.session = grant.session;
+    parts.database = grant.database_name;
+    parts.upstream_name = (*server)->target().address();
+    parts.server = std::move(*server);
+    parts.mask_key = grant.mask_key;
+    return start_guard(std::move(parts));
+}
+
+Result<TemporaryFolder> TemporaryFolder::make() {
+    std::string base = variable("RUNNER_TEMP");
+    if (base.empty()) base = variable("TMPDIR");
+    if (base.empty()) base = "/tmp";
+    std::string path = base + "/dbguard-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr)
+        return Error{dbguard::errc::cannot_open, base + ": " + std::strerror(errno)};
+    return TemporaryFolder(std::move(path));
+}
+
+TemporaryFolder::~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace dbguard::cli

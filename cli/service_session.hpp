@@ -5,10 +5,13 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "broker/api.hpp"
 #include "broker/client.hpp"
+#include "cli/standalone.hpp"
 #include "login/token_source.hpp"
 
 namespace CLI {
@@ -44,5 +47,26 @@ struct OpenedSession {
 /// Gets a token and exchanges it, with retries until `patience` is over. Blocks. The detail of an error is for
 /// people and names the cause and what to change; it holds no token.
 Result<OpenedSession> open_session(const ServiceOptions& options);
+
+/// The guard of a session in `runner` placement, as the service described it. `parts` brings where to listen and to record.
+/// Errors: the grant cannot be used here (another engine or placement, a policy this version does not read); those of
+/// start_guard().
+Result<std::unique_ptr<Guard>> start_guard_for(const broker::SessionGrant& grant, GuardParts parts);
+
+/// A folder of this run's own for a recording that only the service keeps; gone with this object.
+class TemporaryFolder {
+  public:
+    /// Under RUNNER_TEMP, TMPDIR or /tmp, mode 0700. Errors: cannot_open.
+    static Result<TemporaryFolder> make();
+    TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+    ~TemporaryFolder();
+
+    const std::string& path() const { return path_; }
+
+  private:
+    explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+    std::string path_;
+};
 
 }  // namespace dbguard::cli
