@@ -56,12 +56,13 @@ bool is_true(const std::optional<std::string>& field) { return field == "t"; }
 std::string server_words(const PostgresConnection& connection, const Error& error) {
     const auto& fields = connection.last_error();
     if (error.code != upstream::errc::server_error || !fields) return error.text();
-    std::string sqlstate, message;
+    std::string sqlstate, message, detail;
     for (const auto& [code, text] : fields->fields) {
         if (code == 'C') sqlstate = text;
         if (code == 'M') message = text;
+        if (code == 'D') detail = " (" + text.substr(0, 300) + ")";  // what still depends on a role
     }
-    return sqlstate + " " + message;
+    return sqlstate + " " + message + detail;
 }
 
 Error unavailable(const PostgresConnection& connection, const Error& error) {

@@ -52,6 +52,10 @@ std::string_view HttpRequest::header(std::string_view name) const {
 
 namespace {
 
+/// After a refusal, for what the client is still sending.
+constexpr std::chrono::seconds linger_time{2};
+constexpr std::size_t linger_bytes = 8 * 1024 * 1024;
+
 constexpr auto await = asio::as_tuple(asio::use_awaitable);
 using Parser = http::request_parser<http::string_body>;
 
@@ -164,6 +168,7 @@ struct HttpServer::Impl {
     asio::awaitable<bool> read_header(Connection& connection, Parser& parser, std::string& buffer);
     asio::awaitable<bool> read_body(Connection& connection, Parser& parser, std::string& buffer);
     asio::awaitable<bool> write(Connection& connection, std::string text);
+    asio::awaitable<void> refuse(Connection& connection, HttpResponse response, bool head);
     template <class Value>
     asio::awaitable<Value> on_pool(std::function<Value()> work);
     HttpResponse respond(const HttpRequest& request) const;
@@ -261,14 +266,13 @@ asio::awaitable<bool> HttpServer::Impl::serve_requests(Connection& connection) {
 
     HttpRequest request = to_request(parser, connection.peer);
     const bool head = request.method == "HEAD";
-    std::string refusal;
-    if (request.path.empty() || request.path.front() != '/')
-        refusal = serialize(plain(400, "the target must be a path\n"), false, head);
+    std::string_view bad_request;
+    if (request.path.empty() || request.path.front() != '/') bad_request = "the target must be a path\n";
     // Both at once is how requests are smuggled past a proxy: RFC 9112 §6.3.
     else if (parser.chunked() && parser.get().find(http::field::content_length) != parser.get().end())
-        refusal = serialize(plain(400, "both Content-Length and Transfer-Encoding\n"), false, head);
-    if (!refusal.empty()) {
-        co_await write(connection, std::move(refusal));
+        bad_request = "both Content-Length and Transfer-Encoding\n";
+    if (!bad_request.empty()) {
+        co_await refuse(connection, plain(400, std::string(bad_request)), head);
         co_return false;
     }
 
@@ -280,7 +284,7 @@ asio::awaitable<bool> HttpServer::Impl::serve_requests(Connection& connection) {
         limit = co_await on_pool<std::size_t>(std::move(ask));
     }
     if (length && *length > limit) {
-        co_await write(connection, serialize(plain(413, "the body is too large\n"), false, head));
+        co_await refuse(connection, plain(413, "the body is too large\n"), head);
         co_return false;
     }
     parser.body_limit(limit);
@@ -324,11 +328,11 @@ asio::awaitable<bool> HttpServer::Impl::read_header(Connection& connection, Pars
         buffer.erase(0, used);
         if (bad && bad != http::error::need_more) {
             const int status = bad == http::error::header_limit ? 431 : 400;
-            co_await write(connection, serialize(plain(status, "not an acceptable HTTP request\n"), false, false));
+            co_await refuse(connection, plain(status, "not an acceptable HTTP request\n"), false);
             co_return false;
         }
         if (buffer.size() > options.max_header_bytes + piece.size()) {
-            co_await write(connection, serialize(plain(431, "the header is too large\n"), false, false));
+            co_await refuse(connection, plain(431, "the header is too large\n"), false);
             co_return false;
         }
     }
@@ -348,7 +352,7 @@ asio::awaitable<bool> HttpServer::Impl::read_body(Connection& connection, Parser
         }
         if (bad && bad != http::error::need_more) {
             const int status = bad == http::error::body_limit ? 413 : 400;
-            co_await write(connection, serialize(plain(status, "not an acceptable body\n"), false, false));
+            co_await refuse(connection, plain(status, "not an acceptable body\n"), false);
             co_return false;
         }
         if (parser.is_done()) break;
@@ -368,6 +372,21 @@ asio::awaitable<bool> HttpServer::Impl::write(Connection& connection, std::strin
     static_cast<void>(size);
     wipe(text);
     co_return !error && !connection.closed;
+}
+
+/// Answers and reads on for a while: closing at once, with bytes unread, would reset the connection, and a client that is still
+/// sending would never see the answer (RFC 9112 §9.6).
+asio::awaitable<void> HttpServer::Impl::refuse(Connection& connection, HttpResponse response, bool head) {
+    const bool written = co_await write(connection, serialize(response, false, head));
+    if (!written) co_return;
+    connection.deadline(linger_time);
+    std::string piece(16 * 1024, '\0');
+    std::size_t dropped = 0;
+    while (dropped < linger_bytes) {
+        auto [error, size] = co_await connection.stream.async_read_some(asio::buffer(piece), await);
+        if (error || connection.closed) co_return;
+        dropped += size;
+    }
 }
 
 /// Runs `work` on a handler thread and comes back to the connection's strand with its value.
