@@ -39,10 +39,8 @@ unsigned code_point(std::string_view sequence) {
     return value;
 }
 
-void append_digits(std::string& out, unsigned value, int width) {
-    char digits[8];
-    for (int i = width; i-- > 0; value /= 10) digits[i] = static_cast<char>('0' + value % 10);
-    out.append(digits, static_cast<std::size_t>(width));
+void put_digits(char* to, unsigned value, int width) {
+    for (int i = width; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
 }
 
 }  // namespace
@@ -146,20 +144,15 @@ void append_time(std::string& out, std::chrono::system_clock::time_point at) {
     const auto day = floor<days>(time);
     const year_month_day date{day};
     const auto of_day = static_cast<unsigned>((time - day).count());
-    append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
-    out.push_back('-');
-    append_digits(out, static_cast<unsigned>(date.month()), 2);
-    out.push_back('-');
-    append_digits(out, static_cast<unsigned>(date.day()), 2);
-    out.push_back('T');
-    append_digits(out, of_day / 3600000, 2);
-    out.push_back(':');
-    append_digits(out, of_day / 60000 % 60, 2);
-    out.push_back(':');
-    append_digits(out, of_day / 1000 % 60, 2);
-    out.push_back('.');
-    append_digits(out, of_day % 1000, 3);
-    out.push_back('Z');
+    char text[] = "0000-00-00T00:00:00.000Z";
+    put_digits(text, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+    put_digits(text + 5, static_cast<unsigned>(date.month()), 2);
+    put_digits(text + 8, static_cast<unsigned>(date.day()), 2);
+    put_digits(text + 11, of_day / 3600000, 2);
+    put_digits(text + 14, of_day / 60000 % 60, 2);
+    put_digits(text + 17, of_day / 1000 % 60, 2);
+    put_digits(text + 20, of_day % 1000, 3);
+    out.append(text, sizeof text - 1);
 }
 
 void append_milliseconds(std::string& out, std::chrono::microseconds duration) {
@@ -174,7 +167,9 @@ void append_milliseconds(std::string& out, std::chrono::microseconds duration) {
         rest /= 10;
         --width;
     }
-    append_digits(out, rest, width);
+    char digits[3];
+    put_digits(digits, rest, width);
+    out.append(digits, static_cast<std::size_t>(width));
 }
 
 }  // namespace dbguard::recording

@@ -339,6 +339,7 @@ void append_dropped(std::string& out, std::size_t bytes) {
     out.append("/* dropped: ").append(std::to_string(bytes)).append(" bytes */");
 }
 
+/// Neighbouring statements that are treated alike.
 struct StatementRange {
     std::size_t end = 0;
     bool credentials = false;
@@ -365,6 +366,14 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
     CredentialWatch watch;
     bool credentials = false;
     const bool fold = !options.lexis.backtick_identifiers;  // MySQL's names may differ by case
+    const auto end_statement = [&](std::size_t end) {
+        auto& ranges = findings.statements;
+        if (!ranges.empty() && ranges.back().credentials == credentials)
+            ranges.back().end = end;
+        else
+            ranges.push_back({end, credentials});
+        credentials = false;
+    };
     for (;;) {
         const Token token = lexer.next();
         const auto spelling = text.substr(token.begin, token.end - token.begin);
@@ -375,7 +384,7 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
                 // What is dropped may be the credential of a statement of which the rest is kept.
                 credentials = credentials || carries_credentials(text.substr(findings.good_end), options.lexis, 0);
             }
-            findings.statements.push_back({findings.good_end, credentials});
+            end_statement(findings.good_end);
             builder.finish();
             return findings;
         }
@@ -407,8 +416,7 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
                 if (spelling == "(" && watch.opens_parenthesis()) credentials = true;
                 builder.symbol(spelling[0]);
                 if (spelling == ";") {
-                    findings.statements.push_back({token.end, credentials});
-                    credentials = false;
+                    end_statement(token.end);
                     watch.end_statement();
                 }
                 break;
@@ -493,8 +501,7 @@ void write(
             ++statement;
         const bool credentials = findings.statements[statement].credentials;
         const auto spelling = text.substr(token.begin, token.end - token.begin);
-        const bool last = token.end == findings.statements[statement].end && spelling == ";";
-        if (last) {
+        if (token.kind == Kind::symbol && spelling == ";") {
             if (dropped > 0) append_dropped(out, dropped);
             dropped = 0;
             dropping = false;
@@ -551,15 +558,17 @@ std::optional<Level> level(std::string_view name) {
 }
 
 bool reads_like_credentials(std::string_view content) {
+    std::size_t searched = 0;  // a URL begun before this would end where the last one did, and hold no more
     for (std::size_t i = 0; i < content.size(); ++i) {
         const char c = lower(content[i]);
         const auto rest = content.substr(i);
-        if (c == ':' && rest.starts_with("://")) {
+        if (c == ':' && i >= searched && rest.starts_with("://")) {
             // RFC 3986 §3.2.1: userinfo stands before the last @ of the authority.
             // Programs differ about a `/` inside a password, so this looks as far as the word goes.
             const auto authority = rest.substr(3, rest.substr(3).find_first_of(" \t\r\n'\""));
             const auto at = authority.rfind('@');
             if (at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos) return true;
+            searched = i + 3 + authority.size();
             continue;
         }
         if (c != 'p' && c != 's' && c != 'i' && c != 'a') continue;
