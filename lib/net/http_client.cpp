@@ -464,6 +464,11 @@ std::string host_of(std::string_view url) {
     return std::string(authority);
 }
 
+std::string host_name_of(std::string_view url) {
+    const std::string host = host_of(url);
+    return std::string(without_port(host));
+}
+
 bool is_private_address(std::string_view address) {
     const std::string text(address);
     in_addr v4{};

@@ -97,6 +97,9 @@ Result<void> expect(
 /// `host` or `host:port` of a URL, for messages; empty when there is none.
 std::string host_of(std::string_view url);
 
+/// The same without the port: `guard.example`, `[::1]`.
+std::string host_name_of(std::string_view url);
+
 /// True for loopback, link-local, private, shared, multicast and other addresses that are not on the public Internet
 /// (RFC 6890), and for IPv6 forms that contain one. Text form; true also for what is not an address.
 bool is_private_address(std::string_view address);

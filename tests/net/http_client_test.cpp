@@ -405,6 +405,15 @@ TEST_CASE("expect asks for success and the right media type") {
     CHECK(verdict(500, "application/json") == "http_bad_status: h.example answered 500");
 }
 
+TEST_CASE("hosts of URLs, for messages") {
+    CHECK(host_of("https://h.example:8443/p?q") == "h.example:8443");
+    CHECK(host_of("https://u:secret@h.example/") == "h.example");
+    CHECK(host_of("h.example").empty());
+    CHECK(host_name_of("https://h.example:8443/p") == "h.example");
+    CHECK(host_name_of("https://[::1]:8443/p") == "[::1]");
+    CHECK(host_name_of("https://[::1]?x") == "[::1]");
+}
+
 TEST_CASE("several threads share one client") {
     std::vector<TlsStub::Step> steps(12, [](StubConnection& connection) {
         connection.read_request();
