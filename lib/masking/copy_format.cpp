@@ -53,6 +53,13 @@ std::string_view content(std::string_view line) {
     return line;
 }
 
+/// The four bytes before a field of the binary format.
+std::int32_t field_length(const char* bytes) {
+    std::uint32_t length = 0;
+    for (int k = 0; k < 4; ++k) length = length << 8 | static_cast<std::uint8_t>(bytes[k]);
+    return static_cast<std::int32_t>(length);
+}
+
 /// Where the field that begins at `begin` ends: a delimiter after an even number of backslashes.
 /// More than the row's size: nowhere, for a backslash is the last thing in the row.
 std::size_t text_field_end(std::string_view row, std::size_t begin, char delimiter) {
@@ -369,8 +376,8 @@ Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& o
     }
     // A row that comes in pieces is looked through again with each, which the server's way of
     // sending makes rare.
+    if (data.size() < 2) return std::size_t{0};
     const std::int16_t count = reader.i16();
-    if (reader.failed()) return std::size_t{0};
     if (count == -1) {
         trailer_seen_ = true;
         out.append(data, 0, 2);
@@ -379,20 +386,28 @@ Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& o
     if (count < 0 || static_cast<std::size_t>(count) != columns_.size())
         return bad_data("number of fields");
     const std::size_t start = out.size();
+    std::size_t at = 2;
     std::size_t copied = 0;  // what stands before it is in `out`
     for (std::size_t column = 0; column < columns_.size(); ++column) {
-        const std::size_t begin = data.size() - reader.remaining_bytes();
-        const std::int32_t size = reader.i32();
-        if (size < -1) return bad_data("length of a field");
-        const auto value =
-            size < 0 ? std::string_view() : reader.bytes(static_cast<std::size_t>(size));
-        if (reader.failed()) {
+        const std::size_t begin = at;
+        std::int32_t length = -1;
+        bool whole = data.size() - at >= 4;
+        if (whole) {
+            length = field_length(data.data() + at);
+            if (length < -1) return bad_data("length of a field");
+            at += 4;
+            whole = length < 0 || static_cast<std::size_t>(length) <= data.size() - at;
+        }
+        if (!whole) {
             out.resize(start);
             return std::size_t{0};
         }
-        if (size < 0 || !columns_[column].mask) continue;
+        if (length < 0) continue;
+        const std::string_view value = data.substr(at, static_cast<std::size_t>(length));
+        at += value.size();
+        if (!columns_[column].mask) continue;
         out.append(data, copied, begin - copied);
-        copied = data.size() - reader.remaining_bytes();
+        copied = at;
         ByteWriter writer(out);
         if (mask(column, Format::binary, value) == Applied::null) {
             writer.i32(-1);
@@ -401,10 +416,9 @@ Result<std::size_t> CopyMasker::binary_row(std::string_view data, std::string& o
             writer.bytes(masked_);
         }
     }
-    const std::size_t used = data.size() - reader.remaining_bytes();
-    out.append(data, copied, used - copied);
+    out.append(data, copied, at - copied);
     ++rows_;
-    return used;
+    return at;
 }
 
 }  // namespace dbguard::masking

@@ -82,6 +82,28 @@ constexpr KeyForm key_forms[] = {
     {"AccountKey=", 86, "+/="},  // Azure Storage
 };
 
+/// Which characters may follow a character at the beginning of a key: most words of a text end
+/// their comparison here.
+class KeyBeginnings {
+  public:
+    constexpr KeyBeginnings() {
+        for (const KeyForm& form : key_forms) {
+            const auto second = static_cast<unsigned char>(form.prefix[1]);
+            seconds_[static_cast<unsigned char>(form.prefix[0])][second / 64] |= std::uint64_t{1}
+                                                                                 << second % 64;
+        }
+    }
+    constexpr bool has(char first, char second) const {
+        const auto a = static_cast<unsigned char>(first);
+        const auto b = static_cast<unsigned char>(second);
+        return a < 128 && b < 128 && (seconds_[a][b / 64] >> b % 64 & 1) != 0;
+    }
+
+  private:
+    std::array<std::array<std::uint64_t, 2>, 128> seconds_{};
+};
+constexpr KeyBeginnings key_beginnings;
+
 /// Looks at one place of a text at a time. Each function gives the end of what begins there, or
 /// `at`.
 class Finder {
@@ -371,6 +393,7 @@ class Finder {
     }
 
     std::size_t cloud_key(std::size_t begin) const {
+        if (!key_beginnings.has(text_[begin], peek(begin + 1))) return begin;
         const std::string_view here = text_.substr(begin);
         for (const KeyForm& form : key_forms) {
             if (!here.starts_with(form.prefix)) continue;

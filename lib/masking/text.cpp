@@ -38,6 +38,15 @@ bool has_ascii_letters_or_digits(std::string_view text, std::uint64_t count) {
     return found >= count;
 }
 
+void cover_ascii_ends(std::span<char> text, std::uint64_t a, std::uint64_t b) {
+    char* const begin = text.data();
+    char* const end = begin + text.size();
+    if (has_ascii_letters_or_digits({begin, text.size()}, needed(a, b)))
+        cover_ascii(begin + a, end - b);
+    else
+        cover_ascii(begin, end);
+}
+
 /// Walks over characters of UTF-8, or over bytes that each are one.
 struct Walk {
     std::string_view text;
@@ -112,7 +121,8 @@ bool ends(
     const std::size_t start = out.size();
     if (is_ascii(text)) {
         out.append(text);
-        return cover_in_place({out.data() + start, text.size()}, a, b);
+        cover_ascii_ends({out.data() + start, text.size()}, a, b);
+        return true;
     }
     Walk walk;
     if (!readable(context, text, walk)) return false;
@@ -224,14 +234,8 @@ bool matches(const Context& context, std::string_view text, std::string& out) {
 }  // namespace
 
 bool cover_in_place(std::span<char> text, std::uint64_t a, std::uint64_t b) {
-    const std::string_view view(text.data(), text.size());
-    if (!is_ascii(view)) return false;
-    char* const begin = text.data();
-    char* const end = begin + text.size();
-    if (has_ascii_letters_or_digits(view, needed(a, b)))
-        cover_ascii(begin + a, end - b);
-    else
-        cover_ascii(begin, end);
+    if (!is_ascii({text.data(), text.size()})) return false;
+    cover_ascii_ends(text, a, b);
     return true;
 }
 
