@@ -149,6 +149,11 @@ void Connection::read_server_once() {
     if (got.status == Transfer::Status::would_block) return;
     if (got.status != Transfer::Status::done) {
         server_.ended = true;
+        // A client that has said its last word is owed nothing when its answers are all there.
+        if (client_.ended && adapter_->idle()) {
+            end_session("client");
+            return close_soon();
+        }
         adapter_->server_closed(wall_clock(), guard_.output_);
         return deliver();
     }

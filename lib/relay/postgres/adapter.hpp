@@ -134,6 +134,8 @@ class Adapter {
     bool copy_undecided() const;
     /// The plan of a text, or null: the client is held while the server is asked.
     PlanRef plan_for(std::string_view text);
+    template <class Plan>
+    PlanRef plan_by(Plan&& plan_now);
     /// The statement's plan under the names as they are now, or null: held.
     PlanRef current_plan(Prepared& prepared);
     Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);

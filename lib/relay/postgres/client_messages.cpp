@@ -35,9 +35,13 @@ std::uint8_t copies(const Plan& plan) {
     ));
 }
 
+/// Of a plan that the session has not made: there is nothing in it to record.
+constexpr std::uint64_t no_context = ~std::uint64_t{0};
+
 PlanRef refusing_plan(Refusal refusal) {
     auto plan = std::make_shared<Plan>();
     plan->refusal = std::move(refusal);
+    plan->context = no_context;
     return plan;
 }
 
@@ -97,8 +101,13 @@ Pending& Adapter::push(Pending entry) {
 }
 
 PlanRef Adapter::plan_for(std::string_view text) {
+    return plan_by([&] { return session_.plan(text, now_); });
+}
+
+template <class Plan>
+PlanRef Adapter::plan_by(Plan&& plan_now) {
     for (;;) {
-        if (auto plan = session_.plan(text, now_)) return plan;
+        if (auto plan = plan_now()) return plan;
         auto question = session_.question();
         // Each round must learn something; an engine that goes on asking gets no third of a hundred.
         if (!question || ++questions_ > 64)
@@ -147,7 +156,7 @@ void Adapter::substitute(bool extended, Refusal refusal) {
 }
 
 Adapter::Step Adapter::refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal) {
-    session_.reject(plan, text, form, refusal, now_);
+    if (plan && plan->context != no_context) session_.reject(plan, text, form, refusal, now_);
     substitute(form == Form::extended, std::move(refusal));
     return Step::drop;
 }
@@ -194,7 +203,8 @@ Adapter::Step Adapter::too_long(const Header& header) {
         {},
         "Send it in parts, or use COPY for data."
     };
-    return refuse(refusing_plan(refusal), {}, header.type == 'P' ? Form::extended : Form::simple, refusal);
+    // The text was not read; the record says that something was refused, and why.
+    return refuse(session_.plan({}, now_), {}, header.type == 'P' ? Form::extended : Form::simple, refusal);
 }
 
 Adapter::Step Adapter::on_query(std::string_view body) {
@@ -413,10 +423,11 @@ Adapter::Step Adapter::on_sync() {
 Adapter::Step Adapter::on_function_call(std::string_view body) {
     const auto call = wp::decode_function_call(body);
     if (!call) return fatal("08P01", "a malformed FunctionCall message");
-    const PlanRef plan = session_.plan_function(call->function, now_);
+    held_simple_ = true;  // like a Query, it is followed by ReadyForQuery
+    const PlanRef plan = plan_by([&] { return session_.plan_function(call->function, now_); });
+    if (!plan) return Step::hold;
     const std::string text = "function " + std::to_string(call->function);
-    if (!plan || denied(*plan))
-        return refuse(plan, text, Form::function_call, plan ? plan->refusal : Refusal{"42501", "dbguard: the function is not known", {}, {}});
+    if (denied(*plan)) return refuse(plan, text, Form::function_call, plan->refusal);
     Pending entry;
     entry.kind = Pending::Kind::function_call;
     const std::vector<wp::ValueView> arguments(call->arguments.begin(), call->arguments.end());
