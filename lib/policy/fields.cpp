@@ -81,7 +81,7 @@ std::string one_of_these(std::span<const std::string_view> words) {
 }
 
 void Fields::error(Position at, std::string message, std::string suggestion) {
-    if (problems_.size() >= max_problems) return;
+    if (full()) return;
     problems_.push_back({std::string(file_), at, Severity::error, std::move(message), std::move(suggestion)});
 }
 

@@ -29,6 +29,8 @@ class Fields {
     Fields(std::string_view file, std::vector<Problem>& problems) : file_(file), problems_(problems) {}
 
     void error(Position at, std::string message, std::string suggestion = "");
+    /// As many problems as are told: looking for more is of no use.
+    bool full() const { return problems_.size() >= max_problems; }
 
     /// The node is a map whose keys are all in `known` and hold all of `required`. False: it is no map at all.
     bool map(

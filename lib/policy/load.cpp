@@ -260,6 +260,13 @@ class Loader {
             return;
         }
         if (node.items.empty()) fields_.error(node.at, "`rules` is an empty list", "write at least `- allow: read`");
+        if (node.items.size() > max_role_rules) {
+            fields_.error(
+                node.at, "role " + quoted(role.name) + " has more than " + std::to_string(max_role_rules) + " rules",
+                "put several classes and objects into one rule"
+            );
+            return;
+        }
         std::set<std::string> ids;
         for (const auto& item : node.items) {
             auto one = rule(item);
@@ -632,32 +639,44 @@ class Loader {
 
     // ---- names that must exist -----------------------------------------------------------------------------------
 
-    template <class T>
-    void refer(const Reference& reference, const std::vector<T>& all, std::string_view section) {
+    /// The names of one section.
+    struct Section {
+        std::string_view name;
         std::vector<std::string_view> known;
-        for (const auto& one : all) {
-            if (one.name == reference.name) return;
-            known.push_back(one.name);
-        }
-        const auto near = nearest(reference.name, known);
-        std::string suggestion;
+        std::set<std::string_view> set;
+    };
+    template <class T>
+    static Section section(std::string_view name, const std::vector<T>& all) {
+        Section out{name, {}, {}};
+        for (const auto& one : all) out.known.push_back(one.name);
+        out.set.insert(out.known.begin(), out.known.end());
+        return out;
+    }
+
+    void refer(const std::string& name, Position at, const Section& section) {
+        if (section.set.contains(name) || fields_.full()) return;
+        const auto near = nearest(name, section.known);
+        std::string suggestion = "add it under " + quoted(section.name);
         if (!near.empty()) suggestion = "write " + quoted(near);
-        else if (known.empty() || known.size() > 8) suggestion = "add it under " + quoted(section);
-        else suggestion = "add it under " + quoted(section) + " or write " + one_of_these(known);
-        fields_.error(reference.at, quoted(reference.name) + " is not under " + quoted(section), suggestion);
+        else if (!section.known.empty() && section.known.size() <= 8) suggestion += " or write " + one_of_these(section.known);
+        fields_.error(at, quoted(name) + " is not under " + quoted(section.name), suggestion);
     }
 
     void references() {
+        const auto identities = section("identities", policy.identities);
+        const auto databases = section("databases", policy.databases);
+        const auto masks = section("masks", policy.masks);
+        const auto approvals = section("approvals", policy.approvals);
         for (const auto& role : policy.roles) {
             // Standalone mode asks nobody: without identities `for` is only a name. So are databases where none are given.
             if (!policy.identities.empty())
-                for (const auto& one : role.identities) refer(one, policy.identities, "identities");
+                for (const auto& one : role.identities) refer(one.name, one.at, identities);
             if (policy.databases_given)
-                for (const auto& one : role.databases) refer(one, policy.databases, "databases");
-            for (const auto& one : role.masks) refer(one, policy.masks, "masks");
-            if (role.approve_session) refer(*role.approve_session, policy.approvals, "approvals");
+                for (const auto& one : role.databases) refer(one.name, one.at, databases);
+            for (const auto& one : role.masks) refer(one.name, one.at, masks);
+            if (role.approve_session) refer(role.approve_session->name, role.approve_session->at, approvals);
             for (const auto& rule : role.rules)
-                if (!rule.by.empty()) refer({rule.by, rule.by_at}, policy.approvals, "approvals");
+                if (!rule.by.empty()) refer(rule.by, rule.by_at, approvals);
         }
     }
 

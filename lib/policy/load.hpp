@@ -17,6 +17,8 @@ namespace dbguard::policy {
 inline constexpr std::size_t max_policy_bytes = std::size_t{1} << 20;
 /// Deeper nesting than this is refused; the language itself needs 8.
 inline constexpr std::size_t max_policy_depth = 16;
+/// More rules in one role are refused: each new statement is held against all of them.
+inline constexpr std::size_t max_role_rules = 2000;
 
 struct LoadResult {
     std::optional<Policy> policy;   ///< there when no problem is an error

@@ -33,11 +33,15 @@ class Lines {
         if (mark.is_null()) return {};
         const auto line = static_cast<std::size_t>(mark.line);
         if (line >= starts_.size()) return {static_cast<std::uint32_t>(starts_.size()), 1};
-        const auto bytes = text_.substr(starts_[line], static_cast<std::size_t>(mark.column));
-        const auto characters = std::count_if(bytes.begin(), bytes.end(), [](char c) {
-            return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-        });
-        return {static_cast<std::uint32_t>(line + 1), static_cast<std::uint32_t>(characters + 1)};
+        // Marks come in the order of the text: counting on from the last one keeps a file of one long line linear.
+        const auto at = std::min(starts_[line] + static_cast<std::size_t>(mark.column), text_.size());
+        if (line != last_line_ || at < last_at_) {
+            last_line_ = line;
+            last_at_ = starts_[line];
+            last_characters_ = 0;
+        }
+        for (; last_at_ < at; ++last_at_) last_characters_ += (static_cast<unsigned char>(text_[last_at_]) & 0xC0) != 0x80;
+        return {static_cast<std::uint32_t>(line + 1), last_characters_ + 1};
     }
 
     /// The text from the mark on.
@@ -50,6 +54,9 @@ class Lines {
   private:
     std::string_view text_;
     std::vector<std::size_t> starts_;
+    mutable std::size_t last_line_ = 0;
+    mutable std::size_t last_at_ = 0;
+    mutable std::uint32_t last_characters_ = 0;
 };
 
 /// yaml-cpp takes the end of the file for the end of a quoted text.

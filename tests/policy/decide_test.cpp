@@ -514,7 +514,7 @@ Verdict verdict_with_count(const std::vector<Rule>& rules, const std::vector<sql
 TEST_CASE("over random policies: order means nothing, a deny never weakens, more is never treated more mildly") {
     Random random(20261120);
     std::size_t opened = 0;
-    for (int round = 0; round < 20'000; ++round) {
+    for (int round = 0; round < 3000; ++round) {
         std::vector<Rule> rules;
         for (std::size_t i = 0; i <= random() % 8; ++i) rules.push_back(random_rule(random));
         std::vector<sql::Effect> effects;
@@ -552,5 +552,5 @@ TEST_CASE("over random policies: order means nothing, a deny never weakens, more
         CHECK(verdict_with_count(rules, effects, rows + 1 + random() % 50) >= verdict_with_count(rules, effects, rows));
         CHECK(verdict_of(rules, effects) >= verdict_of(rules, effects, {.estimated_rows = rows}));
     }
-    CHECK(opened > 3000);
+    CHECK(opened > 450);
 }

@@ -123,12 +123,28 @@ TEST_CASE("a file of garbage gets a bounded list of problems") {
     CHECK_FALSE(result.policy);
 }
 
-TEST_CASE("alias bombs and deep nesting end at once") {
+TEST_CASE("alias bombs, deep nesting and long lists end soon") {
     std::string bomb = "a: &a [x, x]\n";
     for (char c = 'b'; c < 'z'; ++c) bomb += std::string(1, c) + ": &" + c + " [*" + static_cast<char>(c - 1) + ", *" + static_cast<char>(c - 1) + "]\n";
     CHECK_FALSE(load(bomb, "p").policy);
     CHECK_FALSE(load(std::string(500'000, '['), "p").policy);
     CHECK_FALSE(load(std::string(500'000, '{'), "p").policy);
+    // One line of many small things, and many names that refer to many others, take time in proportion.
+    std::string line(minimal_policy);
+    line += "masks: { m: { columns: [";
+    for (int i = 0; i < 10'000; ++i) line += "{ column: a.b.c, with: redact },";
+    CHECK(load(line + "] } }\n", "p").policy);
+    std::string many = "dbguard: 1\npolicy: p\nidentities: {}\nroles: { r: { for: x, databases: d, login: l, rules: [ { allow: read } ], masks: [";
+    std::string sets = "] } }\nmasks:\n";
+    for (int i = 0; i < 5000; ++i) {
+        many += "m" + std::to_string(i) + ',';
+        sets += "  m" + std::to_string(i) + ": { columns: [] }\n";
+    }
+    CHECK(load(many + sets, "p").policy);
+    std::string rules;
+    for (int i = 0; i <= 2000; ++i) rules += "{ allow: read },";
+    CHECK(messages(load(with_rules("[" + rules + "]"), "p").problems) ==
+          "4:54: error: role `r` has more than 2000 rules; put several classes and objects into one rule\n");
     std::string stairs;
     for (int i = 0; i < 1000; ++i) stairs += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
     CHECK_FALSE(load(stairs, "p").policy);
