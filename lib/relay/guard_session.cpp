@@ -31,7 +31,20 @@ std::string_view form_name(Form form) {
     return "";
 }
 
-const RecordedPlan& recorded(const PlanRef& plan) { return static_cast<const RecordedPlan&>(*plan); }
+// An adapter may refuse what has no plan of this engine's (a portal that it does not know): there is nothing to tell of its text.
+const RecordedPlan& recorded(const PlanRef& plan) {
+    static const RecordedPlan unknown = [] {
+        RecordedPlan made;
+        recording::StatementText text;
+        text.unparsed = "not known to this session";
+        recording::Decision decision;
+        decision.verdict = policy::name(Verdict::deny);
+        made.about = recording::describe(text, decision);
+        return made;
+    }();
+    const auto* known = dynamic_cast<const RecordedPlan*>(plan.get());
+    return known == nullptr ? unknown : *known;
+}
 
 }  // namespace
 

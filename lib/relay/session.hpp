@@ -46,6 +46,8 @@ struct Refusal {
 
 /// What is known of one message's text: shared, immutable, cached by text and context.
 struct Plan {
+    virtual ~Plan() = default;
+
     std::vector<PlannedStatement> statements;
     policy::Verdict verdict = policy::Verdict::deny;  ///< strictest of all statements
     Refusal refusal;                                  ///< when verdict is deny or approve
