@@ -314,10 +314,11 @@ void Adapter::server_closed(Clock::time_point now, Output& out) {
 }
 
 std::optional<Adapter::Clock::time_point> Adapter::deadline() const {
-    if (pending_.empty() || stopped_) return {};
-    const auto& entry = pending_.front();
-    if (entry.number == 0 || entry.began == Clock::time_point{}) return {};
-    return session_.deadline(entry.began);
+    if (stopped_) return {};
+    // The server may keep the answers to what stands before, until it has run this.
+    for (const auto& entry : pending_)
+        if (entry.number != 0) return session_.deadline(entry.began);
+    return {};
 }
 
 void Adapter::expire(Clock::time_point now, Output& out) {

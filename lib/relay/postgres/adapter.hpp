@@ -84,7 +84,7 @@ class Adapter {
     using Header = wire::postgres::FrameHeader;
     /// pass: the message goes on as received. drop: it does not (handled, or replaced). hold: not yet. stop: the session is over.
     enum class Step : std::uint8_t { pass, drop, hold, stop };
-    enum class Hold : std::uint8_t { none, question, probe, copy, abort, cancel, count };
+    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, count };
 
     /// One side's stream of messages.
     struct Inlet {
@@ -156,6 +156,7 @@ class Adapter {
     // ---- own_messages.cpp
     void ask(const Question& question);
     void probe(std::string_view text, std::string_view parse_body);
+    bool ask_copy_types(std::string_view text);
     void describe_portal(std::string_view portal, const PortalRef& ref);
     void question_row(std::string_view body);
     void question_done(std::string error);
@@ -238,6 +239,8 @@ class Adapter {
     bool held_simple_ = false;     ///< the message at hand, or held, is a Query
     bool probe_accepted_ = false;  ///< the held message's text: the server can parse it
     bool probe_answered_ = false;  ///< … cannot, and the client has its error
+    bool copy_types_asked_ = false;  ///< for the held message
+    std::vector<std::pair<std::uint32_t, std::int32_t>> copy_types_;
     std::uint32_t questions_ = 0;  ///< for the message at hand
     std::unique_ptr<Refusal> stopped_;  ///< the statement at hand is being stopped, for this reason
 

@@ -27,6 +27,15 @@ bool keeps_text(const Plan& plan) {
     });
 }
 
+/// Whether it is a COPY TO with masked columns. CopyOutResponse does not say of which types they are.
+bool needs_copy_types(const Plan& plan) {
+    if (plan.statements.size() != 1) return false;
+    const auto& [statement, decision] = plan.statements.front();
+    return statement.kind == StatementKind::copy_out && std::ranges::any_of(decision.masks, [](const auto& mask) {
+               return mask && mask->function != masking::Function::keep;
+           });
+}
+
 std::uint8_t copies(const Plan& plan) {
     return static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(
         255, std::ranges::count_if(plan.statements, [](const PlannedStatement& planned) {
@@ -84,6 +93,8 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
     }
     if (step != Step::hold) {
         probe_accepted_ = false;
+        copy_types_asked_ = false;
+        copy_types_.clear();
         questions_ = 0;
     }
     return step;
@@ -95,7 +106,7 @@ bool Adapter::copy_undecided() const {
 }
 
 Pending& Adapter::push(Pending entry) {
-    if (pending_.empty()) entry.began = now_;
+    entry.began = now_;
     pending_.push(std::move(entry));
     return pending_.back();
 }
@@ -223,9 +234,11 @@ Adapter::Step Adapter::on_query(std::string_view body) {
                 if (denied(*inner)) return refuse(inner, text, Form::simple, inner->refusal);
                 note_plan(*inner);
             }
+    if (needs_copy_types(*plan) && !copy_types_asked_ && ask_copy_types(text)) return Step::hold;
     Pending entry;
     Step step;
     if (!submit(plan, text, Form::simple, {}, entry.number, step)) return step;
+    entry.copy_types = std::move(copy_types_);
     note_plan(*plan);
     entry.plan = plan;
     entry.copies_left = copies(*plan);
@@ -373,6 +386,8 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
                 note_plan(*inner);
             }
     }
+    if (needs_copy_types(*plan) && !copy_types_asked_ && ask_copy_types(text)) return Step::hold;
+    entry.copy_types = std::move(copy_types_);
     if (portal->suspended && portal->number != 0) {
         entry.number = portal->number;  // the same statement goes on
     } else {

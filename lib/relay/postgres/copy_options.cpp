@@ -24,6 +24,9 @@ class Lexer {
   public:
     explicit Lexer(std::string_view text) : rest_(text) {}
 
+    /// What no token was made of yet.
+    std::string_view rest() const { return rest_; }
+
     std::optional<Token> next() {
         if (!skip_blanks()) return {};
         if (rest_.empty()) return Token{};
@@ -337,6 +340,36 @@ std::optional<CopyStatementOptions> copy_options(std::string_view statement, boo
     out.options.encoding = reader.encoding;
     out.force_quote_all = reader.force_quote;
     return out;
+}
+
+std::optional<std::string> copy_source_query(std::string_view statement) {
+    Lexer lexer(statement);
+    auto token = lexer.next();
+    if (!token || token->kind != Token::Kind::word || token->text != "copy") return {};
+    std::string_view from = lexer.rest();  // behind COPY
+    std::string_view bracket;              // from the first bracket outside of others
+    int depth = 0;
+    for (bool first = true;; first = false) {
+        const std::string_view before = lexer.rest();
+        token = lexer.next();
+        if (!token || token->kind == Token::Kind::end) return {};
+        const bool symbol = token->kind == Token::Kind::symbol;
+        if (first && token->kind == Token::Kind::word && token->text == "binary") from = lexer.rest();
+        if (symbol && token->text == "(" && depth++ == 0 && bracket.empty()) bracket = lexer.rest();
+        if (symbol && token->text == ")") --depth;
+        if (depth != 0 || token->kind != Token::Kind::word || token->text != "to") continue;
+        const auto cut = [&](std::string_view begin) { return begin.substr(0, begin.size() - before.size()); };
+        if (bracket.empty()) return "SELECT * FROM " + std::string(cut(from));
+        const std::string_view inside = cut(bracket);
+        const auto close = inside.rfind(')');
+        if (close == std::string_view::npos) return {};
+        const std::string table(from.substr(0, from.size() - bracket.size() - 1));
+        // COPY (query): there is no table's name before the bracket.
+        Lexer name(table);
+        const auto named = name.next();
+        if (named && named->kind == Token::Kind::end) return std::string(inside.substr(0, close));
+        return "SELECT " + std::string(inside.substr(0, close)) + " FROM " + table;
+    }
 }
 
 }  // namespace dbguard::relay::postgres

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "masking/copy_format.hpp"
@@ -16,5 +17,8 @@ struct CopyStatementOptions {
 /// Empty: not understood, or of another format than the server says.
 /// Source: PostgreSQL manual, COPY.
 std::optional<CopyStatementOptions> copy_options(std::string_view statement, bool binary);
+
+/// A query whose columns are those of the COPY statement: `(query)`'s own, or SELECT of the table's. Empty: not understood.
+std::optional<std::string> copy_source_query(std::string_view statement);
 
 }  // namespace dbguard::relay::postgres

@@ -7,6 +7,7 @@
 
 #include "base/crypto.hpp"
 #include "relay/postgres/adapter.hpp"
+#include "relay/postgres/copy_options.hpp"
 #include "relay/postgres/error_text.hpp"
 
 namespace dbguard::relay::postgres {
@@ -99,6 +100,40 @@ void Adapter::probe(std::string_view text, std::string_view parse_body) {
     out.commit();
 }
 
+/// Describes the SELECT that reads what the COPY reads.
+/// False: it cannot be asked.
+bool Adapter::ask_copy_types(std::string_view text) {
+    using Kind = Pending::Kind;
+    constexpr auto owner = Pending::Owner::types;
+    const auto& name = own_name();
+    copy_types_asked_ = true;
+    const auto query = copy_source_query(text);
+    const bool failed = pending_.empty() && status_ == 'E';
+    if (!query || failed) return false;  // unknown types: their masked values become NULL
+    hold(Hold::types);
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    const bool sent = wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value() &&
+                      wp::encode_parse(name, *query, {}, writer).has_value() &&
+                      wp::encode(wp::DescribeView{wp::Target::statement, name}, writer).has_value() &&
+                      wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
+    if (!sent) throw std::logic_error("the types of a COPY cannot be asked for");
+    push(own_entry(Kind::close, owner));
+    push(own_entry(Kind::parse, owner));
+    push(own_entry(Kind::describe, owner));
+    push(own_entry(Kind::close, owner));
+    if (pipeline_open_ && !held_simple_) {
+        pending_.back().statement = 1;
+        [[maybe_unused]] const auto flushed = wp::encode(wp::Flush{}, writer);
+    } else {
+        [[maybe_unused]] const auto synced = wp::encode(wp::Sync{}, writer);
+        push(own_entry(Kind::sync, owner));
+        pipeline_open_ = false;
+    }
+    out.commit();
+    return true;
+}
+
 void Adapter::describe_portal(std::string_view portal, const PortalRef& ref) {
     auto& out = to_server();
     ByteWriter writer(out.own());
@@ -161,13 +196,19 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
                     release_client();
             }
             break;
+        case 't': return kind == Kind::describe && !entry.of_portal ? Step::drop : unexpected(type);
         case 'n':
             if (kind != Kind::describe) return unexpected(type);
             break;
         case 'T': {
             if (kind != Kind::describe) return unexpected(type);
             const auto description = wp::decode_row_description(body);
-            if (!description || !entry.portal) return unexpected(type);
+            if (!description) return unexpected(type);
+            if (entry.owner == Owner::types) {
+                for (const wp::ColumnView column : *description) copy_types_.emplace_back(column.type, column.type_modifier);
+                break;
+            }
+            if (!entry.portal) return unexpected(type);
             entry.portal->columns = describe_columns(body, *description, planned(entry));
             break;
         }

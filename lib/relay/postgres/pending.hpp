@@ -21,6 +21,7 @@ struct Pending {
         client,
         question,  ///< the session's, about names
         probe,     ///< whether the server can parse a text that is going to be refused
+        types,     ///< the types of the columns of a COPY
         describe,  ///< the columns of a portal that the client executes without asking for them
         abort,     ///< makes the transaction fail because the client was told so
         guard,     ///< brackets a statement whose affected rows are counted

@@ -212,7 +212,7 @@ void Adapter::drop_until_sync(std::string_view sqlstate) {
     if (!pending_.empty()) return;
     skipping_ = true;
     if (hold_ == Hold::question) question_done(answer_ && !answer_->error.empty() ? answer_->error : "25P02");
-    if (hold_ == Hold::probe) release_client();
+    if (hold_ == Hold::probe || hold_ == Hold::types) release_client();
 }
 
 Adapter::Step Adapter::on_ready(std::string_view body) {
@@ -238,6 +238,9 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
         const bool answered = std::exchange(probe_answered_, false);
         if (!answered) step = Step::drop;
         release_client(answered);
+    } else if (owner == Owner::types) {
+        step = Step::drop;
+        release_client();
     } else if (owner == Owner::abort) {
         release_client();
     } else {
