@@ -19,7 +19,7 @@ struct Scheme {
 };
 constexpr std::array schemes{
     Scheme{"postgresql", Engine::postgres, 5432},
-    Scheme{"postgres", Engine::postgres, 5432},  // libpq, Heroku, Rails; refused by SQLAlchemy since 1.4
+    Scheme{"postgres", Engine::postgres, 5432},  // Heroku, Rails; not SQLAlchemy since 1.4
     Scheme{"mysql", Engine::mysql, 3306},
     Scheme{"mysql2", Engine::mysql, 3306},  // Rails
     Scheme{"mariadb", Engine::mysql, 3306},
@@ -59,7 +59,8 @@ class Parser {
 Result<std::string> Parser::decode(std::string_view part) const {
     if (auto decoded = percent_decode(part)) return std::move(*decoded);
     for (auto at = part.find('%'); at != std::string_view::npos; at = part.find('%', at + 1))
-        if (!percent_decode(part.substr(at, 3))) return error("bad percent-encoding", part.data() + at);
+        if (!percent_decode(part.substr(at, 3)))
+            return error("bad percent-encoding", part.data() + at);
     return error("bad percent-encoding", part.data());
 }
 
@@ -73,7 +74,10 @@ Result<void> Parser::scheme() {
     const auto base = scheme.substr(0, plus);
     const auto found = std::ranges::find(schemes, base, &Scheme::name);
     if (found == schemes.end())
-        return error("unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known)", text_.data());
+        return error(
+            "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known)",
+            text_.data()
+        );
     if (plus != std::string_view::npos) {
         const auto driver = scheme.substr(plus + 1);
         const bool word = std::ranges::all_of(driver, [](char c) {
@@ -104,7 +108,8 @@ Result<void> Parser::user_part(std::string_view part) {
 
 bool is_host_name(std::string_view host) {
     return !host.empty() && host.size() <= 253 && std::ranges::all_of(host, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '-' || c == '_';
     });
 }
 
@@ -125,7 +130,8 @@ Result<void> Parser::host_part(std::string_view part) {
         if (end == std::string_view::npos) return error("no ] behind an IPv6 address", part.data());
         host = part.substr(1, end - 1);
         const auto behind = part.substr(end + 1);
-        if (!behind.empty() && behind[0] != ':') return error("unexpected text behind ]", behind.data());
+        if (!behind.empty() && behind[0] != ':')
+            return error("unexpected text behind ]", behind.data());
         has_port = !behind.empty();
         if (has_port) port = behind.substr(1);
     } else if (const auto colon = part.find(':'); colon != std::string_view::npos) {
@@ -136,7 +142,8 @@ Result<void> Parser::host_part(std::string_view part) {
     auto decoded = decode(host);
     if (!decoded) return decoded.error();
     if (bracketed && !is_ipv6(*decoded)) return error("not an IPv6 address", host.data());
-    if (!bracketed && decoded->find(',') != std::string::npos) return error("several hosts: name one", host.data());
+    if (!bracketed && decoded->find(',') != std::string::npos)
+        return error("several hosts: name one", host.data());
     if (!bracketed && !decoded->empty() && !decoded->starts_with('/') && !is_host_name(*decoded))
         return error("not a host name", host.data());
     url_.host = std::move(*decoded);
@@ -164,7 +171,8 @@ Result<void> Parser::database_part(std::string_view part) {
 
 Result<void> Parser::parameter(std::string_view part) {
     const auto equals = part.find('=');
-    if (equals == std::string_view::npos || equals == 0) return error("a parameter is not NAME=VALUE", part.data());
+    if (equals == std::string_view::npos || equals == 0)
+        return error("a parameter is not NAME=VALUE", part.data());
     auto name = decode(part.substr(0, equals));
     if (!name) return name.error();
     auto value = decode(part.substr(equals + 1));
@@ -196,7 +204,8 @@ Result<void> Parser::parts_from_parameters() {
     };
     if (const auto host = url_.parameter("host"); host && !host->empty()) {
         if (!url_.host.empty() && url_.host != *host) return twice("the host");
-        if (host->find(',') != std::string_view::npos) return error("several hosts: name one", query_);
+        if (host->find(',') != std::string_view::npos)
+            return error("several hosts: name one", query_);
         if (!host->starts_with('/') && !is_host_name(*host) && !is_ipv6(std::string(*host)))
             return error("host is not a host name", query_);
         url_.host = *host;
@@ -226,7 +235,8 @@ Result<void> Parser::parts_from_parameters() {
 
 Result<DatabaseUrl> Parser::parse() {
     for (const char& c : text_)
-        if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return error("a space or control character", &c);
+        if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f)
+            return error("a space or control character", &c);
     if (const auto ok = scheme(); !ok) return ok.error();
     if (const auto hash = rest_.find('#'); hash != std::string_view::npos)
         return error("a # must be written %23", rest_.data() + hash);
@@ -268,27 +278,47 @@ namespace {
 /// What concerns the way to the real server or the log-in there. Source: PostgreSQL manual, "Parameter Key Words"; Prisma's,
 /// node-postgres's, JDBC's and MySQL's connectors' words for the same.
 constexpr std::array dropped_parameters{
-    std::string_view("host"), std::string_view("hostaddr"), std::string_view("port"), std::string_view("user"),
-    std::string_view("password"), std::string_view("passfile"), std::string_view("dbname"), std::string_view("service"),
-    std::string_view("servicefile"), std::string_view("channel_binding"), std::string_view("require_auth"),
-    std::string_view("requirepeer"), std::string_view("requiressl"), std::string_view("requireSSL"),
-    std::string_view("useSSL"), std::string_view("verifyServerCertificate"), std::string_view("gssencmode"),
-    std::string_view("gsslib"), std::string_view("gssdelegation"), std::string_view("krbsrvname"),
-    std::string_view("target_session_attrs"), std::string_view("load_balance_hosts"), std::string_view("scram_client_key"),
-    std::string_view("scram_server_key"), std::string_view("socket"), std::string_view("unix_socket"),
+    std::string_view("host"),
+    std::string_view("hostaddr"),
+    std::string_view("port"),
+    std::string_view("user"),
+    std::string_view("password"),
+    std::string_view("passfile"),
+    std::string_view("dbname"),
+    std::string_view("service"),
+    std::string_view("servicefile"),
+    std::string_view("channel_binding"),
+    std::string_view("require_auth"),
+    std::string_view("requirepeer"),
+    std::string_view("requiressl"),
+    std::string_view("requireSSL"),
+    std::string_view("useSSL"),
+    std::string_view("verifyServerCertificate"),
+    std::string_view("gssencmode"),
+    std::string_view("gsslib"),
+    std::string_view("gssdelegation"),
+    std::string_view("krbsrvname"),
+    std::string_view("target_session_attrs"),
+    std::string_view("load_balance_hosts"),
+    std::string_view("scram_client_key"),
+    std::string_view("scram_server_key"),
+    std::string_view("socket"),
+    std::string_view("unix_socket"),
 };
 
 bool is_dropped(std::string_view name) {
-    return std::ranges::find(dropped_parameters, name) != dropped_parameters.end() || name.starts_with("ssl") ||
-           name.starts_with("tls") || name.starts_with("oauth_");
+    return std::ranges::find(dropped_parameters, name) != dropped_parameters.end() ||
+           name.starts_with("ssl") || name.starts_with("tls") || name.starts_with("oauth_");
 }
 
 /// How this URL's driver is told to go without TLS; empty where it does so by itself or refuses such a word.
 std::string_view no_tls(const DatabaseUrl& url) {
     if (url.engine == Engine::mysql) return {};
     const auto plus = url.scheme.find('+');
-    const auto driver = plus == std::string::npos ? std::string_view{} : std::string_view(url.scheme).substr(plus + 1);
-    if (driver == "asyncpg") return "ssl=disable";  // SQLAlchemy hands the words on, and asyncpg does not know sslmode
+    const auto driver = plus == std::string::npos ? std::string_view{}
+                                                  : std::string_view(url.scheme).substr(plus + 1);
+    if (driver == "asyncpg")
+        return "ssl=disable";  // SQLAlchemy hands the words on, and asyncpg does not know sslmode
     if (driver == "pg8000") return {};
     return "sslmode=disable";
 }
@@ -303,13 +333,16 @@ std::string rewrite(
     std::string_view password
 ) {
     const bool socket = host.starts_with('/');
-    std::string out = url.scheme + "://" + percent_encode(user) + ":" + percent_encode(password) + "@";
+    std::string out =
+        url.scheme + "://" + percent_encode(user) + ":" + percent_encode(password) + "@";
     if (!socket) {
         const bool bracket = host.find(':') != std::string_view::npos;
         out.append(bracket ? "[" : "").append(host).append(bracket ? "]" : "");
         out.append(":").append(std::to_string(port));
     }
-    out.append("/").append(percent_encode(url.database));
+    // Who names no database means the one called as the user, and the user is another one now.
+    const bool by_user = url.database.empty() && url.engine == Engine::postgres;
+    out.append("/").append(percent_encode(by_user ? url.user : url.database));
 
     char separator = '?';
     const auto add = [&](std::string_view text) {

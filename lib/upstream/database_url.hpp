@@ -22,8 +22,10 @@
 namespace dbguard::upstream {
 
 namespace errc {
-inline constexpr std::string_view bad_url = "bad_database_url";       ///< detail: what and at which character, from 1
-inline constexpr std::string_view bad_option = "bad_database_option";  ///< a parameter with a value that cannot be used
+inline constexpr std::string_view bad_url =
+    "bad_database_url";  ///< detail: what and at which character, from 1
+inline constexpr std::string_view bad_option =
+    "bad_database_option";  ///< a parameter with a value that cannot be used
 }  // namespace errc
 
 enum class Engine : std::uint8_t { postgres, mysql };
@@ -32,13 +34,15 @@ using UrlParameters = std::vector<std::pair<std::string, std::string>>;
 
 /// A parsed URL. All parts are decoded.
 struct DatabaseUrl {
-    std::string scheme;  ///< as given: postgresql, postgres, postgresql+psycopg, mysql, mysql2, mariadb, …
+    std::string
+        scheme;  ///< as given: postgresql, postgres, postgresql+psycopg, mysql, mysql2, mariadb, …
     Engine engine = Engine::postgres;
-    std::string host;    ///< name, address without brackets, or a Unix socket's directory (begins with '/')
+    std::string
+        host;  ///< name, address without brackets, or a Unix socket's directory (begins with '/')
     std::uint16_t port = 0;  ///< the engine's usual one when the URL names none
     std::string user;        ///< empty: none given
     std::optional<Secret> password;
-    std::string database;    ///< empty: none given
+    std::string database;      ///< empty: none given
     UrlParameters parameters;  ///< all of the query, in its order; `host` and the like included
 
     bool is_socket() const { return host.starts_with('/'); }
@@ -53,7 +57,7 @@ Result<DatabaseUrl> parse_database_url(std::string_view text);
 
 /// The URL for the wrapped command: scheme, database and harmless parameters as they were; host, port, user and password
 /// replaced; what concerns the way to the real server (TLS, addresses, log-in methods) dropped, TLS switched off in the engine's
-/// words. `host` may be a socket directory.
+/// words. `host` may be a socket directory. Where the URL names no database, its user's name stands for it.
 std::string rewrite(
     const DatabaseUrl& url,
     std::string_view host,
@@ -76,9 +80,11 @@ std::string_view name(SslMode mode);
 
 struct TlsSettings {
     SslMode mode = SslMode::verify_full;
-    std::string root_certificates;   ///< a file; "system"; empty: ~/.postgresql/root.crt if there is one, else the system's
-    std::string client_certificate;  ///< a file; empty: ~/.postgresql/postgresql.crt if there is one
-    std::string client_key;          ///< a file; empty: ~/.postgresql/postgresql.key if there is one
+    std::string
+        root_certificates;  ///< a file; "system"; empty: ~/.postgresql/root.crt if there is one, else the system's
+    std::string
+        client_certificate;  ///< a file; empty: ~/.postgresql/postgresql.crt if there is one
+    std::string client_key;  ///< a file; empty: ~/.postgresql/postgresql.key if there is one
     bool operator==(const TlsSettings&) const = default;
 };
 
@@ -112,7 +118,7 @@ Result<PostgresTarget> postgres_target(const DatabaseUrl& url, const Environment
 /// passfile, PGPASSFILE, ~/.pgpass. Matching and mode check are libpq's.
 struct FoundPassword {
     std::optional<Secret> password;
-    std::string source;               ///< for people: "the URL", "PGPASSWORD", a file's name; empty: none found
+    std::string source;  ///< for people: "the URL", "PGPASSWORD", a file's name; empty: none found
     std::vector<std::string> warnings;  ///< such as: a passfile that others may read is ignored
 };
 FoundPassword find_password(const DatabaseUrl& url, const Environment& environment);

@@ -3,7 +3,6 @@
 
 #include <sys/stat.h>
 
-
 #include "base/file.hpp"
 #include "upstream/database_url.hpp"
 
@@ -39,7 +38,11 @@ Secret unescape(std::string_view text) {
 }
 
 void search_passfile(
-    const std::string& path, const DatabaseUrl& url, const Environment& environment, bool named, FoundPassword& found
+    const std::string& path,
+    const DatabaseUrl& url,
+    const Environment& environment,
+    bool named,
+    FoundPassword& found
 ) {
     struct stat status;
     if (::stat(path.c_str(), &status) != 0) {
@@ -51,7 +54,10 @@ void search_passfile(
         return;
     }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        found.warnings.push_back("password file " + path + " can be read by others and is ignored; its mode should be 0600");
+        found.warnings.push_back(
+            "password file " + path +
+            " can be read by others and is ignored; its mode should be 0600"
+        );
         return;
     }
     const auto text = read_file(path, max_passfile_bytes);

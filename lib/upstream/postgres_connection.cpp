@@ -31,8 +31,12 @@ PostgresConnection::~PostgresConnection() {
     stream_.close();
 }
 
-Result<PostgresConnection> PostgresConnection::connect(PostgresConnector& connector, Deadline deadline) {
-    auto open = connector.connect(connector.target().startup_parameters, wire::postgres::protocol_3_0, deadline);
+Result<PostgresConnection> PostgresConnection::connect(
+    PostgresConnector& connector, Deadline deadline
+) {
+    auto open = connector.connect(
+        connector.target().startup_parameters, wire::postgres::protocol_3_0, deadline
+    );
     if (!open) return open.error();
     return PostgresConnection(std::move(*open));
 }
@@ -45,7 +49,9 @@ Result<PostgresConnection> PostgresConnection::connect(
     auto target = postgres_target(*parsed, environment);
     if (!target) return target.error();
     const auto home = environment ? environment("HOME").value_or("") : "";
-    auto connector = PostgresConnector::make(std::move(*target), find_password(*parsed, environment).password, home);
+    auto connector = PostgresConnector::make(
+        std::move(*target), find_password(*parsed, environment).password, home
+    );
     if (!connector) return connector.error();
     return connect(**connector, deadline);
 }
@@ -58,7 +64,9 @@ Result<QueryResult> PostgresConnection::query(std::string_view sql, Deadline dea
 }
 
 Result<QueryResult> PostgresConnection::query(
-    std::string_view sql, std::span<const std::optional<std::string_view>> parameters, Deadline deadline
+    std::string_view sql,
+    std::span<const std::optional<std::string_view>> parameters,
+    Deadline deadline
 ) {
     using namespace wire::postgres;
     std::string request;
@@ -97,8 +105,8 @@ Result<wire::postgres::FrameView> PostgresConnection::next_frame(Deadline deadli
 /// Up to ReadyForQuery.
 Result<QueryResult> PostgresConnection::answer(Deadline deadline) {
     using namespace wire::postgres;
-    QueryResult last;     // the statement that runs now
-    QueryResult kept;     // the last one that had rows
+    QueryResult last;  // the statement that runs now
+    QueryResult kept;  // the last one that had rows
     bool have_rows = false;
     std::size_t bytes = 0;
     while (true) {
@@ -152,13 +160,15 @@ Result<QueryResult> PostgresConnection::answer(Deadline deadline) {
                 const auto ready = decode_ready_for_query(frame->body);
                 if (!ready) return ready.error();
                 session_.status = ready->status;
-                if (last_error_) return Error{errc::server_error, std::string(last_error_->sqlstate())};
+                if (last_error_)
+                    return Error{errc::server_error, std::string(last_error_->sqlstate())};
                 if (have_rows) return kept;
                 return last;
             }
             case 'G':
             case 'H':
-            case 'W': return Error{errc::copy_not_supported, ""};
+            case 'W':
+                return Error{errc::copy_not_supported, ""};
             // Nothing that a question of ours has to know.
             case '1':
             case '2':
@@ -168,8 +178,11 @@ Result<QueryResult> PostgresConnection::answer(Deadline deadline) {
             case 't':
             case 'I':
             case 'N':
-            case 'A': break;
-            default: return Error{errc::unexpected_message, std::string("'") + frame->type + "' in an answer"};
+            case 'A':
+                break;
+            default:
+                return Error{
+                    errc::unexpected_message, std::string("'") + frame->type + "' in an answer"};
         }
     }
 }

@@ -16,16 +16,18 @@
 namespace dbguard::upstream {
 
 namespace errc {
-inline constexpr std::string_view server_error = "server_error";  ///< detail: SQLSTATE; fields in last_error()
+inline constexpr std::string_view server_error =
+    "server_error";  ///< detail: SQLSTATE; fields in last_error()
 inline constexpr std::string_view result_too_large = "result_too_large";
 inline constexpr std::string_view copy_not_supported = "copy_not_supported";
-inline constexpr std::string_view broken_connection = "broken_connection";  ///< an earlier call failed half-way
+inline constexpr std::string_view broken_connection =
+    "broken_connection";  ///< an earlier call failed half-way
 }  // namespace errc
 
 struct QueryResult {
     std::vector<std::string> columns;
     std::vector<std::vector<std::optional<std::string>>> rows;  ///< text format
-    std::string tag;                                            ///< of the last statement; empty for an empty query
+    std::string tag;  ///< of the last statement; empty for an empty query
 };
 
 class PostgresConnection {
@@ -33,7 +35,9 @@ class PostgresConnection {
     /// Connects and logs in with the target's startup parameters.
     static Result<PostgresConnection> connect(PostgresConnector& connector, Deadline deadline);
     /// The same from a URL and the environment, for one-off use. Errors: also bad_url, bad_option.
-    static Result<PostgresConnection> connect(std::string_view url, const Environment& environment, Deadline deadline);
+    static Result<PostgresConnection> connect(
+        std::string_view url, const Environment& environment, Deadline deadline
+    );
 
     PostgresConnection(PostgresConnection&&) = default;
     PostgresConnection& operator=(PostgresConnection&&) = default;

@@ -30,14 +30,25 @@ struct Address {
     std::string text() const {
         char buffer[INET6_ADDRSTRLEN] = "";
         if (storage.ss_family == AF_INET)
-            inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr, buffer, sizeof buffer);
+            inet_ntop(
+                AF_INET,
+                &reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr,
+                buffer,
+                sizeof buffer
+            );
         else if (storage.ss_family == AF_INET6)
-            inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr, buffer, sizeof buffer);
+            inet_ntop(
+                AF_INET6,
+                &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr,
+                buffer,
+                sizeof buffer
+            );
         return buffer;
     }
     bool is_loopback() const {
         if (storage.ss_family == AF_INET)
-            return ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24 == 127;
+            return ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24 ==
+                   127;
         return storage.ss_family == AF_INET6 &&
                IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
     }
@@ -63,7 +74,9 @@ Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port
 }
 
 /// getaddrinfo() has no deadline, so names are looked up on a thread that is left behind when it takes too long.
-Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port, Deadline deadline) {
+Result<std::vector<Address>> resolve(
+    const std::string& host, std::uint16_t port, Deadline deadline
+) {
     if (auto literal = look_up(host, port, AI_NUMERICHOST)) return literal;
     struct Shared {
         std::mutex mutex;
@@ -83,7 +96,9 @@ Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port
     return std::move(*shared->result);
 }
 
-Result<UniqueFd> connect_to(const sockaddr* address, socklen_t size, int family, Deadline deadline) {
+Result<UniqueFd> connect_to(
+    const sockaddr* address, socklen_t size, int family, Deadline deadline
+) {
     UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return Error{errc::cannot_connect, std::strerror(errno)};
     if (family != AF_UNIX) {
@@ -92,12 +107,14 @@ Result<UniqueFd> connect_to(const sockaddr* address, socklen_t size, int family,
         ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     }
     if (::connect(fd.get(), address, size) == 0) return fd;
-    if (errno != EINPROGRESS && errno != EINTR) return Error{errc::cannot_connect, std::strerror(errno)};
+    if (errno != EINPROGRESS && errno != EINTR)
+        return Error{errc::cannot_connect, std::strerror(errno)};
     while (true) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return Error{errc::timeout, "no answer"};
         pollfd entry{fd.get(), POLLOUT, 0};
-        const int ready = ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+        const int ready =
+            ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
         if (ready > 0) break;
         if (ready < 0 && errno != EINTR) return Error{errc::cannot_connect, std::strerror(errno)};
     }
@@ -112,9 +129,11 @@ Result<UniqueFd> connect_socket(const PostgresTarget& target, Deadline deadline)
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const auto path = target.address();
-    if (path.size() >= sizeof address.sun_path) return Error{errc::cannot_connect, path + ": the path is too long"};
+    if (path.size() >= sizeof address.sun_path)
+        return Error{errc::cannot_connect, path + ": the path is too long"};
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    auto fd = connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address, AF_UNIX, deadline);
+    auto fd =
+        connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address, AF_UNIX, deadline);
     if (!fd) return Error{fd.error().code, path + ": " + fd.error().detail};
     return fd;
 }
@@ -124,7 +143,8 @@ Result<UniqueFd> connect_tcp(const PostgresTarget& target, Deadline deadline) {
     auto addresses = resolve(target.host, target.port, deadline);
     if (!addresses) return addresses.error();
     // Without TLS because the server is on this machine: then it must be.
-    if (target.plain_by_default) std::erase_if(*addresses, [](const Address& a) { return !a.is_loopback(); });
+    if (target.plain_by_default)
+        std::erase_if(*addresses, [](const Address& a) { return !a.is_loopback(); });
     if (addresses->empty()) return Error{errc::cannot_resolve, target.host + ": no usable address"};
     std::string reasons;
     bool only_timeouts = true;
@@ -133,12 +153,15 @@ Result<UniqueFd> connect_tcp(const PostgresTarget& target, Deadline deadline) {
         const auto now = Clock::now();
         const auto share = now + (deadline - now) / static_cast<int>(addresses->size() - i);
         auto fd = connect_to(
-            reinterpret_cast<const sockaddr*>(&address.storage), address.size, address.storage.ss_family, share
+            reinterpret_cast<const sockaddr*>(&address.storage),
+            address.size,
+            address.storage.ss_family,
+            share
         );
         if (fd) return fd;
         only_timeouts = only_timeouts && fd.error().code == errc::timeout;
-        reasons += (reasons.empty() ? "" : "; ") + address.text() + " port " + std::to_string(target.port) + ": " +
-                   fd.error().detail;
+        reasons += (reasons.empty() ? "" : "; ") + address.text() + " port " +
+                   std::to_string(target.port) + ": " + fd.error().detail;
     }
     return Error{only_timeouts ? errc::timeout : errc::cannot_connect, reasons};
 }
@@ -149,11 +172,14 @@ Result<void> shake_hands(ServerStream& stream, Deadline deadline) {
         const int result = SSL_connect(stream.ssl.get());
         if (result == 1) return {};
         const int kind = SSL_get_error(stream.ssl.get(), result);
-        if (kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_WANT_WRITE) return handshake_error(stream.ssl.get(), result);
+        if (kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_WANT_WRITE)
+            return handshake_error(stream.ssl.get(), result);
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return Error{errc::timeout, "TLS handshake"};
-        pollfd entry{stream.fd.get(), static_cast<short>(kind == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
-        if (::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000))) < 0 && errno != EINTR)
+        pollfd entry{
+            stream.fd.get(), static_cast<short>(kind == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
+        if (::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000))) < 0 &&
+            errno != EINTR)
             return Error{errc::connection_lost, std::strerror(errno)};
     }
 }
@@ -166,8 +192,15 @@ Result<void> start_tls(ServerStream& stream, TlsContext& context, Deadline deadl
     // One byte and no more: what came with it in the clear could not be told from what comes after (CVE-2021-23222).
     std::string answer;
     if (const auto ok = stream.read(answer, 1, deadline); !ok) return ok;
-    // An 'E' would be an error text that nobody vouches for: not shown (CVE-2024-10977).
-    if (answer != "S") return Error{errc::tls_refused, "the server offers no TLS; only sslmode=disable would go on without"};
+    if (answer == "N")
+        return Error{
+            errc::tls_refused,
+            "the server offers no TLS; only sslmode=disable would go on without"};
+    // What follows is an error text that nobody vouches for: not shown (CVE-2024-10977).
+    if (answer == "E")
+        return Error{
+            errc::tls_refused, "the server has an error before TLS, of which it may not tell"};
+    if (answer != "S") return Error{errc::tls_refused, "not a PostgreSQL server"};
     auto ssl = context.new_ssl();
     if (!ssl) return ssl.error();
     BIO* bio = new_socket_bio(stream.fd.get());
@@ -182,7 +215,9 @@ Result<void> start_tls(ServerStream& stream, TlsContext& context, Deadline deadl
 Result<std::shared_ptr<PostgresConnector>> PostgresConnector::make(
     PostgresTarget target, std::optional<Secret> password, const std::string& home
 ) {
-    std::shared_ptr<PostgresConnector> connector(new PostgresConnector(std::move(target), std::move(password)));
+    std::shared_ptr<PostgresConnector> connector(
+        new PostgresConnector(std::move(target), std::move(password))
+    );
     const auto& made_for = connector->target_;
     if (made_for.tls.mode == SslMode::disable) return connector;
     auto tls = TlsContext::make(made_for.tls, made_for.host, home);
@@ -192,7 +227,8 @@ Result<std::shared_ptr<PostgresConnector>> PostgresConnector::make(
 }
 
 Result<ServerStream> PostgresConnector::open(Deadline deadline) {
-    auto fd = target_.is_socket() ? connect_socket(target_, deadline) : connect_tcp(target_, deadline);
+    auto fd =
+        target_.is_socket() ? connect_socket(target_, deadline) : connect_tcp(target_, deadline);
     if (!fd) return fd.error();
     ServerStream stream;
     stream.fd = std::move(*fd);
@@ -201,7 +237,9 @@ Result<ServerStream> PostgresConnector::open(Deadline deadline) {
     return stream;
 }
 
-PostgresLoginOptions PostgresConnector::login_options(const ServerStream& stream, UrlParameters parameters) {
+PostgresLoginOptions PostgresConnector::login_options(
+    const ServerStream& stream, UrlParameters parameters
+) {
     PostgresLoginOptions options;
     options.user = target_.user;
     options.database = target_.database;
@@ -253,7 +291,9 @@ Result<OpenSession> PostgresConnector::connect(
     return OpenSession{std::move(*stream), std::move(login.session()), login.leftover()};
 }
 
-Result<void> PostgresConnector::cancel(std::uint32_t process_id, std::string_view secret_key, Deadline deadline) {
+Result<void> PostgresConnector::cancel(
+    std::uint32_t process_id, std::string_view secret_key, Deadline deadline
+) {
     std::string request;
     ByteWriter writer(request);
     const wire::postgres::CancelRequest message{process_id, std::string(secret_key)};

@@ -22,7 +22,8 @@ namespace dbguard::upstream {
 
 namespace errc {
 inline constexpr std::string_view cannot_resolve = "cannot_resolve";  ///< the host's name
-inline constexpr std::string_view cannot_connect = "cannot_connect";  ///< detail: every address and its reason
+inline constexpr std::string_view cannot_connect =
+    "cannot_connect";  ///< detail: every address and its reason
 inline constexpr std::string_view timeout = "upstream_timeout";
 inline constexpr std::string_view connection_lost = "connection_lost";
 }  // namespace errc

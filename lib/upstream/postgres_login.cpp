@@ -22,7 +22,9 @@ Error unexpected(const FrameView& frame) {
 
 /// One line without control characters: this text comes from the network and goes to a log or a terminal.
 std::string printable(std::string text) {
-    std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+    std::ranges::replace_if(
+        text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' '
+    );
     return text;
 }
 
@@ -79,7 +81,8 @@ Result<bool> PostgresLogin::message(const FrameView& frame, std::string& out) {
         return false;
     }
     if (state_ != State::parameters) {
-        if (frame.type != 'R' && (frame.type != 'v' || state_ != State::authentication)) return unexpected(frame);
+        if (frame.type != 'R' && (frame.type != 'v' || state_ != State::authentication))
+            return unexpected(frame);
         const auto ok = frame.type == 'R' ? authentication(frame, out) : negotiate(frame);
         if (!ok) return ok.error();
         return false;
@@ -88,7 +91,9 @@ Result<bool> PostgresLogin::message(const FrameView& frame, std::string& out) {
         case 'S': {
             const auto message = decode_parameter_status(frame.body);
             if (!message) return message.error();
-            const auto known = std::ranges::find(session_.parameters, message->name, &UrlParameters::value_type::first);
+            const auto known = std::ranges::find(
+                session_.parameters, message->name, &UrlParameters::value_type::first
+            );
             if (known != session_.parameters.end())
                 known->second = message->value;
             else
@@ -110,7 +115,8 @@ Result<bool> PostgresLogin::message(const FrameView& frame, std::string& out) {
             leftover_ = reader_.take_rest();
             return true;
         }
-        default: return unexpected(frame);
+        default:
+            return unexpected(frame);
     }
 }
 
@@ -120,7 +126,8 @@ Result<void> PostgresLogin::negotiate(const FrameView& frame) {
     if (message->version.major != 3 || message->version > options_.version)
         return Error{errc::unexpected_message, "a protocol version that was not asked for"};
     for (const auto option : message->unknown_options) {
-        const auto asked = std::ranges::find(options_.parameters, option, &UrlParameters::value_type::first);
+        const auto asked =
+            std::ranges::find(options_.parameters, option, &UrlParameters::value_type::first);
         if (!option.starts_with("_pq_.") || asked == options_.parameters.end())
             return Error{errc::unexpected_message, "refuses an option that was not asked for"};
     }
@@ -132,7 +139,8 @@ Result<void> PostgresLogin::authentication(const FrameView& frame, std::string& 
     const auto request = decode_authentication(frame.body);
     if (!request) return request.error();
     switch (request->kind) {
-        case Authentication::ok: return accept();
+        case Authentication::ok:
+            return accept();
         case Authentication::cleartext_password:
         case Authentication::md5_password:
             if (state_ != State::authentication) return unexpected(frame);
@@ -158,9 +166,11 @@ Result<void> PostgresLogin::authentication(const FrameView& frame, std::string& 
         }
         case Authentication::gss:
         case Authentication::gss_continue:
-        case Authentication::sspi: return Error{errc::unsupported_login, "GSSAPI or SSPI"};
+        case Authentication::sspi:
+            return Error{errc::unsupported_login, "GSSAPI or SSPI"};
         case Authentication::kerberos_v5:
-        case Authentication::scm_credential: break;
+        case Authentication::scm_credential:
+            break;
     }
     return Error{errc::unsupported_login, "a method that no living server uses"};
 }
@@ -180,9 +190,12 @@ Result<void> PostgresLogin::answer_password(const AuthenticationView& request, s
     if (options_.channel_binding == ChannelBinding::require)
         return Error{errc::channel_binding_required, "the server asks for a password without it"};
     if (!md5 && !options_.private_channel && !options_.allow_cleartext)
-        return Error{errc::unsafe_login, "the server asks for the password in clear text, and there is no TLS"};
+        return Error{
+            errc::unsafe_login,
+            "the server asks for the password in clear text, and there is no TLS"};
     if (!options_.password) return Error{errc::no_password, md5 ? "for MD5" : "for clear text"};
-    const auto answer = md5 ? md5_password(options_.user, *options_.password, request.data) : *options_.password;
+    const auto answer =
+        md5 ? md5_password(options_.user, *options_.password, request.data) : *options_.password;
     state_ = State::answered;
     ByteWriter writer(out);
     return encode(PasswordMessageView{answer.reveal()}, writer);
@@ -190,21 +203,26 @@ Result<void> PostgresLogin::answer_password(const AuthenticationView& request, s
 
 Result<void> PostgresLogin::begin_sasl(const AuthenticationView& request, std::string& out) {
     const auto offered = sasl_mechanisms(request);
-    const auto has = [&](std::string_view name) { return std::ranges::find(offered, name) != offered.end(); };
+    const auto has = [&](std::string_view name) {
+        return std::ranges::find(offered, name) != offered.end();
+    };
     // Channel binding has no meaning there: somebody passes on what he got from a TLS connection of his own.
     if (has(scram_sha_256_plus) && !options_.tls)
         return Error{errc::unexpected_message, "SCRAM-SHA-256-PLUS without TLS"};
 
-    const bool able = !options_.certificate_hash.empty() && options_.channel_binding != ChannelBinding::disable;
+    const bool able =
+        !options_.certificate_hash.empty() && options_.channel_binding != ChannelBinding::disable;
     auto binding = able ? ScramClient::Binding::not_offered : ScramClient::Binding::none;
     if (able && has(scram_sha_256_plus)) binding = ScramClient::Binding::end_point;
-    if (options_.channel_binding == ChannelBinding::require && binding != ScramClient::Binding::end_point)
+    if (options_.channel_binding == ChannelBinding::require &&
+        binding != ScramClient::Binding::end_point)
         return Error{
             errc::channel_binding_required,
-            able ? "the server does not offer it" : "this TLS connection's certificate has no hash to bind to"
-        };
+            able ? "the server does not offer it"
+                 : "this TLS connection's certificate has no hash to bind to"};
     if (binding != ScramClient::Binding::end_point && !has(scram_sha_256))
-        return Error{errc::unsupported_login, "no SCRAM-SHA-256 among the server's SASL mechanisms"};
+        return Error{
+            errc::unsupported_login, "no SCRAM-SHA-256 among the server's SASL mechanisms"};
     if (!options_.password && !options_.scram_keys) return Error{errc::no_password, "for SCRAM"};
 
     scram_.emplace(options_.password.value_or(Secret()), binding, options_.certificate_hash);

@@ -22,11 +22,16 @@
 namespace dbguard::upstream {
 
 namespace errc {
-inline constexpr std::string_view login_refused = "login_refused";  ///< the server's ErrorResponse: see server_error()
-inline constexpr std::string_view no_password = "no_password";      ///< the server asks for one and there is none
-inline constexpr std::string_view unsafe_login = "unsafe_login";    ///< the server asks for what would give the password away
-inline constexpr std::string_view unsupported_login = "unsupported_login";  ///< GSSAPI, SSPI, unknown SASL mechanisms
-inline constexpr std::string_view channel_binding_required = "channel_binding_required";  ///< and not possible
+inline constexpr std::string_view login_refused =
+    "login_refused";  ///< the server's ErrorResponse: see server_error()
+inline constexpr std::string_view no_password =
+    "no_password";  ///< the server asks for one and there is none
+inline constexpr std::string_view unsafe_login =
+    "unsafe_login";  ///< the server asks for what would give the password away
+inline constexpr std::string_view unsupported_login =
+    "unsupported_login";  ///< GSSAPI, SSPI, unknown SASL mechanisms
+inline constexpr std::string_view channel_binding_required =
+    "channel_binding_required";  ///< and not possible
 inline constexpr std::string_view unexpected_message = "unexpected_message";
 }  // namespace errc
 
@@ -54,7 +59,7 @@ struct PostgresSession {
     wire::postgres::ProtocolVersion version;
     UrlParameters parameters;  ///< ParameterStatus, in the order of their first report, last value
     std::uint32_t process_id = 0;
-    std::string secret_key;    ///< empty: the server sent no BackendKeyData (some poolers)
+    std::string secret_key;  ///< empty: the server sent no BackendKeyData (some poolers)
     wire::postgres::TransactionStatus status = wire::postgres::TransactionStatus::idle;
     std::vector<wire::postgres::ErrorFields> notices;
     std::optional<wire::postgres::ScramClientKeys> scram_keys;  ///< for the next login
@@ -79,13 +84,22 @@ class PostgresLogin {
     const std::string& leftover() const { return leftover_; }
 
   private:
-    enum class State : std::uint8_t { authentication, sasl_continue, sasl_final, answered, parameters, ready };
+    enum class State : std::uint8_t {
+        authentication,
+        sasl_continue,
+        sasl_final,
+        answered,
+        parameters,
+        ready
+    };
 
     Result<bool> message(const wire::postgres::FrameView& frame, std::string& out);
     Result<void> authentication(const wire::postgres::FrameView& frame, std::string& out);
     Result<void> begin_sasl(const wire::postgres::AuthenticationView& request, std::string& out);
     Result<void> negotiate(const wire::postgres::FrameView& frame);
-    Result<void> answer_password(const wire::postgres::AuthenticationView& request, std::string& out);
+    Result<void> answer_password(
+        const wire::postgres::AuthenticationView& request, std::string& out
+    );
     Result<void> accept();
 
     PostgresLoginOptions options_;

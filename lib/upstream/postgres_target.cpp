@@ -21,14 +21,16 @@ struct Setting {
 
 class Settings {
   public:
-    Settings(const DatabaseUrl& url, const Environment& environment) : url_(url), environment_(environment) {}
+    Settings(const DatabaseUrl& url, const Environment& environment)
+        : url_(url), environment_(environment) {}
 
     /// libpq's order: the URL, then the variable. Empty values count as not given.
     Setting get(std::string_view parameter, const char* variable) const {
         if (const auto value = url_.parameter(parameter); value && !value->empty())
             return {std::string(*value), std::string(parameter)};
         if (variable == nullptr || !environment_) return {};
-        if (auto value = environment_(variable); value && !value->empty()) return {std::move(*value), variable};
+        if (auto value = environment_(variable); value && !value->empty())
+            return {std::move(*value), variable};
         return {};
     }
 
@@ -49,7 +51,8 @@ Result<SslMode> parse_ssl_mode(const Setting& setting) {
     if (setting.value == "allow" || setting.value == "prefer")
         return bad(
             setting,
-            "would go on in the clear when somebody on the way says so; write verify-full, verify-ca, require or disable"
+            "would go on in the clear when somebody on the way says so; write verify-full, "
+            "verify-ca, require or disable"
         );
     return bad(setting, "disable, require, verify-ca or verify-full expected");
 }
@@ -113,7 +116,10 @@ Result<void> read_tls(const Settings& settings, const DatabaseUrl& url, Postgres
         target.plain_by_default = true;
     }
     if (target.tls.root_certificates == "system" && target.tls.mode != SslMode::verify_full)
-        return bad(root, "anybody has a certificate from these authorities, so it needs sslmode=verify-full");
+        return bad(
+            root,
+            "anybody has a certificate from these authorities, so it needs sslmode=verify-full"
+        );
     // libpq, too, ignores sslmode there: the kernel carries the bytes.
     if (target.is_socket()) target.tls.mode = SslMode::disable;
     return {};
@@ -139,7 +145,8 @@ Result<void> read_timeout(const Settings& settings, PostgresTarget& target) {
     int seconds = 0;
     const auto* end = setting.value.data() + setting.value.size();
     const auto [stopped, failed] = std::from_chars(setting.value.data(), end, seconds);
-    if (failed != std::errc{} || stopped != end || seconds > 86'400) return bad(setting, "seconds expected");
+    if (failed != std::errc{} || stopped != end || seconds > 86'400)
+        return bad(setting, "seconds expected");
     // Zero and less wait for ever in libpq; here the default stays.
     if (seconds > 0) target.connect_timeout = std::chrono::seconds(seconds);
     return {};
@@ -149,10 +156,14 @@ Result<void> read_timeout(const Settings& settings, PostgresTarget& target) {
 
 std::string_view name(SslMode mode) {
     switch (mode) {
-        case SslMode::disable: return "disable";
-        case SslMode::require: return "require";
-        case SslMode::verify_ca: return "verify-ca";
-        case SslMode::verify_full: break;
+        case SslMode::disable:
+            return "disable";
+        case SslMode::require:
+            return "require";
+        case SslMode::verify_ca:
+            return "verify-ca";
+        case SslMode::verify_full:
+            break;
     }
     return "verify-full";
 }
@@ -172,15 +183,18 @@ Result<PostgresTarget> postgres_target(const DatabaseUrl& url, const Environment
     target.host = url.host;
     target.port = url.port;
     target.user = url.user.empty() ? settings.get("user", "PGUSER").value : url.user;
-    if (target.user.empty()) return Error{errc::bad_option, "no user: postgresql://USER@HOST/DATABASE expected"};
-    target.database = url.database.empty() ? settings.get("dbname", "PGDATABASE").value : url.database;
+    if (target.user.empty())
+        return Error{errc::bad_option, "no user: postgresql://USER@HOST/DATABASE expected"};
+    target.database =
+        url.database.empty() ? settings.get("dbname", "PGDATABASE").value : url.database;
     if (target.database.empty()) target.database = target.user;
 
     if (const auto ok = read_tls(settings, url, target); !ok) return ok.error();
     if (const auto ok = read_channel_binding(settings, target); !ok) return ok.error();
     if (const auto ok = read_timeout(settings, target); !ok) return ok.error();
     for (const auto* name : {"application_name", "options", "client_encoding"})
-        if (const auto value = url.parameter(name)) target.startup_parameters.emplace_back(name, *value);
+        if (const auto value = url.parameter(name))
+            target.startup_parameters.emplace_back(name, *value);
     return target;
 }
 

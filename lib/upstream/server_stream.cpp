@@ -15,10 +15,13 @@ namespace {
 /// Waits until the socket is ready for one of `events`, or fails.
 Result<void> wait_for(int fd, short events, Deadline deadline) {
     while (true) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now()
+        );
         if (left.count() <= 0) return Error{errc::timeout, ""};
         pollfd entry{fd, events, 0};
-        const int ready = ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+        const int ready =
+            ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
         if (ready > 0) return {};
         if (ready < 0 && errno != EINTR) return Error{errc::connection_lost, std::strerror(errno)};
     }
@@ -34,7 +37,9 @@ Error tls_error(SSL* ssl, int result) {
         return {errc::connection_lost, "closed by the server without TLS's goodbye"};
     const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
     if (reason != nullptr) return {errc::connection_lost, reason};
-    return {errc::connection_lost, system_error != 0 ? std::strerror(system_error) : "closed by the server"};
+    return {
+        errc::connection_lost,
+        system_error != 0 ? std::strerror(system_error) : "closed by the server"};
 }
 
 /// Empty: done, else what to wait for.
@@ -69,7 +74,8 @@ Result<void> ServerStream::write(std::string_view bytes, Deadline deadline) {
                 continue;
             }
             if (errno == EINTR) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK) return Error{errc::connection_lost, std::strerror(errno)};
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                return Error{errc::connection_lost, std::strerror(errno)};
         }
         if (const auto ok = wait_for(fd.get(), events, deadline); !ok) return ok;
     }
@@ -105,7 +111,9 @@ Result<void> ServerStream::read(std::string& into, std::size_t max_bytes, Deadli
             }
             if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
                 finish(0);
-                return Error{errc::connection_lost, count == 0 ? "closed by the server" : std::strerror(errno)};
+                return Error{
+                    errc::connection_lost,
+                    count == 0 ? "closed by the server" : std::strerror(errno)};
             }
             if (errno == EINTR) continue;
         }

@@ -38,15 +38,19 @@ int read_some(BIO* bio, char* bytes, std::size_t size, std::size_t* count) {
 long control(BIO* bio, int command, long, void*) {
     switch (command) {
         case BIO_CTRL_FLUSH:
-        case BIO_CTRL_DUP: return 1;
-        case BIO_CTRL_EOF: return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
-        default: return 0;
+        case BIO_CTRL_DUP:
+            return 1;
+        case BIO_CTRL_EOF:
+            return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+        default:
+            return 0;
     }
 }
 
 BIO_METHOD* method() {
     static BIO_METHOD* const made = [] {
-        BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
+        BIO_METHOD* m =
+            BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
         if (m != nullptr) {
             BIO_meth_set_write_ex(m, write_some);
             BIO_meth_set_read_ex(m, read_some);

@@ -21,7 +21,9 @@ std::string openssl_reason() {
 
 bool exists(const std::string& path) { return !path.empty() && ::access(path.c_str(), F_OK) == 0; }
 
-Error bad_file(const std::string& path, std::string_view what) { return {errc::bad_tls_file, path + ": " + std::string(what)}; }
+Error bad_file(const std::string& path, std::string_view what) {
+    return {errc::bad_tls_file, path + ": " + std::string(what)};
+}
 
 bool is_address(const std::string& host) {
     in6_addr address;
@@ -37,7 +39,10 @@ Result<void> check_key_mode(const std::string& path) {
     if (!S_ISREG(status.st_mode)) return bad_file(path, "private key is not a plain file");
     const mode_t forbidden = status.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
     if ((status.st_mode & forbidden) != 0)
-        return bad_file(path, "private key can be read by others; its mode should be 0600 (or 0640 when root owns it)");
+        return bad_file(
+            path,
+            "private key can be read by others; its mode should be 0600 (or 0640 when root owns it)"
+        );
     return {};
 }
 
@@ -48,7 +53,8 @@ struct TlsContext::Impl {
     std::string host;
     SslMode mode = SslMode::verify_full;
     std::mutex mutex;
-    std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session{nullptr, SSL_SESSION_free};  ///< guarded by mutex
+    std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session{
+        nullptr, SSL_SESSION_free};  ///< guarded by mutex
 
     Result<void> trust(const TlsSettings& settings, const std::string& home);
     Result<void> identify(const TlsSettings& settings, const std::string& home);
@@ -68,8 +74,10 @@ Result<void> TlsContext::Impl::trust(const TlsSettings& settings, const std::str
     auto* ctx = context.get();
     auto roots = settings.root_certificates;
     const bool named = !roots.empty();
-    if (!named && !home.empty() && exists(home + "/.postgresql/root.crt")) roots = home + "/.postgresql/root.crt";
-    if (named && roots != "system" && !exists(roots)) return bad_file(roots, "root certificates do not exist");
+    if (!named && !home.empty() && exists(home + "/.postgresql/root.crt"))
+        roots = home + "/.postgresql/root.crt";
+    if (named && roots != "system" && !exists(roots))
+        return bad_file(roots, "root certificates do not exist");
 
     // As libpq: a root certificate beside sslmode=require turns it into verify-ca.
     if (mode == SslMode::require && !roots.empty()) mode = SslMode::verify_ca;
@@ -79,12 +87,17 @@ Result<void> TlsContext::Impl::trust(const TlsSettings& settings, const std::str
     }
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
     if (roots.empty() && mode == SslMode::verify_ca)
-        return Error{errc::bad_option, "sslmode=verify-ca needs sslrootcert: without the name, any public certificate would do"};
+        return Error{
+            errc::bad_option,
+            "sslmode=verify-ca needs sslrootcert: without the name, any public certificate would "
+            "do"};
     if (roots.empty() || roots == "system") {
-        if (SSL_CTX_set_default_verify_paths(ctx) != 1) return Error{errc::bad_tls_file, "the system's root certificates"};
+        if (SSL_CTX_set_default_verify_paths(ctx) != 1)
+            return Error{errc::bad_tls_file, "the system's root certificates"};
         return {};
     }
-    if (SSL_CTX_load_verify_file(ctx, roots.c_str()) != 1) return bad_file(roots, "root certificates: " + openssl_reason());
+    if (SSL_CTX_load_verify_file(ctx, roots.c_str()) != 1)
+        return bad_file(roots, "root certificates: " + openssl_reason());
     return {};
 }
 
@@ -107,7 +120,8 @@ Result<void> TlsContext::Impl::identify(const TlsSettings& settings, const std::
     SSL_CTX_set_default_passwd_cb(ctx, [](char*, int, int, void*) { return -1; });
     if (SSL_CTX_use_PrivateKey_file(ctx, key.c_str(), SSL_FILETYPE_PEM) != 1)
         return bad_file(key, "private key (encrypted ones are not supported): " + openssl_reason());
-    if (SSL_CTX_check_private_key(ctx) != 1) return bad_file(key, "private key of another certificate");
+    if (SSL_CTX_check_private_key(ctx) != 1)
+        return bad_file(key, "private key of another certificate");
     return {};
 }
 
@@ -163,8 +177,10 @@ Result<SslPtr> TlsContext::new_ssl() {
     if (impl_->mode == SslMode::verify_full) {
         auto* parameters = SSL_get0_param(ssl.get());
         X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        const int ok = address ? X509_VERIFY_PARAM_set1_ip_asc(parameters, host.substr(0, host.find('%')).c_str())
-                               : X509_VERIFY_PARAM_set1_host(parameters, host.data(), host.size());
+        const int ok =
+            address
+                ? X509_VERIFY_PARAM_set1_ip_asc(parameters, host.substr(0, host.find('%')).c_str())
+                : X509_VERIFY_PARAM_set1_host(parameters, host.data(), host.size());
         if (ok != 1) return Error{errc::tls_failed, "cannot check the name " + host};
     }
     const std::lock_guard lock(impl_->mutex);
@@ -178,7 +194,8 @@ Error handshake_error(SSL* ssl, int result) {
     const auto reason = openssl_reason();
     if (verified != X509_V_OK && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE)
         return {errc::untrusted_certificate, X509_verify_cert_error_string(verified)};
-    if (kind == SSL_ERROR_SYSCALL || kind == SSL_ERROR_ZERO_RETURN) return {errc::tls_failed, "the server ended the handshake"};
+    if (kind == SSL_ERROR_SYSCALL || kind == SSL_ERROR_ZERO_RETURN)
+        return {errc::tls_failed, "the server ended the handshake"};
     return {errc::tls_failed, reason};
 }
 
@@ -196,7 +213,9 @@ std::string tls_server_end_point(X509* certificate) {
 }
 
 std::string tls_server_end_point(SSL* ssl) {
-    const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(ssl), X509_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        SSL_get1_peer_certificate(ssl), X509_free
+    );
     return certificate ? tls_server_end_point(certificate.get()) : std::string();
 }
 

@@ -14,10 +14,12 @@
 namespace dbguard::upstream {
 
 namespace errc {
-inline constexpr std::string_view bad_tls_file = "bad_tls_file";  ///< missing, unreadable, unusable, or readable by others
-inline constexpr std::string_view tls_refused = "tls_refused";    ///< the server does not speak TLS
-inline constexpr std::string_view tls_failed = "tls_failed";      ///< the handshake failed; detail: why
-inline constexpr std::string_view untrusted_certificate = "untrusted_certificate";  ///< detail: OpenSSL's reason
+inline constexpr std::string_view bad_tls_file =
+    "bad_tls_file";  ///< missing, unreadable, unusable, or readable by others
+inline constexpr std::string_view tls_refused = "tls_refused";  ///< the server does not speak TLS
+inline constexpr std::string_view tls_failed = "tls_failed";  ///< the handshake failed; detail: why
+inline constexpr std::string_view untrusted_certificate =
+    "untrusted_certificate";  ///< detail: OpenSSL's reason
 }  // namespace errc
 
 struct SslDelete {

@@ -15,7 +15,8 @@ void check_owned_forms(const FrameView& frame, const BackendMessage& message) {
     if (const auto* columns = std::get_if<RowDescriptionView>(&message)) {
         if (!encode_row_description(to_columns(*columns), out) || back != frame.bytes) std::abort();
     } else if (const auto* error = std::get_if<ErrorResponseView>(&message)) {
-        if (!encode_error_response(ErrorFields(error->fields), out) || back != frame.bytes) std::abort();
+        if (!encode_error_response(ErrorFields(error->fields), out) || back != frame.bytes)
+            std::abort();
     } else if (const auto* row = std::get_if<DataRowView>(&message)) {
         std::vector<ValueView> fields;
         if (!split_data_row(frame.body, fields)) std::abort();
@@ -36,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (line.find('\n') != std::string::npos) std::abort();
         const auto message = decode_backend(**frame);
         std::vector<ValueView> fields;
-        if ((*frame)->type == 'D' && split_data_row((*frame)->body, fields) != message.has_value()) std::abort();
+        if ((*frame)->type == 'D' && split_data_row((*frame)->body, fields) != message.has_value())
+            std::abort();
         if (!message) continue;
         std::string back;
         dbguard::ByteWriter out(back);

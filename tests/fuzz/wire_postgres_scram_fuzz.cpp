@@ -15,7 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto rest = half.size() < text.size() ? text.substr(half.size() + 1) : std::string_view{};
 
     for (const auto mechanism : {scram_sha_256, scram_sha_256_plus}) {
-        ScramServer server(verifier, mechanism == scram_sha_256_plus ? std::string(32, 'h') : "", "server");
+        ScramServer server(
+            verifier, mechanism == scram_sha_256_plus ? std::string(32, 'h') : "", "server"
+        );
         if (server.first_message(mechanism, half) && server.final_message(rest)) std::abort();
     }
 

@@ -31,10 +31,13 @@ TEST_CASE("URLs are read into their parts") {
         {"postgresql://a:@h/d", "h|5432|a||d|"},
         {"postgresql://u@[::1]:5433/d", "::1|5433|u|-|d|"},
         {"postgresql://u@[fe80::1%25eth0]/d", "fe80::1%eth0|5432|u|-|d|"},
-        {"postgresql://u@h/d?sslmode=require&application_name=a%20b", "h|5432|u|-|d|sslmode=require;application_name=a b;"},
+        {"postgresql://u@h/d?sslmode=require&application_name=a%20b",
+         "h|5432|u|-|d|sslmode=require;application_name=a b;"},
         {"postgresql://u@h/d?options=-c%20x%3D1", "h|5432|u|-|d|options=-c x=1;"},
-        {"postgresql://h?user=u&password=p&dbname=d&port=1", "h|1|u|p|d|user=u;password=p;dbname=d;port=1;"},
-        {"postgresql:///d?host=/var/run/postgresql", "/var/run/postgresql|5432||-|d|host=/var/run/postgresql;"},
+        {"postgresql://h?user=u&password=p&dbname=d&port=1",
+         "h|1|u|p|d|user=u;password=p;dbname=d;port=1;"},
+        {"postgresql:///d?host=/var/run/postgresql",
+         "/var/run/postgresql|5432||-|d|host=/var/run/postgresql;"},
         {"postgresql://u@%2Frun%2Fpg/d", "/run/pg|5432|u|-|d|"},
         {"postgresql:///d?host=::1", "::1|5432||-|d|host=::1;"},
         {"postgresql+psycopg2://u@h/d", "h|5432|u|-|d|"},
@@ -60,9 +63,15 @@ TEST_CASE("bad URLs are refused with what and where") {
         {"", "no scheme: postgresql://USER@HOST/DATABASE expected, at character 1"},
         {"host=db user=app", "a space or control character, at character 8"},
         {"db.example.com", "no scheme: postgresql://USER@HOST/DATABASE expected, at character 1"},
-        {"http://h/d", "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known), at character 1"},
-        {"jdbc:postgresql://h/d", "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known), at character 1"},
-        {"PostgreSQL://h/d", "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known), at character 1"},
+        {"http://h/d",
+         "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known), at character "
+         "1"},
+        {"jdbc:postgresql://h/d",
+         "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known), at character "
+         "1"},
+        {"PostgreSQL://h/d",
+         "unknown scheme (postgresql, postgres, mysql, mysql2 and mariadb are known), at character "
+         "1"},
         {"postgresql+://h/d", "bad driver name in the scheme, at character 12"},
         {"postgresql+a-b://h/d", "bad driver name in the scheme, at character 12"},
         {"postgresql:///d", "no host, at character 14"},
@@ -78,7 +87,8 @@ TEST_CASE("bad URLs are refused with what and where") {
         {"postgresql://h/d%4", "bad percent-encoding, at character 17"},
         {"postgresql://h/d%00", "bad percent-encoding, at character 17"},
         {"postgresql://h/d?a=%", "bad percent-encoding, at character 20"},
-        {"postgresql://u:p@ss@h/d", "an @ in user or password must be written %40, at character 17"},
+        {"postgresql://u:p@ss@h/d",
+         "an @ in user or password must be written %40, at character 17"},
         {"postgresql://u:p#ss@h/d", "a # must be written %23, at character 17"},
         {"postgresql://u:p/ss@h/d", "the port is not a number from 1 to 65535, at character 16"},
         {"postgresql://h:/d", "the port is not a number from 1 to 65535, at character 16"},
@@ -97,12 +107,18 @@ TEST_CASE("bad URLs are refused with what and where") {
         {"postgresql://h/d?=1", "a parameter is not NAME=VALUE, at character 18"},
         {"postgresql://h/d?a=1&", "a parameter is missing behind &, at character 22"},
         {"postgresql://h/d?a=1&&b=2", "a parameter is not NAME=VALUE, at character 22"},
-        {"postgresql://h/d?sslmode=require&sslmode=disable", "a parameter is given twice with different values, at character 34"},
-        {"postgresql://h/d?host=other", "the host is given twice with different values, at character 18"},
-        {"postgresql://h:1/d?port=2", "the port is given twice with different values, at character 20"},
-        {"postgresql://u@h/d?user=v", "the user is given twice with different values, at character 20"},
-        {"postgresql://h/d?dbname=e", "the database is given twice with different values, at character 18"},
-        {"postgresql://u:p@h/d?password=q", "the password is given twice with different values, at character 22"},
+        {"postgresql://h/d?sslmode=require&sslmode=disable",
+         "a parameter is given twice with different values, at character 34"},
+        {"postgresql://h/d?host=other",
+         "the host is given twice with different values, at character 18"},
+        {"postgresql://h:1/d?port=2",
+         "the port is given twice with different values, at character 20"},
+        {"postgresql://u@h/d?user=v",
+         "the user is given twice with different values, at character 20"},
+        {"postgresql://h/d?dbname=e",
+         "the database is given twice with different values, at character 18"},
+        {"postgresql://u:p@h/d?password=q",
+         "the password is given twice with different values, at character 22"},
         {"postgresql://h/d\n", "a space or control character, at character 17"},
     };
     for (const auto& [text, expected] : table) {
@@ -129,36 +145,78 @@ TEST_CASE("a rewritten URL points at the listener and keeps what is harmless") {
     const auto rewritten = [](const char* text, const char* host = "127.0.0.1") {
         return rewrite(parse_database_url(text).value(), host, 40001, "s_1", "p/w");
     };
-    CHECK(rewritten("postgresql://app:old@db.example.com/shop") == "postgresql://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable");
     CHECK(
-        rewritten("postgres://db/shop?sslmode=verify-full&sslrootcert=%2Fca&sslcert=a&sslkey=b&channel_binding=require") ==
-        "postgres://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable"
+        rewritten("postgresql://app:old@db.example.com/shop") ==
+        "postgresql://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable"
+    );
+    CHECK(
+        rewritten(
+            "postgres://db/"
+            "shop?sslmode=verify-full&sslrootcert=%2Fca&sslcert=a&sslkey=b&channel_binding=require"
+        ) == "postgres://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable"
     );
     // Prisma
     CHECK(
-        rewritten("postgresql://db/shop?schema=public&pgbouncer=true&sslmode=require&sslaccept=strict&connection_limit=5") ==
-        "postgresql://s_1:p%2Fw@127.0.0.1:40001/shop?schema=public&pgbouncer=true&connection_limit=5&sslmode=disable"
+        rewritten(
+            "postgresql://db/"
+            "shop?schema=public&pgbouncer=true&sslmode=require&sslaccept=strict&connection_limit=5"
+        ) ==
+        "postgresql://s_1:p%2Fw@127.0.0.1:40001/"
+        "shop?schema=public&pgbouncer=true&connection_limit=5&sslmode=disable"
     );
-    CHECK(rewritten("postgresql://db/a%20b%3F?options=-c%20x%3D1") ==
-          "postgresql://s_1:p%2Fw@127.0.0.1:40001/a%20b%3F?options=-c%20x%3D1&sslmode=disable");
-    CHECK(rewritten("postgresql+asyncpg://db/shop?ssl=require") ==
-          "postgresql+asyncpg://s_1:p%2Fw@127.0.0.1:40001/shop?ssl=disable");
-    CHECK(rewritten("postgresql+pg8000://db/shop") == "postgresql+pg8000://s_1:p%2Fw@127.0.0.1:40001/shop");
-    CHECK(rewritten("postgresql+psycopg://db/shop") ==
-          "postgresql+psycopg://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable");
-    CHECK(rewritten("postgresql:///shop?host=/run/pg&port=5433&user=app&dbname=shop") ==
-          "postgresql://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable");
-    CHECK(rewritten("postgresql://db/shop", "/tmp/x y") ==
-          "postgresql://s_1:p%2Fw@/shop?host=%2Ftmp%2Fx%20y&port=40001&sslmode=disable");
-    CHECK(rewritten("postgresql://db/shop", "::1") == "postgresql://s_1:p%2Fw@[::1]:40001/shop?sslmode=disable");
-    CHECK(rewritten("mysql2://db/shop?encoding=utf8mb4&ssl-mode=REQUIRED&sslca=x") ==
-          "mysql2://s_1:p%2Fw@127.0.0.1:40001/shop?encoding=utf8mb4");
+    CHECK(
+        rewritten("postgresql://db/a%20b%3F?options=-c%20x%3D1") ==
+        "postgresql://s_1:p%2Fw@127.0.0.1:40001/a%20b%3F?options=-c%20x%3D1&sslmode=disable"
+    );
+    CHECK(
+        rewritten("postgresql+asyncpg://db/shop?ssl=require") ==
+        "postgresql+asyncpg://s_1:p%2Fw@127.0.0.1:40001/shop?ssl=disable"
+    );
+    CHECK(
+        rewritten("postgresql+pg8000://db/shop") ==
+        "postgresql+pg8000://s_1:p%2Fw@127.0.0.1:40001/shop"
+    );
+    CHECK(
+        rewritten("postgresql+psycopg://db/shop") ==
+        "postgresql+psycopg://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable"
+    );
+    CHECK(
+        rewritten("postgresql:///shop?host=/run/pg&port=5433&user=app&dbname=shop") ==
+        "postgresql://s_1:p%2Fw@127.0.0.1:40001/shop?sslmode=disable"
+    );
+    CHECK(
+        rewritten("postgresql://db/shop", "/tmp/x y") ==
+        "postgresql://s_1:p%2Fw@/shop?host=%2Ftmp%2Fx%20y&port=40001&sslmode=disable"
+    );
+    CHECK(
+        rewritten("postgresql://db/shop", "::1") ==
+        "postgresql://s_1:p%2Fw@[::1]:40001/shop?sslmode=disable"
+    );
+    CHECK(
+        rewritten("mysql2://db/shop?encoding=utf8mb4&ssl-mode=REQUIRED&sslca=x") ==
+        "mysql2://s_1:p%2Fw@127.0.0.1:40001/shop?encoding=utf8mb4"
+    );
+}
+
+TEST_CASE(
+    "a URL without a database means the one called as its user, also after the user is another"
+) {
+    const auto rewritten = [](const char* text) {
+        return rewrite(parse_database_url(text).value(), "h", 1, "s", "p");
+    };
+    CHECK(rewritten("postgresql://app@db") == "postgresql://s:p@h:1/app?sslmode=disable");
+    CHECK(rewritten("postgresql://db") == "postgresql://s:p@h:1/?sslmode=disable");
+    CHECK(rewritten("mysql://app@db") == "mysql://s:p@h:1/");
 }
 
 TEST_CASE("a rewritten URL reads back as what was written") {
-    for (const auto* text : {"postgresql://a@h/d%20b?schema=x", "postgresql+psycopg2://h/", "mysql://h/d?charset=utf8"}) {
+    for (const auto* text :
+         {"postgresql://a@h/d%20b?schema=x",
+          "postgresql+psycopg2://h/",
+          "mysql://h/d?charset=utf8"}) {
         const auto url = parse_database_url(text).value();
-        const auto again = parse_database_url(rewrite(url, "127.0.0.1", 1234, "u@:/?#%", "p@:/?#% ")).value();
+        const auto again =
+            parse_database_url(rewrite(url, "127.0.0.1", 1234, "u@:/?#%", "p@:/?#% ")).value();
         CHECK(again.scheme == url.scheme);
         CHECK(again.host == "127.0.0.1");
         CHECK(again.port == 1234);

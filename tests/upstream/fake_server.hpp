@@ -37,7 +37,8 @@ class Peer {
     }
     /// Until the client closes.
     void wait_for_end() const {
-        while (!receive().empty()) {}
+        while (!receive().empty()) {
+        }
     }
     int fd() const { return fd_; }
 
@@ -50,7 +51,8 @@ class FakeServer {
     using Script = std::function<void(Peer&)>;
 
     /// On a free port of 127.0.0.1, or on a socket in `folder`.
-    explicit FakeServer(Script script, const std::string& folder = "") : script_(std::move(script)) {
+    explicit FakeServer(Script script, const std::string& folder = "")
+        : script_(std::move(script)) {
         if (folder.empty()) {
             listener_ = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
             sockaddr_in address{};

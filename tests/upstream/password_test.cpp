@@ -11,7 +11,13 @@
 namespace dbguard::upstream {
 namespace {
 
-std::string matched(std::string_view lines, std::string_view host, std::string_view port, std::string_view db, std::string_view user) {
+std::string matched(
+    std::string_view lines,
+    std::string_view host,
+    std::string_view port,
+    std::string_view db,
+    std::string_view user
+) {
     const auto found = match_passfile(lines, host, port, db, user);
     return found ? found->reveal() : "-";
 }
@@ -19,7 +25,8 @@ std::string matched(std::string_view lines, std::string_view host, std::string_v
 struct Folder {
     std::filesystem::path path;
     Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "dbguard-password-XXXXXX").string();
+        std::string name =
+            (std::filesystem::temp_directory_path() / "dbguard-password-XXXXXX").string();
         path = ::mkdtemp(name.data());
     }
     ~Folder() { std::filesystem::remove_all(path); }
@@ -32,11 +39,14 @@ struct Folder {
 };
 
 FoundPassword find(const std::string& url, std::map<std::string, std::string> variables) {
-    return find_password(parse_database_url(url).value(), [&](const char* name) -> std::optional<std::string> {
-        const auto it = variables.find(name);
-        if (it == variables.end()) return {};
-        return it->second;
-    });
+    return find_password(
+        parse_database_url(url).value(),
+        [&](const char* name) -> std::optional<std::string> {
+            const auto it = variables.find(name);
+            if (it == variables.end()) return {};
+            return it->second;
+        }
+    );
 }
 
 }  // namespace
@@ -46,7 +56,15 @@ TEST_CASE("passfile lines match as libpq's do") {
     CHECK(matched("h:5432:d:u:secret", "h", "5432", "d", "u") == "secret");
     CHECK(matched("h:5432:d:u:secret\r\n", "h", "5432", "d", "u") == "secret");
     CHECK(matched("*:*:*:u:secret", "h", "1", "d", "u") == "secret");
-    CHECK(matched("# h:5432:d:u:no\n\nx:5432:d:u:no\nh:5432:d:u:yes\nh:5432:d:u:late", "h", "5432", "d", "u") == "yes");
+    CHECK(
+        matched(
+            "# h:5432:d:u:no\n\nx:5432:d:u:no\nh:5432:d:u:yes\nh:5432:d:u:late",
+            "h",
+            "5432",
+            "d",
+            "u"
+        ) == "yes"
+    );
     CHECK(matched("h:5432:d:u:a\\:b\\\\c", "h", "5432", "d", "u") == "a:b\\c");
     CHECK(matched("h:5432:d:u:a:b", "h", "5432", "d", "u") == "a:b");
     CHECK(matched("a\\:b:5432:d\\\\:u:x", "a:b", "5432", "d\\", "u") == "x");
@@ -63,18 +81,25 @@ TEST_CASE("passfile lines match as libpq's do") {
 TEST_CASE("the URL's password goes before the variable, the variable before the file") {
     const Folder folder;
     const auto file = folder.write("pass", "h:5432:d:u:from file\n", 0600);
-    const auto from_url = find("postgresql://u:mine@h/d", {{"PGPASSWORD", "yours"}, {"PGPASSFILE", file}});
+    const auto from_url =
+        find("postgresql://u:mine@h/d", {{"PGPASSWORD", "yours"}, {"PGPASSFILE", file}});
     CHECK(from_url.password->reveal() == "mine");
     CHECK(from_url.source == "the URL");
-    const auto from_variable = find("postgresql://u@h/d", {{"PGPASSWORD", "yours"}, {"PGPASSFILE", file}});
+    const auto from_variable =
+        find("postgresql://u@h/d", {{"PGPASSWORD", "yours"}, {"PGPASSFILE", file}});
     CHECK(from_variable.password->reveal() == "yours");
     CHECK(from_variable.source == "PGPASSWORD");
     const auto from_file = find("postgresql://u@h/d", {{"PGPASSFILE", file}});
     CHECK(from_file.password->reveal() == "from file");
     CHECK(from_file.source == file);
     CHECK(find("postgresql://u@h/d?passfile=" + file, {}).password->reveal() == "from file");
-    CHECK(find("mysql://u@h/d", {{"PGPASSWORD", "no"}, {"MYSQL_PWD", "yes"}}).password->reveal() == "yes");
-    CHECK_FALSE(find("mysql://u@h/d", {{"PGPASSWORD", "no"}, {"PGPASSFILE", file}}).password.has_value());
+    CHECK(
+        find("mysql://u@h/d", {{"PGPASSWORD", "no"}, {"MYSQL_PWD", "yes"}}).password->reveal() ==
+        "yes"
+    );
+    CHECK_FALSE(
+        find("mysql://u@h/d", {{"PGPASSWORD", "no"}, {"PGPASSFILE", file}}).password.has_value()
+    );
     CHECK_FALSE(find("postgresql://other@h/d", {{"PGPASSFILE", file}}).password.has_value());
 }
 
@@ -84,8 +109,13 @@ TEST_CASE("the file in the user's folder is found; what it lacks is no warning")
     folder.write(".pgpass", "localhost:*:*:*:local\n*:5432:d:u:there\n", 0600);
     CHECK(find("postgresql://u@h/d", {{"HOME", folder.path}}).password->reveal() == "there");
     CHECK(find("postgresql://u@%2Ftmp:1/d", {{"HOME", folder.path}}).password->reveal() == "local");
-    CHECK_FALSE(find("postgresql://u@%2Felsewhere:1/d", {{"HOME", folder.path}}).password.has_value());
-    CHECK(find("postgresql://h/d", {{"HOME", folder.path}, {"PGUSER", "u"}}).password->reveal() == "there");
+    CHECK_FALSE(
+        find("postgresql://u@%2Felsewhere:1/d", {{"HOME", folder.path}}).password.has_value()
+    );
+    CHECK(
+        find("postgresql://h/d", {{"HOME", folder.path}, {"PGUSER", "u"}}).password->reveal() ==
+        "there"
+    );
 }
 
 TEST_CASE("a passfile that others can read, or that is none, is ignored with a warning") {
@@ -97,8 +127,16 @@ TEST_CASE("a passfile that others can read, or that is none, is ignored with a w
         REQUIRE(found.warnings.size() == 1);
         CHECK(found.warnings[0].find("can be read by others") != std::string::npos);
     }
-    CHECK(find("postgresql://u@h/d", {{"PGPASSFILE", folder.path}}).warnings[0].find("not a plain file") != std::string::npos);
-    CHECK(find("postgresql://u@h/d", {{"PGPASSFILE", folder.path / "no"}}).warnings[0].find("does not exist") != std::string::npos);
+    CHECK(
+        find("postgresql://u@h/d", {{"PGPASSFILE", folder.path}})
+            .warnings[0]
+            .find("not a plain file") != std::string::npos
+    );
+    CHECK(
+        find("postgresql://u@h/d", {{"PGPASSFILE", folder.path / "no"}})
+            .warnings[0]
+            .find("does not exist") != std::string::npos
+    );
 }
 
 }  // namespace dbguard::upstream

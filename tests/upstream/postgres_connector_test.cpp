@@ -5,7 +5,9 @@
 #include "fake_server.hpp"
 #include "server.hpp"
 #include "wire/postgres/auth.hpp"
+#include "wire/postgres/error.hpp"
 #include "wire/postgres/result.hpp"
+#include "wire/postgres/simple_query.hpp"
 #include "wire/postgres/startup.hpp"
 
 namespace dbguard::upstream {
@@ -14,9 +16,13 @@ namespace {
 using namespace test;
 using namespace std::string_literals;
 
-std::shared_ptr<PostgresConnector> connector(const std::string& url, const Environment& from = no_environment()) {
+std::shared_ptr<PostgresConnector> connector(
+    const std::string& url, const Environment& from = no_environment()
+) {
     const auto parsed = parse_database_url(url).value();
-    auto made = PostgresConnector::make(postgres_target(parsed, from).value(), find_password(parsed, from).password, "");
+    auto made = PostgresConnector::make(
+        postgres_target(parsed, from).value(), find_password(parsed, from).password, ""
+    );
     return made.value();
 }
 
@@ -48,9 +54,12 @@ TEST_CASE("a server that trusts is entered over TCP and over a Unix socket") {
     FakeServer tcp(script);
     CHECK(connect_code(tcp.url("?sslmode=disable")) == "ok");
     CHECK(connect_code(tcp.url()) == "ok");  // plain by default: it is this machine
-    CHECK(connect_code("postgresql://app@localhost:" + std::to_string(tcp.port()) + "/shop") == "ok");
+    CHECK(
+        connect_code("postgresql://app@localhost:" + std::to_string(tcp.port()) + "/shop") == "ok"
+    );
 
-    std::string folder = (std::filesystem::temp_directory_path() / "dbguard-socket-XXXXXX").string();
+    std::string folder =
+        (std::filesystem::temp_directory_path() / "dbguard-socket-XXXXXX").string();
     REQUIRE(::mkdtemp(folder.data()) != nullptr);
     {
         FakeServer socket(script, folder);
@@ -145,18 +154,23 @@ TEST_CASE("nobody listening and names that do not exist are told apart") {
         FakeServer gone([](Peer&) {});
         port = gone.port();
     }
-    const auto refused = connector("postgresql://u@127.0.0.1:" + std::to_string(port) + "/d")->open(soon());
+    const auto refused =
+        connector("postgresql://u@127.0.0.1:" + std::to_string(port) + "/d")->open(soon());
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == errc::cannot_connect);
-    CHECK(refused.error().detail == "127.0.0.1 port " + std::to_string(port) + ": Connection refused");
+    CHECK(
+        refused.error().detail == "127.0.0.1 port " + std::to_string(port) + ": Connection refused"
+    );
     // RFC 6761 §6.4: never exists. Without a resolver it may be a timeout.
-    const auto unknown = connector("postgresql://u@no-such-host.invalid/d?sslmode=disable")->open(in(std::chrono::seconds(5)));
+    const auto unknown = connector("postgresql://u@no-such-host.invalid/d?sslmode=disable")
+                             ->open(in(std::chrono::seconds(5)));
     REQUIRE_FALSE(unknown.has_value());
     CHECK((unknown.error().code == errc::cannot_resolve || unknown.error().code == errc::timeout));
     const auto socket = connector("postgresql://u@%2Fno%2Fsuch%2Ffolder/d")->open(soon());
     CHECK(socket.error().code == errc::cannot_connect);
     CHECK(socket.error().detail == "/no/such/folder/.s.PGSQL.5432: No such file or directory");
-    const auto long_path = connector("postgresql://u@%2F" + std::string(120, 'x') + "/d")->open(soon());
+    const auto long_path =
+        connector("postgresql://u@%2F" + std::string(120, 'x') + "/d")->open(soon());
     CHECK(long_path.error().code == errc::cannot_connect);
 }
 
@@ -169,41 +183,64 @@ TEST_CASE("a cancel request is sent whole and waits for the server's end") {
         peer.receive();
         peer.wait_for_end();
     });
-    CHECK(connector(mute.url("?sslmode=disable"))->cancel(77, "keyy", in(std::chrono::milliseconds(100))).error().code == errc::timeout);
-    CHECK(connector(mute.url("?sslmode=disable"))->cancel(77, "", soon()).error().code == wire::postgres::errc::bad_length);
+    CHECK(
+        connector(mute.url("?sslmode=disable"))
+            ->cancel(77, "keyy", in(std::chrono::milliseconds(100)))
+            .error()
+            .code == errc::timeout
+    );
+    CHECK(
+        connector(mute.url("?sslmode=disable"))->cancel(77, "", soon()).error().code ==
+        wire::postgres::errc::bad_length
+    );
 }
 
 TEST_CASE("real server: every user gets in the way he should") {
     const auto* server = server_or_skip();
     if (server == nullptr) return;
     const auto verified = "?sslmode=verify-full&sslrootcert=" + server->ca;
-    const auto with_certificate =
-        verified + "&sslcert=" + server->tls_file("client-cert.pem") + "&sslkey=" + server->tls_file("client-key.pem");
+    const auto with_certificate = verified + "&sslcert=" + server->tls_file("client-cert.pem") +
+                                  "&sslkey=" + server->tls_file("client-key.pem");
     CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd")) == "ok");
     CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd", verified)) == "ok");
     CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd", verified, "localhost")) == "ok");
-    CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd", verified + "&channel_binding=require")) == "ok");
-    CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd", verified + "&channel_binding=disable")) == "ok");
+    CHECK(
+        connect_code(server->url("zoo_scram:zoo-Passw0rd", verified + "&channel_binding=require")
+        ) == "ok"
+    );
+    CHECK(
+        connect_code(server->url("zoo_scram:zoo-Passw0rd", verified + "&channel_binding=disable")
+        ) == "ok"
+    );
     CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd", "?sslmode=require")) == "ok");
     CHECK(connect_code(server->url("zoo_scram:wrong", verified)) == errc::login_refused);
     CHECK(connect_code(server->url("zoo_scram", verified)) == errc::no_password);
     CHECK(connect_code(server->url("zoo_md5:zoo-Passw0rd")) == "ok");
     CHECK(connect_code(server->url("zoo_md5:zoo-Passw0rd", verified)) == "ok");
-    CHECK(connect_code(server->url("zoo_md5:zoo-Passw0rd", verified + "&channel_binding=require")) == errc::channel_binding_required);
+    CHECK(
+        connect_code(server->url("zoo_md5:zoo-Passw0rd", verified + "&channel_binding=require")) ==
+        errc::channel_binding_required
+    );
     CHECK(connect_code(server->url("zoo_tls:zoo-Passw0rd", verified)) == "ok");
-    CHECK(connect_code(server->url("zoo_tls:zoo-Passw0rd", "?sslmode=disable")) == errc::login_refused);
+    CHECK(
+        connect_code(server->url("zoo_tls:zoo-Passw0rd", "?sslmode=disable")) == errc::login_refused
+    );
     CHECK(connect_code(server->url("zoo_cert", with_certificate)) == "ok");
     CHECK(connect_code(server->url("zoo_cert", verified)) == errc::login_refused);
     CHECK(connect_code(server->url("nobody:x", verified)) == errc::login_refused);
     // The machine's authorities do not know the test CA.
-    CHECK(connect_code(server->url("zoo_scram:zoo-Passw0rd", "?sslmode=verify-full")) == errc::untrusted_certificate);
+    CHECK(
+        connect_code(server->url("zoo_scram:zoo-Passw0rd", "?sslmode=verify-full")) ==
+        errc::untrusted_certificate
+    );
 }
 
 TEST_CASE("real server: what it says of the session is kept") {
     const auto* server = server_or_skip();
     if (server == nullptr) return;
     const auto made = connector(server->admin_url());
-    const auto open = made->connect({{"application_name", "dbguard test"}}, wire::postgres::protocol_3_2, soon());
+    const auto open =
+        made->connect({{"application_name", "dbguard test"}}, wire::postgres::protocol_3_2, soon());
     REQUIRE(open.has_value());
     CHECK(open->session.parameter("application_name") == "dbguard test");
     CHECK(open->session.parameter("server_version").has_value());
@@ -218,9 +255,50 @@ TEST_CASE("real server: what it says of the session is kept") {
     CHECK(made->connect({}, wire::postgres::protocol_3_0, soon()).has_value());
 
     std::optional<wire::postgres::ErrorFields> error;
-    CHECK_FALSE(made->connect({{"no_such_setting", "1"}}, wire::postgres::protocol_3_0, soon(), &error).has_value());
+    CHECK_FALSE(
+        made->connect({{"no_such_setting", "1"}}, wire::postgres::protocol_3_0, soon(), &error)
+            .has_value()
+    );
     REQUIRE(error.has_value());
     CHECK(error->sqlstate() == "42704");
+}
+
+TEST_CASE("real server: protocol 3.2 and its long keys, where the server speaks it") {
+    const auto* server = server_or_skip();
+    if (server == nullptr) return;
+    const auto made = connector(server->admin_url());
+    auto open = made->connect({}, wire::postgres::protocol_3_2, soon());
+    REQUIRE(open.has_value());
+    const auto version = std::string(open->session.parameter("server_version").value_or(""));
+    const bool speaks_it = std::stoi(version) >= 18;
+    CHECK(
+        open->session.version ==
+        (speaks_it ? wire::postgres::protocol_3_2 : wire::postgres::protocol_3_0)
+    );
+    CHECK(open->session.secret_key.size() == (speaks_it ? 32 : 4));
+
+    // The key is good: the cancel request hits.
+    std::string query;
+    ByteWriter writer(query);
+    REQUIRE(encode(wire::postgres::QueryView{"select pg_sleep(20)"}, writer).has_value());
+    REQUIRE(open->stream.write(query, soon()).has_value());
+    wire::postgres::FrameReader reader(wire::postgres::Sender::backend);
+    std::string sqlstate;
+    for (int i = 0; i < 40 && sqlstate.empty(); ++i) {
+        REQUIRE(made->cancel(open->session.process_id, open->session.secret_key, soon()).has_value()
+        );
+        std::string in;
+        if (!open->stream.read(in, 4096, test::in(std::chrono::milliseconds(200)))) continue;
+        reader.feed(in);
+        while (const auto frame = reader.next().value())
+            if (frame->type == 'E')
+                sqlstate = wire::postgres::decode_error_response(frame->body)->fields.get('C');
+    }
+    CHECK(sqlstate == "57014");
+    // A wrong key is no error, and no cancel either.
+    auto wrong = open->session.secret_key;
+    wrong[0] = static_cast<char>(wrong[0] ^ 1);
+    CHECK(made->cancel(open->session.process_id, wrong, soon()).has_value());
 }
 
 }  // namespace dbguard::upstream

@@ -21,7 +21,9 @@ std::string bytes(const Message& message) {
     return out;
 }
 
-std::string authentication(Authentication kind, std::string_view data = {}) { return bytes(AuthenticationView{kind, data}); }
+std::string authentication(Authentication kind, std::string_view data = {}) {
+    return bytes(AuthenticationView{kind, data});
+}
 
 std::string sasl(std::vector<std::string_view> mechanisms) {
     std::string out;
@@ -32,7 +34,8 @@ std::string sasl(std::vector<std::string_view> mechanisms) {
 
 const std::string ok = authentication(Authentication::ok);
 const std::string ready = bytes(ReadyForQuery{});
-const std::string greeting = bytes(ParameterStatusView{"server_version", "15.1"}) + bytes(ParameterStatusView{"TimeZone", "UTC"}) +
+const std::string greeting = bytes(ParameterStatusView{"server_version", "15.1"}) +
+                             bytes(ParameterStatusView{"TimeZone", "UTC"}) +
                              bytes(BackendKeyDataView{77, "keyy"}) + ready;
 
 PostgresLoginOptions options() {
@@ -58,7 +61,11 @@ struct FakeServer {
     std::string certificate_hash;
 
     /// Answers the client's SASL messages until it has nothing more to say. The last bytes may be replaced.
-    Result<bool> scram(PostgresLogin& login, const std::vector<std::string_view>& mechanisms, const std::string& after = ok + greeting) {
+    Result<bool> scram(
+        PostgresLogin& login,
+        const std::vector<std::string_view>& mechanisms,
+        const std::string& after = ok + greeting
+    ) {
         std::string out;
         auto step = login.receive(sasl(mechanisms), out);
         if (!step) return step;
@@ -95,7 +102,11 @@ std::string_view answer(const PostgresLoginOptions& options, const std::string& 
 
 TEST_CASE("the startup packet names user and database first, then what the client gave") {
     auto made = options();
-    made.parameters = {{"user", "mallory"}, {"application_name", "psql"}, {"database", "other"}, {"options", "-c x=1"}};
+    made.parameters = {
+        {"user", "mallory"},
+        {"application_name", "psql"},
+        {"database", "other"},
+        {"options", "-c x=1"}};
     PostgresLogin login(made);
     const auto packet = login.start();
     REQUIRE(packet.has_value());
@@ -103,7 +114,14 @@ TEST_CASE("the startup packet names user and database first, then what the clien
     REQUIRE(decoded.has_value());
     const auto& message = std::get<StartupMessage>(*decoded);
     CHECK(message.version == protocol_3_0);
-    CHECK(message.parameters == UrlParameters{{"user", "app"}, {"database", "shop"}, {"application_name", "psql"}, {"options", "-c x=1"}});
+    CHECK(
+        message.parameters ==
+        UrlParameters{
+            {"user", "app"},
+            {"database", "shop"},
+            {"application_name", "psql"},
+            {"options", "-c x=1"}}
+    );
 }
 
 TEST_CASE("a server that trusts lets us in and tells of the session") {
@@ -142,8 +160,14 @@ TEST_CASE("the same login byte by byte") {
 TEST_CASE("a later report of a setting replaces the earlier one") {
     PostgresLogin login(options());
     std::string out;
-    REQUIRE(login.receive(ok + bytes(ParameterStatusView{"a", "1"}) + bytes(ParameterStatusView{"b", "2"}) +
-                          bytes(ParameterStatusView{"a", "3"}) + ready, out).value());
+    REQUIRE(login
+                .receive(
+                    ok + bytes(ParameterStatusView{"a", "1"}) +
+                        bytes(ParameterStatusView{"b", "2"}) +
+                        bytes(ParameterStatusView{"a", "3"}) + ready,
+                    out
+                )
+                .value());
     CHECK(login.session().parameters == UrlParameters{{"a", "3"}, {"b", "2"}});
     CHECK(login.session().secret_key.empty());
 }
@@ -203,10 +227,20 @@ TEST_CASE("somebody in the middle who hides the offer of channel binding is foun
 TEST_CASE("channel binding cannot be required of a connection that has none") {
     auto no_hash = with_tls(ChannelBinding::require);
     no_hash.certificate_hash.clear();
-    CHECK(answer(no_hash, sasl({scram_sha_256_plus, scram_sha_256})) == errc::channel_binding_required);
+    CHECK(
+        answer(no_hash, sasl({scram_sha_256_plus, scram_sha_256})) == errc::channel_binding_required
+    );
     CHECK(answer(with_tls(ChannelBinding::require), ok) == errc::channel_binding_required);
-    CHECK(answer(with_tls(ChannelBinding::require), authentication(Authentication::cleartext_password)) == errc::channel_binding_required);
-    CHECK(answer(with_tls(ChannelBinding::require), authentication(Authentication::md5_password, "salt")) == errc::channel_binding_required);
+    CHECK(
+        answer(
+            with_tls(ChannelBinding::require), authentication(Authentication::cleartext_password)
+        ) == errc::channel_binding_required
+    );
+    CHECK(
+        answer(
+            with_tls(ChannelBinding::require), authentication(Authentication::md5_password, "salt")
+        ) == errc::channel_binding_required
+    );
     CHECK(answer(options(), sasl({scram_sha_256_plus, scram_sha_256})) == errc::unexpected_message);
 }
 
@@ -223,18 +257,26 @@ TEST_CASE("a server that does not prove itself is refused") {
     CHECK(code(early.receive(ok, out)) == errc::unexpected_message);
     PostgresLogin later(options());
     REQUIRE(later.receive(sasl({scram_sha_256}), out).has_value());
-    CHECK(code(later.receive(authentication(Authentication::sasl_final, "v=AAAA"), out)) == errc::unexpected_message);
+    CHECK(
+        code(later.receive(authentication(Authentication::sasl_final, "v=AAAA"), out)) ==
+        errc::unexpected_message
+    );
     // Nor ask for the password instead.
     PostgresLogin other(options());
     REQUIRE(other.receive(sasl({scram_sha_256}), out).has_value());
-    CHECK(code(other.receive(authentication(Authentication::md5_password, "salt"), out)) == errc::unexpected_message);
+    CHECK(
+        code(other.receive(authentication(Authentication::md5_password, "salt"), out)) ==
+        errc::unexpected_message
+    );
 }
 
 TEST_CASE("MD5 is answered with the digest") {
     PostgresLogin login(options());
     std::string out;
     REQUIRE(login.receive(authentication(Authentication::md5_password, "salt"), out).has_value());
-    CHECK(out == bytes(PasswordMessageView{md5_password("app", Secret("pencil"), "salt").reveal()}));
+    CHECK(
+        out == bytes(PasswordMessageView{md5_password("app", Secret("pencil"), "salt").reveal()})
+    );
     out.clear();
     CHECK(login.receive(ok + greeting, out).value());
     CHECK(out.empty());
@@ -268,7 +310,9 @@ TEST_CASE("without a password the question is an error") {
 TEST_CASE("unsupported ways of logging in are named") {
     CHECK(answer(options(), authentication(Authentication::gss)) == errc::unsupported_login);
     CHECK(answer(options(), authentication(Authentication::sspi)) == errc::unsupported_login);
-    CHECK(answer(options(), authentication(Authentication::kerberos_v5)) == errc::unsupported_login);
+    CHECK(
+        answer(options(), authentication(Authentication::kerberos_v5)) == errc::unsupported_login
+    );
     CHECK(answer(options(), sasl({"SCRAM-SHA-1"})) == errc::unsupported_login);
 }
 
@@ -282,7 +326,9 @@ TEST_CASE("the server's own error is kept") {
     const auto result = login.receive(error, out);
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().code == errc::login_refused);
-    CHECK(result.error().detail == "FATAL: password authentication failed for user \"app\" (28P01)");
+    CHECK(
+        result.error().detail == "FATAL: password authentication failed for user \"app\" (28P01)"
+    );
     REQUIRE(login.server_error().has_value());
     CHECK(*login.server_error() == fields);
     // Also after the way in was free: too many connections, no such database.
@@ -296,20 +342,42 @@ TEST_CASE("protocol 3.2 is negotiated down, and only down") {
     made.parameters = {{"_pq_.thing", "on"}};
     PostgresLogin login(made);
     std::string out;
-    REQUIRE(login.receive(bytes(NegotiateProtocolVersionView{protocol_3_0, {"_pq_.thing"}}) + ok + greeting, out).value());
+    REQUIRE(login
+                .receive(
+                    bytes(NegotiateProtocolVersionView{protocol_3_0, {"_pq_.thing"}}) + ok +
+                        greeting,
+                    out
+                )
+                .value());
     CHECK(login.session().version == protocol_3_0);
 
-    CHECK(answer(options(), bytes(NegotiateProtocolVersionView{protocol_3_2, {}})) == errc::unexpected_message);
-    CHECK(answer(made, bytes(NegotiateProtocolVersionView{{2, 0}, {}})) == errc::unexpected_message);
-    CHECK(answer(made, bytes(NegotiateProtocolVersionView{protocol_3_0, {"_pq_.other"}})) == errc::unexpected_message);
-    CHECK(answer(made, bytes(NegotiateProtocolVersionView{protocol_3_0, {"user"}})) == errc::unexpected_message);
-    CHECK(answer(made, ok + bytes(NegotiateProtocolVersionView{protocol_3_0, {}})) == errc::unexpected_message);
+    CHECK(
+        answer(options(), bytes(NegotiateProtocolVersionView{protocol_3_2, {}})) ==
+        errc::unexpected_message
+    );
+    CHECK(
+        answer(made, bytes(NegotiateProtocolVersionView{{2, 0}, {}})) == errc::unexpected_message
+    );
+    CHECK(
+        answer(made, bytes(NegotiateProtocolVersionView{protocol_3_0, {"_pq_.other"}})) ==
+        errc::unexpected_message
+    );
+    CHECK(
+        answer(made, bytes(NegotiateProtocolVersionView{protocol_3_0, {"user"}})) ==
+        errc::unexpected_message
+    );
+    CHECK(
+        answer(made, ok + bytes(NegotiateProtocolVersionView{protocol_3_0, {}})) ==
+        errc::unexpected_message
+    );
 }
 
 TEST_CASE("long secret keys of protocol 3.2 are kept whole") {
     PostgresLogin login(options());
     std::string out;
-    REQUIRE(login.receive(ok + bytes(BackendKeyDataView{1, std::string(256, 'k')}) + ready, out).value());
+    REQUIRE(
+        login.receive(ok + bytes(BackendKeyDataView{1, std::string(256, 'k')}) + ready, out).value()
+    );
     CHECK(login.session().secret_key == std::string(256, 'k'));
 }
 
@@ -317,8 +385,13 @@ TEST_CASE("what does not belong into a login is refused") {
     CHECK(answer(options(), ready) == errc::unexpected_message);
     CHECK(answer(options(), bytes(ParameterStatusView{"a", "b"})) == errc::unexpected_message);
     CHECK(answer(options(), ok + ok) == errc::unexpected_message);
-    CHECK(answer(options(), ok + bytes(CommandCompleteView{"SELECT 1"})) == errc::unexpected_message);
-    CHECK(answer(options(), authentication(Authentication::sasl_continue, "r=x")) == errc::unexpected_message);
+    CHECK(
+        answer(options(), ok + bytes(CommandCompleteView{"SELECT 1"})) == errc::unexpected_message
+    );
+    CHECK(
+        answer(options(), authentication(Authentication::sasl_continue, "r=x")) ==
+        errc::unexpected_message
+    );
     CHECK(answer(options(), "HTTP/1.1 400 Bad Request\r\n") == wire::postgres::errc::oversize);
     CHECK(answer(options(), "\x15\x03\x01") == wire::postgres::errc::unknown_type);
     // More than a login can need, though each message is small.

@@ -50,21 +50,40 @@ TEST_CASE("TLS is verified in full unless the URL says otherwise or nothing leav
 }
 
 TEST_CASE("what could silently fall back is refused with the reason") {
-    CHECK(mode("postgresql://u@db/d?sslmode=prefer") ==
-          "sslmode=prefer: would go on in the clear when somebody on the way says so; write verify-full, verify-ca, require "
-          "or disable");
-    CHECK(mode("postgresql://u@db/d?sslmode=allow").starts_with("sslmode=allow: would go on in the clear"));
-    CHECK(mode("postgresql://u@db/d", {{"PGSSLMODE", "prefer"}}).starts_with("PGSSLMODE=prefer: would go on"));
-    CHECK(mode("postgresql://u@db/d?sslmode=no-verify") == "sslmode=no-verify: disable, require, verify-ca or verify-full expected");
+    CHECK(
+        mode("postgresql://u@db/d?sslmode=prefer") ==
+        "sslmode=prefer: would go on in the clear when somebody on the way says so; write "
+        "verify-full, verify-ca, require "
+        "or disable"
+    );
+    CHECK(mode("postgresql://u@db/d?sslmode=allow")
+              .starts_with("sslmode=allow: would go on in the clear"));
+    CHECK(mode(
+              "postgresql://u@db/d", {{"PGSSLMODE", "prefer"}}
+    ).starts_with("PGSSLMODE=prefer: would go on"));
+    CHECK(
+        mode("postgresql://u@db/d?sslmode=no-verify") ==
+        "sslmode=no-verify: disable, require, verify-ca or verify-full expected"
+    );
     CHECK(mode("postgresql://u@db/d?sslmode=VERIFY-FULL").ends_with("expected"));
 }
 
 TEST_CASE("the URL goes before the environment") {
     const Variables variables{
-        {"PGUSER", "eve"}, {"PGDATABASE", "other"}, {"PGSSLMODE", "require"}, {"PGSSLROOTCERT", "/ca"},
-        {"PGCONNECT_TIMEOUT", "3"}, {"PGCHANNELBINDING", "require"}, {"PGSSLCERT", "/c"}, {"PGSSLKEY", "/k"},
+        {"PGUSER", "eve"},
+        {"PGDATABASE", "other"},
+        {"PGSSLMODE", "require"},
+        {"PGSSLROOTCERT", "/ca"},
+        {"PGCONNECT_TIMEOUT", "3"},
+        {"PGCHANNELBINDING", "require"},
+        {"PGSSLCERT", "/c"},
+        {"PGSSLKEY", "/k"},
     };
-    const auto from_url = target("postgresql://u@db/d?sslmode=verify-ca&sslrootcert=%2Fmine&connect_timeout=7&channel_binding=disable", variables);
+    const auto from_url = target(
+        "postgresql://u@db/"
+        "d?sslmode=verify-ca&sslrootcert=%2Fmine&connect_timeout=7&channel_binding=disable",
+        variables
+    );
     REQUIRE(from_url.has_value());
     CHECK(from_url->user == "u");
     CHECK(from_url->database == "d");
@@ -84,16 +103,31 @@ TEST_CASE("the URL goes before the environment") {
 
 TEST_CASE("the database is called as the user when nobody names it; without a user nothing goes") {
     CHECK(target("postgresql://u@db")->database == "u");
-    CHECK(target("postgresql://db/d").error().detail == "no user: postgresql://USER@HOST/DATABASE expected");
+    CHECK(
+        target("postgresql://db/d").error().detail ==
+        "no user: postgresql://USER@HOST/DATABASE expected"
+    );
     CHECK(target("postgresql://db/d").error().code == errc::bad_option);
     CHECK(target("mysql://u@db/d").error().code == errc::bad_option);
 }
 
 TEST_CASE("protections that do not exist here are refused, their harmless values are not") {
     for (const auto* parameter :
-         {"require_auth=scram-sha-256", "requirepeer=postgres", "sslcrl=a", "sslcrldir=a", "sslpassword=a", "sslcertmode=require",
-          "sslnegotiation=direct", "sslsni=0", "ssl_min_protocol_version=TLSv1.3", "ssl_max_protocol_version=TLSv1.2",
-          "gssencmode=require", "target_session_attrs=read-write", "hostaddr=1.2.3.4", "service=x", "replication=database",
+         {"require_auth=scram-sha-256",
+          "requirepeer=postgres",
+          "sslcrl=a",
+          "sslcrldir=a",
+          "sslpassword=a",
+          "sslcertmode=require",
+          "sslnegotiation=direct",
+          "sslsni=0",
+          "ssl_min_protocol_version=TLSv1.3",
+          "ssl_max_protocol_version=TLSv1.2",
+          "gssencmode=require",
+          "target_session_attrs=read-write",
+          "hostaddr=1.2.3.4",
+          "service=x",
+          "replication=database",
           "ssl=false"}) {
         CAPTURE(parameter);
         const auto result = target("postgresql://u@db/d?" + std::string(parameter));
@@ -101,13 +135,25 @@ TEST_CASE("protections that do not exist here are refused, their harmless values
         const std::string name(parameter, std::string_view(parameter).find('='));
         CHECK(result.error().detail == name + " is not supported");
     }
-    CHECK(target("postgresql://u@db/d?gssencmode=disable&sslnegotiation=postgres&target_session_attrs=any&schema=public").has_value());
+    CHECK(target(
+              "postgresql://u@db/"
+              "d?gssencmode=disable&sslnegotiation=postgres&target_session_attrs=any&schema=public"
+    )
+              .has_value());
     CHECK(target("postgresql://u@db/d?sslrootcert=system").has_value());
-    CHECK(target("postgresql://u@db/d?sslrootcert=system&sslmode=require").error().code == errc::bad_option);
-    CHECK(target("postgresql://u@127.0.0.1/d?channel_binding=require").error().code == errc::bad_option);
+    CHECK(
+        target("postgresql://u@db/d?sslrootcert=system&sslmode=require").error().code ==
+        errc::bad_option
+    );
+    CHECK(
+        target("postgresql://u@127.0.0.1/d?channel_binding=require").error().code ==
+        errc::bad_option
+    );
     CHECK(target("postgresql://u@db/d?channel_binding=maybe").error().code == errc::bad_option);
     CHECK(target("postgresql://u@db/d?connect_timeout=soon").error().code == errc::bad_option);
-    CHECK(target("postgresql://u@db/d?connect_timeout=0")->connect_timeout == std::chrono::seconds(15));
+    CHECK(
+        target("postgresql://u@db/d?connect_timeout=0")->connect_timeout == std::chrono::seconds(15)
+    );
 }
 
 TEST_CASE("addresses are shown as they are written") {
@@ -117,8 +163,12 @@ TEST_CASE("addresses are shown as they are written") {
 }
 
 TEST_CASE("settings for the session are passed on") {
-    const auto result = target("postgresql://u@db/d?application_name=ci&options=-c%20a%3Db&schema=x");
-    CHECK(result->startup_parameters == UrlParameters{{"application_name", "ci"}, {"options", "-c a=b"}});
+    const auto result =
+        target("postgresql://u@db/d?application_name=ci&options=-c%20a%3Db&schema=x");
+    CHECK(
+        result->startup_parameters ==
+        UrlParameters{{"application_name", "ci"}, {"options", "-c a=b"}}
+    );
 }
 
 }  // namespace dbguard::upstream

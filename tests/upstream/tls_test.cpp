@@ -33,14 +33,25 @@ struct Folder {
 
 using ContextPtr = std::unique_ptr<SSL_CTX, SslDelete>;
 
-ContextPtr server_context(const net::DevCertificate& certificate, int max_version = TLS1_3_VERSION) {
+ContextPtr server_context(
+    const net::DevCertificate& certificate, int max_version = TLS1_3_VERSION
+) {
     ContextPtr context(SSL_CTX_new(TLS_server_method()));
     SSL_CTX_set_max_proto_version(context.get(), max_version);
-    const std::unique_ptr<BIO, decltype(&BIO_free)> chain(BIO_new_mem_buf(certificate.chain.data(), static_cast<int>(certificate.chain.size())), BIO_free);
-    const std::unique_ptr<X509, decltype(&X509_free)> x509(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr), X509_free);
+    const std::unique_ptr<BIO, decltype(&BIO_free)> chain(
+        BIO_new_mem_buf(certificate.chain.data(), static_cast<int>(certificate.chain.size())),
+        BIO_free
+    );
+    const std::unique_ptr<X509, decltype(&X509_free)> x509(
+        PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr), X509_free
+    );
     const auto& key_text = certificate.key.reveal();
-    const std::unique_ptr<BIO, decltype(&BIO_free)> key_bio(BIO_new_mem_buf(key_text.data(), static_cast<int>(key_text.size())), BIO_free);
-    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+    const std::unique_ptr<BIO, decltype(&BIO_free)> key_bio(
+        BIO_new_mem_buf(key_text.data(), static_cast<int>(key_text.size())), BIO_free
+    );
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+        PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free
+    );
     REQUIRE(SSL_CTX_use_certificate(context.get(), x509.get()) == 1);
     REQUIRE(SSL_CTX_use_PrivateKey(context.get(), key.get()) == 1);
     return context;
@@ -94,7 +105,12 @@ Outcome shake_hands(TlsContext& client_context, SSL_CTX* server_context) {
     return outcome;
 }
 
-Outcome attempt(const TlsSettings& settings, const std::string& host, SSL_CTX* server, const std::string& home = "") {
+Outcome attempt(
+    const TlsSettings& settings,
+    const std::string& host,
+    SSL_CTX* server,
+    const std::string& home = ""
+) {
     auto context = TlsContext::make(settings, host, home);
     REQUIRE(context.has_value());
     return shake_hands(**context, server);
@@ -106,7 +122,8 @@ TEST_CASE("verify-full checks authority and name, verify-ca the authority, requi
     const Folder folder;
     const auto mine = net::make_dev_certificate({"db.example.com", "127.0.0.1", "::1"}, 1);
     const auto ca = folder.write("ca.pem", mine.ca);
-    const auto strange_ca = folder.write("other.pem", net::make_dev_certificate({"db.example.com"}, 1).ca);
+    const auto strange_ca =
+        folder.write("other.pem", net::make_dev_certificate({"db.example.com"}, 1).ca);
     const auto server = server_context(mine);
 
     CHECK(attempt({SslMode::verify_full, ca}, "db.example.com", server.get()).code == "ok");
@@ -115,19 +132,43 @@ TEST_CASE("verify-full checks authority and name, verify-ca the authority, requi
     const auto wrong_name = attempt({SslMode::verify_full, ca}, "other.example.com", server.get());
     CHECK(wrong_name.code == errc::untrusted_certificate);
     CHECK(wrong_name.detail == "hostname mismatch");
-    CHECK(attempt({SslMode::verify_full, ca}, "127.0.0.2", server.get()).detail == "IP address mismatch");
-    CHECK(attempt({SslMode::verify_full, strange_ca}, "db.example.com", server.get()).code == errc::untrusted_certificate);
+    CHECK(
+        attempt({SslMode::verify_full, ca}, "127.0.0.2", server.get()).detail ==
+        "IP address mismatch"
+    );
+    CHECK(
+        attempt({SslMode::verify_full, strange_ca}, "db.example.com", server.get()).code ==
+        errc::untrusted_certificate
+    );
     // The machine's own authorities know nothing of this certificate.
-    CHECK(attempt({SslMode::verify_full, "system"}, "db.example.com", server.get()).code == errc::untrusted_certificate);
-    CHECK(attempt({SslMode::verify_full, ""}, "db.example.com", server.get()).code == errc::untrusted_certificate);
+    CHECK(
+        attempt({SslMode::verify_full, "system"}, "db.example.com", server.get()).code ==
+        errc::untrusted_certificate
+    );
+    CHECK(
+        attempt({SslMode::verify_full, ""}, "db.example.com", server.get()).code ==
+        errc::untrusted_certificate
+    );
 
     CHECK(attempt({SslMode::verify_ca, ca}, "other.example.com", server.get()).code == "ok");
-    CHECK(attempt({SslMode::verify_ca, strange_ca}, "db.example.com", server.get()).code == errc::untrusted_certificate);
+    CHECK(
+        attempt({SslMode::verify_ca, strange_ca}, "db.example.com", server.get()).code ==
+        errc::untrusted_certificate
+    );
     CHECK(attempt({SslMode::require, ""}, "other.example.com", server.get()).code == "ok");
     // As in libpq: a root certificate makes require verify.
-    CHECK(attempt({SslMode::require, strange_ca}, "db.example.com", server.get()).code == errc::untrusted_certificate);
-    CHECK(TlsContext::make({SslMode::require, strange_ca}, "h", "").value()->effective_mode() == SslMode::verify_ca);
-    CHECK(TlsContext::make({SslMode::require, ""}, "h", "").value()->effective_mode() == SslMode::require);
+    CHECK(
+        attempt({SslMode::require, strange_ca}, "db.example.com", server.get()).code ==
+        errc::untrusted_certificate
+    );
+    CHECK(
+        TlsContext::make({SslMode::require, strange_ca}, "h", "").value()->effective_mode() ==
+        SslMode::verify_ca
+    );
+    CHECK(
+        TlsContext::make({SslMode::require, ""}, "h", "").value()->effective_mode() ==
+        SslMode::require
+    );
 }
 
 TEST_CASE("the root certificate in the user's folder counts when none is named") {
@@ -135,22 +176,35 @@ TEST_CASE("the root certificate in the user's folder counts when none is named")
     const auto mine = net::make_dev_certificate({"db.example.com"}, 1);
     folder.write(".postgresql/root.crt", mine.ca);
     const auto server = server_context(mine);
-    CHECK(attempt({SslMode::verify_full}, "db.example.com", server.get(), folder.path).code == "ok");
-    CHECK(TlsContext::make({SslMode::require}, "h", folder.path).value()->effective_mode() == SslMode::verify_ca);
+    CHECK(
+        attempt({SslMode::verify_full}, "db.example.com", server.get(), folder.path).code == "ok"
+    );
+    CHECK(
+        TlsContext::make({SslMode::require}, "h", folder.path).value()->effective_mode() ==
+        SslMode::verify_ca
+    );
 }
 
 TEST_CASE("names go into SNI, addresses do not") {
     const Folder folder;
     const auto server = server_context(net::make_dev_certificate({"db.example.com"}, 1));
-    CHECK(attempt({SslMode::require}, "db.example.com", server.get()).server_name == "db.example.com");
+    CHECK(
+        attempt({SslMode::require}, "db.example.com", server.get()).server_name == "db.example.com"
+    );
     CHECK(attempt({SslMode::require}, "127.0.0.1", server.get()).server_name == "");
     CHECK(attempt({SslMode::require}, "::1", server.get()).server_name == "");
 }
 
 TEST_CASE("old versions of TLS are refused") {
     const auto certificate = net::make_dev_certificate({"h"}, 1);
-    CHECK(attempt({SslMode::require}, "h", server_context(certificate, TLS1_2_VERSION).get()).code == "ok");
-    CHECK(attempt({SslMode::require}, "h", server_context(certificate, TLS1_1_VERSION).get()).code == errc::tls_failed);
+    CHECK(
+        attempt({SslMode::require}, "h", server_context(certificate, TLS1_2_VERSION).get()).code ==
+        "ok"
+    );
+    CHECK(
+        attempt({SslMode::require}, "h", server_context(certificate, TLS1_1_VERSION).get()).code ==
+        errc::tls_failed
+    );
 }
 
 TEST_CASE("both ends hash the certificate alike for channel binding") {
@@ -189,16 +243,33 @@ TEST_CASE("files that are named must be there and be good") {
     const auto mode = SslMode::require;
     const auto missing = (folder.path / "no").string();
     CHECK(error({mode, "", cert, key}) == "ok");
-    CHECK(error({mode, missing}) == "bad_tls_file: " + missing + ": root certificates do not exist");
-    CHECK(error({SslMode::verify_full, folder.write("empty", "")}).find("root certificates: ") != std::string::npos);
-    CHECK(error({mode, "", missing, key}) == "bad_tls_file: " + missing + ": client certificate does not exist");
-    CHECK(error({mode, "", cert, missing}) == "bad_tls_file: " + missing + ": private key does not exist");
-    CHECK(error({mode, "", cert, folder.path}).find("private key is not a plain file") != std::string::npos);
+    CHECK(
+        error({mode, missing}) == "bad_tls_file: " + missing + ": root certificates do not exist"
+    );
+    CHECK(
+        error({SslMode::verify_full, folder.write("empty", "")}).find("root certificates: ") !=
+        std::string::npos
+    );
+    CHECK(
+        error({mode, "", missing, key}) ==
+        "bad_tls_file: " + missing + ": client certificate does not exist"
+    );
+    CHECK(
+        error({mode, "", cert, missing}) ==
+        "bad_tls_file: " + missing + ": private key does not exist"
+    );
+    CHECK(
+        error({mode, "", cert, folder.path}).find("private key is not a plain file") !=
+        std::string::npos
+    );
     CHECK(error({mode, "", "", key}).find("sslkey without sslcert") != std::string::npos);
     CHECK(error({mode, "", key, key}).find("client certificate: ") != std::string::npos);
-    const auto other_key = folder.write("other.pem", net::make_dev_certificate({"h"}, 1).key.reveal());
+    const auto other_key =
+        folder.write("other.pem", net::make_dev_certificate({"h"}, 1).key.reveal());
     CHECK(error({mode, "", cert, other_key}).find("private key") != std::string::npos);
-    CHECK(error({SslMode::verify_ca}).find("sslmode=verify-ca needs sslrootcert") != std::string::npos);
+    CHECK(
+        error({SslMode::verify_ca}).find("sslmode=verify-ca needs sslrootcert") != std::string::npos
+    );
     // Default names are used when they exist, and then must be whole.
     CHECK(error({mode}, folder.path) == "ok");
     folder.write(".postgresql/postgresql.crt", mine.chain);

@@ -7,11 +7,14 @@ namespace {
 
 constexpr std::size_t md5_salt_bytes = 4;
 
-bool is_known(std::int32_t kind) { return kind == 0 || kind == 2 || kind == 3 || (kind >= 5 && kind <= 12); }
+bool is_known(std::int32_t kind) {
+    return kind == 0 || kind == 2 || kind == 3 || (kind >= 5 && kind <= 12);
+}
 
 bool has_data(Authentication kind) {
-    return kind == Authentication::md5_password || kind == Authentication::sasl || kind == Authentication::gss_continue ||
-           kind == Authentication::sasl_continue || kind == Authentication::sasl_final;
+    return kind == Authentication::md5_password || kind == Authentication::sasl ||
+           kind == Authentication::gss_continue || kind == Authentication::sasl_continue ||
+           kind == Authentication::sasl_final;
 }
 
 /// The names, each with its NUL, behind them one NUL more.
@@ -43,7 +46,8 @@ Result<AuthenticationView> decode_authentication(std::string_view body) {
     ByteReader in(body);
     const std::int32_t kind = in.i32();
     if (in.failed()) return Error{errc::truncated, "Authentication"};
-    if (!is_known(kind)) return Error{errc::bad_value, "authentication request " + std::to_string(kind)};
+    if (!is_known(kind))
+        return Error{errc::bad_value, "authentication request " + std::to_string(kind)};
     AuthenticationView message{static_cast<Authentication>(kind), {}};
     if (message.kind == Authentication::sasl) {
         const auto mechanisms = read_mechanisms(in);
@@ -54,15 +58,18 @@ Result<AuthenticationView> decode_authentication(std::string_view body) {
     if (has_data(message.kind)) message.data = in.bytes(in.remaining_bytes());
     if (const auto done = in.finish(); !done) return done.error();
     if (message.kind == Authentication::md5_password && message.data.size() != md5_salt_bytes)
-        return Error{errc::bad_length, "MD5 salt of " + std::to_string(message.data.size()) + " bytes"};
+        return Error{
+            errc::bad_length, "MD5 salt of " + std::to_string(message.data.size()) + " bytes"};
     return message;
 }
 
 Result<void> encode(const AuthenticationView& message, ByteWriter& out) {
-    if (!has_data(message.kind) && !message.data.empty()) return Error{errc::bad_value, "data without a place"};
+    if (!has_data(message.kind) && !message.data.empty())
+        return Error{errc::bad_value, "data without a place"};
     if (message.kind == Authentication::md5_password && message.data.size() != md5_salt_bytes)
         return Error{errc::bad_length, "MD5 salt"};
-    if (message.data.size() > 65'535) return Error{errc::oversize, std::to_string(message.data.size())};
+    if (message.data.size() > 65'535)
+        return Error{errc::oversize, std::to_string(message.data.size())};
     const auto at = begin_frame('R', out);
     out.i32(static_cast<std::int32_t>(message.kind));
     out.bytes(message.data);
@@ -82,7 +89,9 @@ std::vector<std::string_view> sasl_mechanisms(const AuthenticationView& message)
     return names;
 }
 
-Result<void> encode_authentication_sasl(std::span<const std::string_view> mechanisms, ByteWriter& out) {
+Result<void> encode_authentication_sasl(
+    std::span<const std::string_view> mechanisms, ByteWriter& out
+) {
     std::string list;
     for (const auto name : mechanisms) {
         if (const auto ok = check_strings({name}); !ok) return ok;
@@ -123,7 +132,8 @@ Result<SASLInitialResponseView> decode_sasl_initial_response(std::string_view bo
 Result<void> encode(const SASLInitialResponseView& message, ByteWriter& out) {
     if (const auto ok = check_strings({message.mechanism}); !ok) return ok;
     const std::size_t bytes = message.response ? message.response->size() : 0;
-    if (message.mechanism.size() + bytes > 65'535 - 5) return Error{errc::oversize, std::to_string(bytes)};
+    if (message.mechanism.size() + bytes > 65'535 - 5)
+        return Error{errc::oversize, std::to_string(bytes)};
     const auto at = begin_frame('p', out);
     out.c_string(message.mechanism);
     out.u32(message.response ? static_cast<std::uint32_t>(bytes) : ValueListView::null_length);
@@ -132,9 +142,15 @@ Result<void> encode(const SASLInitialResponseView& message, ByteWriter& out) {
     return {};
 }
 
-Result<SASLResponseView> decode_sasl_response(std::string_view body) { return SASLResponseView{body}; }
-Result<void> encode(const SASLResponseView& message, ByteWriter& out) { return encode_data(message.data, out); }
+Result<SASLResponseView> decode_sasl_response(std::string_view body) {
+    return SASLResponseView{body};
+}
+Result<void> encode(const SASLResponseView& message, ByteWriter& out) {
+    return encode_data(message.data, out);
+}
 Result<GSSResponseView> decode_gss_response(std::string_view body) { return GSSResponseView{body}; }
-Result<void> encode(const GSSResponseView& message, ByteWriter& out) { return encode_data(message.data, out); }
+Result<void> encode(const GSSResponseView& message, ByteWriter& out) {
+    return encode_data(message.data, out);
+}
 
 }  // namespace dbguard::wire::postgres

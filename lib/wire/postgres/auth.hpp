@@ -41,7 +41,9 @@ Result<void> encode(const AuthenticationView& message, ByteWriter& out);
 /// The names in an AuthenticationSASL's data, most preferred first.
 std::vector<std::string_view> sasl_mechanisms(const AuthenticationView& message);
 /// Errors: nul_in_string, bad_value (no or an empty name).
-Result<void> encode_authentication_sasl(std::span<const std::string_view> mechanisms, ByteWriter& out);
+Result<void> encode_authentication_sasl(
+    std::span<const std::string_view> mechanisms, ByteWriter& out
+);
 
 inline constexpr std::string_view scram_sha_256 = "SCRAM-SHA-256";
 inline constexpr std::string_view scram_sha_256_plus = "SCRAM-SHA-256-PLUS";

@@ -28,7 +28,8 @@ Result<void> encode_copy_response(char type, const CopyResponseView& message, By
 Result<CopyDataView> decode_copy_data(std::string_view body) { return CopyDataView{body}; }
 
 Result<void> encode(const CopyDataView& message, ByteWriter& out) {
-    if (message.data.size() > large_body_bytes) return Error{errc::oversize, std::to_string(message.data.size())};
+    if (message.data.size() > large_body_bytes)
+        return Error{errc::oversize, std::to_string(message.data.size())};
     const auto at = begin_frame('d', out);
     out.bytes(message.data);
     end_frame(at, out);

@@ -14,13 +14,13 @@ namespace dbguard::wire::postgres {
 
 /// The fields that the manual knows. A frontend ignores others, so they are kept, not refused.
 namespace error_field {
-inline constexpr char severity = 'S';            ///< may be translated
+inline constexpr char severity = 'S';  ///< may be translated
 inline constexpr char severity_nonlocalized = 'V';
 inline constexpr char sqlstate = 'C';
 inline constexpr char message = 'M';
 inline constexpr char detail = 'D';
 inline constexpr char hint = 'H';
-inline constexpr char position = 'P';            ///< in characters of the query, from 1
+inline constexpr char position = 'P';  ///< in characters of the query, from 1
 inline constexpr char internal_position = 'p';
 inline constexpr char internal_query = 'q';
 inline constexpr char where = 'W';

@@ -22,7 +22,8 @@ Result<Message> decode_named(std::string_view body) {
     Message message;
     message.name = in.c_string();
     if (const auto done = in.finish(); !done) return done.error();
-    if (target != 'S' && target != 'P') return Error{errc::bad_value, "neither statement nor portal"};
+    if (target != 'S' && target != 'P')
+        return Error{errc::bad_value, "neither statement nor portal"};
     message.target = static_cast<Target>(target);
     return message;
 }
@@ -52,7 +53,8 @@ Result<ParseView> decode_parse(std::string_view body) {
 
 Result<void> encode(const ParseView& message, ByteWriter& out) {
     if (const auto ok = check_strings({message.statement, message.sql}); !ok) return ok;
-    const std::size_t total = message.statement.size() + message.sql.size() + message.parameter_types.raw().size() + 4;
+    const std::size_t total =
+        message.statement.size() + message.sql.size() + message.parameter_types.raw().size() + 4;
     if (total > large_body_bytes) return Error{errc::oversize, std::to_string(total)};
     const auto at = begin_frame('P', out);
     out.c_string(message.statement);
@@ -87,14 +89,16 @@ Result<BindView> decode_bind(std::string_view body) {
     if (const auto done = finish(in, error); !done) return done.error();
     const auto formats = message.parameter_formats.size();
     // The server's own rule: src/backend/tcop/postgres.c, exec_bind_message().
-    if (formats > 1 && formats != message.parameters.size()) return Error{errc::bad_count, "parameter formats"};
+    if (formats > 1 && formats != message.parameters.size())
+        return Error{errc::bad_count, "parameter formats"};
     return message;
 }
 
 Result<void> encode(const BindView& message, ByteWriter& out) {
     if (const auto ok = check_strings({message.portal, message.statement}); !ok) return ok;
-    const std::size_t total = message.portal.size() + message.statement.size() + message.parameters.raw().size() +
-                              message.parameter_formats.raw().size() + message.result_formats.raw().size() + 8;
+    const std::size_t total =
+        message.portal.size() + message.statement.size() + message.parameters.raw().size() +
+        message.parameter_formats.raw().size() + message.result_formats.raw().size() + 8;
     if (total > large_body_bytes) return Error{errc::oversize, std::to_string(total)};
     const auto at = begin_frame('B', out);
     out.c_string(message.portal);
@@ -131,10 +135,16 @@ Result<void> encode_bind(
     return {};
 }
 
-Result<DescribeView> decode_describe(std::string_view body) { return decode_named<DescribeView>(body); }
-Result<void> encode(const DescribeView& message, ByteWriter& out) { return encode_named('D', message, out); }
+Result<DescribeView> decode_describe(std::string_view body) {
+    return decode_named<DescribeView>(body);
+}
+Result<void> encode(const DescribeView& message, ByteWriter& out) {
+    return encode_named('D', message, out);
+}
 Result<CloseView> decode_close(std::string_view body) { return decode_named<CloseView>(body); }
-Result<void> encode(const CloseView& message, ByteWriter& out) { return encode_named('C', message, out); }
+Result<void> encode(const CloseView& message, ByteWriter& out) {
+    return encode_named('C', message, out);
+}
 
 Result<ExecuteView> decode_execute(std::string_view body) {
     ByteReader in(body);
@@ -156,11 +166,19 @@ Result<void> encode(const ExecuteView& message, ByteWriter& out) {
 
 Result<Sync> decode_sync(std::string_view body) { return decode_empty<Sync>(body); }
 Result<Flush> decode_flush(std::string_view body) { return decode_empty<Flush>(body); }
-Result<ParseComplete> decode_parse_complete(std::string_view body) { return decode_empty<ParseComplete>(body); }
-Result<BindComplete> decode_bind_complete(std::string_view body) { return decode_empty<BindComplete>(body); }
-Result<CloseComplete> decode_close_complete(std::string_view body) { return decode_empty<CloseComplete>(body); }
+Result<ParseComplete> decode_parse_complete(std::string_view body) {
+    return decode_empty<ParseComplete>(body);
+}
+Result<BindComplete> decode_bind_complete(std::string_view body) {
+    return decode_empty<BindComplete>(body);
+}
+Result<CloseComplete> decode_close_complete(std::string_view body) {
+    return decode_empty<CloseComplete>(body);
+}
 Result<NoData> decode_no_data(std::string_view body) { return decode_empty<NoData>(body); }
-Result<PortalSuspended> decode_portal_suspended(std::string_view body) { return decode_empty<PortalSuspended>(body); }
+Result<PortalSuspended> decode_portal_suspended(std::string_view body) {
+    return decode_empty<PortalSuspended>(body);
+}
 Result<void> encode(Sync, ByteWriter& out) { return encode_empty('S', out); }
 Result<void> encode(Flush, ByteWriter& out) { return encode_empty('H', out); }
 Result<void> encode(ParseComplete, ByteWriter& out) { return encode_empty('1', out); }

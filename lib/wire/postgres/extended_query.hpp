@@ -15,7 +15,8 @@ namespace dbguard::wire::postgres {
 struct ParseView {
     std::string_view statement;  ///< empty: the unnamed one
     std::string_view sql;
-    OidListView parameter_types;  ///< 0: the server is to infer it; may be fewer than the parameters
+    OidListView
+        parameter_types;  ///< 0: the server is to infer it; may be fewer than the parameters
     bool operator==(const ParseView&) const = default;
 };
 Result<ParseView> decode_parse(std::string_view body);
@@ -32,7 +33,7 @@ struct BindView {
     std::string_view statement;       ///< empty: the unnamed one
     Int16ListView parameter_formats;  ///< none: all text; one: for all; else one a parameter
     ValueListView parameters;
-    Int16ListView result_formats;     ///< none: all text; one: for all; else one a column
+    Int16ListView result_formats;  ///< none: all text; one: for all; else one a column
     bool operator==(const BindView&) const = default;
 };
 /// Also refused: parameter formats that are neither none, one, nor one a parameter (bad_count).

@@ -44,9 +44,12 @@ constinit const BodyEnds backend_body_end = make_backend_body_end();
 
 Error header_error(HeaderState state, Sender sender, const FrameHeader& header) {
     const std::string who = sender == Sender::frontend ? "frontend " : "backend ";
-    if (state == HeaderState::unknown_type) return {errc::unknown_type, who + printable(header.type)};
+    if (state == HeaderState::unknown_type)
+        return {errc::unknown_type, who + printable(header.type)};
     if (state == HeaderState::bad_length) return {errc::bad_length, who + printable(header.type)};
-    return {errc::oversize, who + printable(header.type) + ", " + std::to_string(header.body_bytes) + " bytes"};
+    return {
+        errc::oversize,
+        who + printable(header.type) + ", " + std::to_string(header.body_bytes) + " bytes"};
 }
 
 Result<std::optional<FrameView>> first_frame(std::string_view bytes, Sender sender) {
@@ -55,9 +58,10 @@ Result<std::optional<FrameView>> first_frame(std::string_view bytes, Sender send
     if (state == HeaderState::incomplete) return std::optional<FrameView>{};
     if (state != HeaderState::whole) return header_error(state, sender, header);
     if (bytes.size() < header.frame_bytes()) return std::optional<FrameView>{};
-    return std::optional<FrameView>{
-        FrameView{header.type, bytes.substr(frame_header_bytes, header.body_bytes), bytes.substr(0, header.frame_bytes())}
-    };
+    return std::optional<FrameView>{FrameView{
+        header.type,
+        bytes.substr(frame_header_bytes, header.body_bytes),
+        bytes.substr(0, header.frame_bytes())}};
 }
 
 void FrameReader::feed(std::string_view bytes) {
@@ -79,7 +83,8 @@ std::string FrameReader::take_rest() {
 Result<std::optional<FrameView>> FrameReader::next() {
     const auto rest = std::string_view(buffer_).substr(taken_);
     FrameHeader header;
-    if (decode_header(rest, sender_, header) == HeaderState::whole && header.body_bytes > max_body_bytes_)
+    if (decode_header(rest, sender_, header) == HeaderState::whole &&
+        header.body_bytes > max_body_bytes_)
         return header_error(HeaderState::oversize, sender_, header);
     auto frame = first_frame(rest, sender_);
     if (frame && *frame) taken_ += (*frame)->bytes.size();

@@ -25,12 +25,15 @@ namespace dbguard::wire::postgres {
 namespace errc {
 using dbguard::errc::trailing_bytes;
 using dbguard::errc::truncated;
-inline constexpr std::string_view unknown_type = "unknown_type";    ///< the sender never sends this message type
-inline constexpr std::string_view bad_length = "bad_length";        ///< a negative or impossible length
-inline constexpr std::string_view oversize = "oversize";            ///< longer than this message type may be
-inline constexpr std::string_view bad_count = "bad_count";          ///< a count that the rest of the message cannot hold
-inline constexpr std::string_view bad_value = "bad_value";          ///< a field outside its list of values
-inline constexpr std::string_view nul_in_string = "nul_in_string";  ///< encoding: the text cannot be sent
+inline constexpr std::string_view unknown_type =
+    "unknown_type";  ///< the sender never sends this message type
+inline constexpr std::string_view bad_length = "bad_length";  ///< a negative or impossible length
+inline constexpr std::string_view oversize = "oversize";  ///< longer than this message type may be
+inline constexpr std::string_view bad_count =
+    "bad_count";  ///< a count that the rest of the message cannot hold
+inline constexpr std::string_view bad_value = "bad_value";  ///< a field outside its list of values
+inline constexpr std::string_view nul_in_string =
+    "nul_in_string";  ///< encoding: the text cannot be sent
 }  // namespace errc
 
 /// Who sent a message: the letters of trace lines.
@@ -67,11 +70,16 @@ inline HeaderState decode_header(std::string_view bytes, Sender sender, FrameHea
         // An unknown type is refused at its first byte: nothing behind it means anything.
         if (bytes.empty()) return HeaderState::incomplete;
         header.type = bytes[0];
-        const auto& early = sender == Sender::frontend ? detail::frontend_body_end : detail::backend_body_end;
-        return early[static_cast<std::uint8_t>(bytes[0])] == 0 ? HeaderState::unknown_type : HeaderState::incomplete;
+        const auto& early =
+            sender == Sender::frontend ? detail::frontend_body_end : detail::backend_body_end;
+        return early[static_cast<std::uint8_t>(bytes[0])] == 0 ? HeaderState::unknown_type
+                                                               : HeaderState::incomplete;
     }
-    const auto at = [&](std::size_t i) { return std::uint32_t{static_cast<std::uint8_t>(bytes[i])}; };
-    const auto& ends = sender == Sender::frontend ? detail::frontend_body_end : detail::backend_body_end;
+    const auto at = [&](std::size_t i) {
+        return std::uint32_t{static_cast<std::uint8_t>(bytes[i])};
+    };
+    const auto& ends =
+        sender == Sender::frontend ? detail::frontend_body_end : detail::backend_body_end;
     header.type = bytes[0];
     // A length below 4 wraps around and is then beyond every end.
     header.body_bytes = (at(1) << 24 | at(2) << 16 | at(3) << 8 | at(4)) - 4;
@@ -86,7 +94,8 @@ Error header_error(HeaderState state, Sender sender, const FrameHeader& header);
 
 /// Whether `sender` may send messages of this type at all.
 inline bool is_known_type(Sender sender, char type) {
-    const auto& ends = sender == Sender::frontend ? detail::frontend_body_end : detail::backend_body_end;
+    const auto& ends =
+        sender == Sender::frontend ? detail::frontend_body_end : detail::backend_body_end;
     return ends[static_cast<std::uint8_t>(type)] != 0;
 }
 

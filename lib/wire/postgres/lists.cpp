@@ -7,7 +7,9 @@
 namespace dbguard::wire::postgres {
 namespace {
 
-std::string_view read_fixed_list(ByteReader& in, std::size_t element_bytes, std::string_view& error) {
+std::string_view read_fixed_list(
+    ByteReader& in, std::size_t element_bytes, std::string_view& error
+) {
     const std::size_t count = in.u16();
     if (count * element_bytes > in.remaining_bytes()) {
         if (!in.failed()) error = errc::bad_count;

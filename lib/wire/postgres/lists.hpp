@@ -21,7 +21,9 @@ inline std::uint32_t load_u32(const char* at) {
     return byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
 }
 inline std::uint16_t load_u16(const char* at) {
-    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(at[0]) << 8 | static_cast<std::uint8_t>(at[1]));
+    return static_cast<std::uint16_t>(
+        static_cast<std::uint8_t>(at[0]) << 8 | static_cast<std::uint8_t>(at[1])
+    );
 }
 
 /// Format codes: 0 text, 1 binary.
@@ -33,7 +35,9 @@ class Int16ListView {
 
     std::size_t size() const { return raw_.size() / 2; }
     bool empty() const { return raw_.empty(); }
-    std::int16_t operator[](std::size_t i) const { return static_cast<std::int16_t>(load_u16(raw_.data() + 2 * i)); }
+    std::int16_t operator[](std::size_t i) const {
+        return static_cast<std::int16_t>(load_u16(raw_.data() + 2 * i));
+    }
     std::string_view raw() const { return raw_; }
     bool operator==(const Int16ListView&) const = default;
 

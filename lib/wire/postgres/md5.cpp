@@ -33,7 +33,9 @@ bool is_stored_form(std::string_view password) {
 
 Secret md5_password(std::string_view user, const Secret& password, std::string_view salt) {
     const auto& text = password.reveal();
-    const Secret inner(is_stored_form(text) ? text.substr(3) : md5_hex(Secret(text + std::string(user)).reveal()));
+    const Secret inner(
+        is_stored_form(text) ? text.substr(3) : md5_hex(Secret(text + std::string(user)).reveal())
+    );
     return Secret("md5" + md5_hex(inner.reveal() + std::string(salt)));
 }
 

@@ -10,6 +10,8 @@ Result<Any> any(Result<One> one) {
     return Any(std::move(*one));
 }
 
+// clang-format off: tables
+
 Result<FrontendMessage> decode_answer(std::string_view body, AuthPhase phase) {
     switch (phase) {
         case AuthPhase::password: return any<FrontendMessage>(decode_password_message(body));
@@ -74,6 +76,8 @@ Result<BackendMessage> decode_backend(const FrameView& frame) {
         default: return header_error(HeaderState::unknown_type, Sender::backend, {frame.type, 0});
     }
 }
+
+// clang-format on
 
 Result<void> encode(const FrontendMessage& message, ByteWriter& out) {
     return std::visit([&](const auto& one) { return encode(one, out); }, message);

@@ -28,14 +28,20 @@ Result<BackendKeyDataView> decode_backend_key_data(std::string_view body) {
     message.process_id = in.u32();
     if (in.failed()) return Error{errc::truncated, "BackendKeyData"};
     message.secret_key = in.rest();
-    if (message.secret_key.size() < min_secret_key_bytes || message.secret_key.size() > max_secret_key_bytes)
-        return Error{errc::bad_length, "secret key of " + std::to_string(message.secret_key.size()) + " bytes"};
+    if (message.secret_key.size() < min_secret_key_bytes ||
+        message.secret_key.size() > max_secret_key_bytes)
+        return Error{
+            errc::bad_length,
+            "secret key of " + std::to_string(message.secret_key.size()) + " bytes"};
     return message;
 }
 
 Result<void> encode(const BackendKeyDataView& message, ByteWriter& out) {
-    if (message.secret_key.size() < min_secret_key_bytes || message.secret_key.size() > max_secret_key_bytes)
-        return Error{errc::bad_length, "secret key of " + std::to_string(message.secret_key.size()) + " bytes"};
+    if (message.secret_key.size() < min_secret_key_bytes ||
+        message.secret_key.size() > max_secret_key_bytes)
+        return Error{
+            errc::bad_length,
+            "secret key of " + std::to_string(message.secret_key.size()) + " bytes"};
     const auto at = begin_frame('K', out);
     out.u32(message.process_id);
     out.bytes(message.secret_key);
@@ -48,8 +54,10 @@ Result<NegotiateProtocolVersionView> decode_negotiate_protocol_version(std::stri
     NegotiateProtocolVersionView message;
     message.version = ProtocolVersion::from_code(in.u32());
     const std::uint32_t count = in.u32();
-    if (!in.failed() && count > in.remaining_bytes()) return Error{errc::bad_count, std::to_string(count)};
-    for (std::uint32_t i = 0; i < count && !in.failed(); ++i) message.unknown_options.push_back(in.c_string());
+    if (!in.failed() && count > in.remaining_bytes())
+        return Error{errc::bad_count, std::to_string(count)};
+    for (std::uint32_t i = 0; i < count && !in.failed(); ++i)
+        message.unknown_options.push_back(in.c_string());
     if (const auto done = in.finish(); !done) return done.error();
     return message;
 }

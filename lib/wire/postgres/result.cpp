@@ -181,7 +181,8 @@ Result<ReadyForQuery> decode_ready_for_query(std::string_view body) {
     ByteReader in(body);
     const char status = static_cast<char>(in.u8());
     if (const auto done = in.finish(); !done) return done.error();
-    if (status != 'I' && status != 'T' && status != 'E') return Error{errc::bad_value, "transaction status"};
+    if (status != 'I' && status != 'T' && status != 'E')
+        return Error{errc::bad_value, "transaction status"};
     return ReadyForQuery{static_cast<TransactionStatus>(status)};
 }
 

@@ -23,7 +23,8 @@ struct ColumnView {
     std::uint32_t type = 0;          ///< type id
     std::int16_t type_size = 0;      ///< negative: variable
     std::int32_t type_modifier = 0;  ///< -1: none
-    std::int16_t format = 0;         ///< 0 text (also when not known yet, after Describe of a statement), 1 binary
+    std::int16_t format =
+        0;  ///< 0 text (also when not known yet, after Describe of a statement), 1 binary
     bool operator==(const ColumnView&) const = default;
 };
 

@@ -14,17 +14,21 @@ namespace dbguard::wire::postgres {
 namespace {
 
 constexpr std::size_t key_bytes = 32;
-constexpr std::size_t nonce_bytes = 18;  // PostgreSQL's: src/include/common/scram-common.h, SCRAM_RAW_NONCE_LEN
-constexpr std::size_t salt_bytes = 16;   // SCRAM_DEFAULT_SALT_LEN
+constexpr std::size_t nonce_bytes =
+    18;  // PostgreSQL's: src/include/common/scram-common.h, SCRAM_RAW_NONCE_LEN
+constexpr std::size_t salt_bytes = 16;  // SCRAM_DEFAULT_SALT_LEN
 constexpr std::string_view binding_name = "tls-server-end-point";
 
 Error bad_message(std::string_view what) { return {errc::bad_scram_message, std::string(what)}; }
 
-std::string fresh_nonce(std::string given) { return given.empty() ? base64(random_bytes(nonce_bytes)) : std::move(given); }
+std::string fresh_nonce(std::string given) {
+    return given.empty() ? base64(random_bytes(nonce_bytes)) : std::move(given);
+}
 
 /// RFC 5802 §7: printable ASCII without comma.
 bool is_nonce(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= 0x21 && c <= 0x7e && c != ','; });
+    return !text.empty() &&
+           std::ranges::all_of(text, [](char c) { return c >= 0x21 && c <= 0x7e && c != ','; });
 }
 
 /// Takes `x=value` and its comma, or the end, from `rest`; empty when the attribute is another.
@@ -40,7 +44,8 @@ std::optional<std::string_view> take_attribute(std::string_view& rest, char name
 std::optional<std::uint32_t> parse_iterations(std::string_view text) {
     std::uint32_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || text.starts_with('0')) return {};
+    if (error != std::errc{} || end != text.data() + text.size() || text.starts_with('0'))
+        return {};
     if (value > max_scram_iterations) return {};
     return value;
 }
@@ -71,7 +76,9 @@ Secret salted_password(const Secret& password, std::string_view salt, std::uint3
 
 }  // namespace
 
-ScramClientKeys derive_scram_client_keys(const Secret& password, std::string_view salt, std::uint32_t iterations) {
+ScramClientKeys derive_scram_client_keys(
+    const Secret& password, std::string_view salt, std::uint32_t iterations
+) {
     const Secret salted = salted_password(password, salt, iterations);
     ScramClientKeys keys;
     keys.salt = salt;
@@ -81,7 +88,9 @@ ScramClientKeys derive_scram_client_keys(const Secret& password, std::string_vie
     return keys;
 }
 
-ScramVerifier make_scram_verifier(const Secret& password, std::string_view salt, std::uint32_t iterations) {
+ScramVerifier make_scram_verifier(
+    const Secret& password, std::string_view salt, std::uint32_t iterations
+) {
     const std::string used_salt = salt.empty() ? random_bytes(salt_bytes) : std::string(salt);
     auto keys = derive_scram_client_keys(password, used_salt, iterations);
     ScramVerifier verifier;
@@ -101,12 +110,14 @@ Secret to_text(const ScramVerifier& verifier) {
 
 Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
     constexpr std::string_view prefix = "SCRAM-SHA-256$";
-    const Error bad{errc::bad_verifier, "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> expected"};
+    const Error bad{
+        errc::bad_verifier, "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> expected"};
     if (!text.starts_with(prefix)) return bad;
     text.remove_prefix(prefix.size());
     const auto colon = text.find(':');
     const auto dollar = text.find('$');
-    if (colon == std::string_view::npos || dollar == std::string_view::npos || dollar < colon) return bad;
+    if (colon == std::string_view::npos || dollar == std::string_view::npos || dollar < colon)
+        return bad;
     const auto keys = text.substr(dollar + 1);
     const auto between = keys.find(':');
     if (between == std::string_view::npos) return bad;
@@ -116,13 +127,21 @@ Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
     auto stored_key = base64_decode(keys.substr(0, between));
     auto server_key = base64_decode(keys.substr(between + 1));
     if (!iterations || !salt || salt->empty()) return bad;
-    if (!stored_key || stored_key->size() != key_bytes || !server_key || server_key->size() != key_bytes) return bad;
-    return ScramVerifier{*iterations, std::move(*salt), Secret(std::move(*stored_key)), Secret(std::move(*server_key))};
+    if (!stored_key || stored_key->size() != key_bytes || !server_key ||
+        server_key->size() != key_bytes)
+        return bad;
+    return ScramVerifier{
+        *iterations,
+        std::move(*salt),
+        Secret(std::move(*stored_key)),
+        Secret(std::move(*server_key))};
 }
 
 // ---- client ----------------------------------------------------------------------------------------------------------
 
-ScramClient::ScramClient(Secret password, Binding binding, std::string certificate_hash, std::string nonce)
+ScramClient::ScramClient(
+    Secret password, Binding binding, std::string certificate_hash, std::string nonce
+)
     : password_(std::move(password)),
       binding_(binding),
       certificate_hash_(std::move(certificate_hash)),
@@ -137,9 +156,12 @@ std::string_view ScramClient::mechanism() const {
 
 std::string ScramClient::gs2_header() const {
     switch (binding_) {
-        case Binding::none: return "n,,";
-        case Binding::not_offered: return "y,,";
-        case Binding::end_point: break;
+        case Binding::none:
+            return "n,,";
+        case Binding::not_offered:
+            return "y,,";
+        case Binding::end_point:
+            break;
     }
     return "p=" + std::string(binding_name) + ",,";
 }
@@ -151,25 +173,33 @@ Result<std::string> ScramClient::final_message(std::string_view server_first) {
     auto rest = server_first;
     const auto nonce = take_attribute(rest, 'r');
     if (!nonce || !is_nonce(*nonce)) return bad_message("server-first-message: nonce");
-    if (!nonce->starts_with(nonce_) || nonce->size() == nonce_.size()) return Error{errc::bad_nonce, "server-first-message"};
+    if (!nonce->starts_with(nonce_) || nonce->size() == nonce_.size())
+        return Error{errc::bad_nonce, "server-first-message"};
     const auto salt_text = take_attribute(rest, 's');
     const auto salt = salt_text ? base64_decode(*salt_text) : std::nullopt;
     if (!salt || salt->empty()) return bad_message("server-first-message: salt");
     const auto iteration_text = take_attribute(rest, 'i');
     if (!iteration_text) return bad_message("server-first-message: iteration count");
     const auto iterations = parse_iterations(*iteration_text);
-    if (!iterations) return Error{errc::bad_iteration_count, "1 to " + std::to_string(max_scram_iterations) + " expected"};
-    if (!rest.empty() || server_first.ends_with(',')) return bad_message("server-first-message: trailing text");
+    if (!iterations)
+        return Error{
+            errc::bad_iteration_count,
+            "1 to " + std::to_string(max_scram_iterations) + " expected"};
+    if (!rest.empty() || server_first.ends_with(','))
+        return bad_message("server-first-message: trailing text");
 
     if (!keys_ || keys_->iterations != *iterations || keys_->salt != *salt)
         keys_ = derive_scram_client_keys(password_, *salt, *iterations);
 
-    const auto binding_input = gs2_header() + (binding_ == Binding::end_point ? certificate_hash_ : std::string());
+    const auto binding_input =
+        gs2_header() + (binding_ == Binding::end_point ? certificate_hash_ : std::string());
     const auto without_proof = "c=" + base64(binding_input) + ",r=" + std::string(*nonce);
-    const auto auth_message = "n=,r=" + nonce_ + "," + std::string(server_first) + "," + without_proof;
+    const auto auth_message =
+        "n=,r=" + nonce_ + "," + std::string(server_first) + "," + without_proof;
     const auto client_signature = hmac_sha256(sha256(keys_->client_key.reveal()), auth_message);
     server_signature_ = hmac_sha256(keys_->server_key.reveal(), auth_message);
-    return without_proof + ",p=" + base64(exclusive_or(keys_->client_key.reveal(), client_signature).reveal());
+    return without_proof +
+           ",p=" + base64(exclusive_or(keys_->client_key.reveal(), client_signature).reveal());
 }
 
 Result<void> ScramClient::verify(std::string_view server_final) {
@@ -177,14 +207,18 @@ Result<void> ScramClient::verify(std::string_view server_final) {
     if (server_final.starts_with("e=")) {
         // Text of the server's own choosing: as far as it is one of RFC 5802's words, it may be shown.
         const auto word = server_final.substr(2);
-        const bool plain = word.size() <= 64 && std::ranges::all_of(word, [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+        const bool plain = word.size() <= 64 && std::ranges::all_of(word, [](char c) {
+                               return (c >= 'a' && c <= 'z') || c == '-';
+                           });
         return Error{errc::scram_server_error, plain ? std::string(word) : ""};
     }
     auto rest = server_final;
     const auto text = take_attribute(rest, 'v');
     const auto signature = text ? base64_decode(*text) : std::nullopt;
-    if (!signature || !rest.empty() || server_final.ends_with(',')) return bad_message("server-final-message");
-    if (Secret(*signature) != Secret(server_signature_)) return Error{errc::bad_server_signature, ""};
+    if (!signature || !rest.empty() || server_final.ends_with(','))
+        return bad_message("server-final-message");
+    if (Secret(*signature) != Secret(server_signature_))
+        return Error{errc::bad_server_signature, ""};
     return {};
 }
 
@@ -195,22 +229,29 @@ ScramServer::ScramServer(ScramVerifier verifier, std::string certificate_hash, s
       certificate_hash_(std::move(certificate_hash)),
       nonce_(fresh_nonce(std::move(nonce))) {}
 
-Result<std::string> ScramServer::first_message(std::string_view mechanism, std::string_view client_first) {
+Result<std::string> ScramServer::first_message(
+    std::string_view mechanism, std::string_view client_first
+) {
     plus_ = mechanism == scram_sha_256_plus;
     if (!plus_ && mechanism != scram_sha_256) return bad_message("mechanism");
-    if (plus_ && certificate_hash_.empty()) return Error{errc::bad_channel_binding, "-PLUS was not offered"};
+    if (plus_ && certificate_hash_.empty())
+        return Error{errc::bad_channel_binding, "-PLUS was not offered"};
 
     // gs2-header: channel binding flag, then the authorization identity, which PostgreSQL does not know.
     const auto first_comma = client_first.find(',');
-    if (first_comma == std::string_view::npos) return bad_message("client-first-message: no gs2 header");
+    if (first_comma == std::string_view::npos)
+        return bad_message("client-first-message: no gs2 header");
     const auto flag = client_first.substr(0, first_comma);
     if (flag == "n" || flag == "y") {
         if (plus_) return Error{errc::bad_channel_binding, "-PLUS without channel binding data"};
         if (flag == "y" && !certificate_hash_.empty())
-            return Error{errc::bad_channel_binding, "the client thinks that channel binding was not offered, but it was"};
+            return Error{
+                errc::bad_channel_binding,
+                "the client thinks that channel binding was not offered, but it was"};
     } else if (flag.starts_with("p=")) {
         if (!plus_) return Error{errc::bad_channel_binding, "channel binding without -PLUS"};
-        if (flag.substr(2) != binding_name) return Error{errc::bad_channel_binding, "unknown binding type"};
+        if (flag.substr(2) != binding_name)
+            return Error{errc::bad_channel_binding, "unknown binding type"};
     } else {
         return bad_message("client-first-message: channel binding flag");
     }
@@ -223,12 +264,13 @@ Result<std::string> ScramServer::first_message(std::string_view mechanism, std::
     if (rest.starts_with("m=")) return bad_message("client-first-message: mandatory extension");
     if (!take_attribute(rest, 'n')) return bad_message("client-first-message: user name");
     const auto client_nonce = take_attribute(rest, 'r');
-    if (!client_nonce || !is_nonce(*client_nonce)) return bad_message("client-first-message: nonce");
+    if (!client_nonce || !is_nonce(*client_nonce))
+        return bad_message("client-first-message: nonce");
     // Optional extensions may follow and mean nothing to us.
 
     nonce_ = std::string(*client_nonce) + nonce_;
-    auto server_first =
-        "r=" + nonce_ + ",s=" + base64(verifier_.salt) + ",i=" + std::to_string(verifier_.iterations);
+    auto server_first = "r=" + nonce_ + ",s=" + base64(verifier_.salt) +
+                        ",i=" + std::to_string(verifier_.iterations);
     auth_message_ = std::string(bare) + "," + server_first;
     return server_first;
 }
@@ -245,7 +287,8 @@ Result<std::string> ScramServer::final_message(std::string_view client_final) {
     const auto binding = take_attribute(rest, 'c');
     if (!binding) return bad_message("client-final-message: channel binding");
     if (*binding != base64(gs2_header_ + (plus_ ? certificate_hash_ : std::string())))
-        return Error{errc::bad_channel_binding, "the client sees another certificate or mechanism list"};
+        return Error{
+            errc::bad_channel_binding, "the client sees another certificate or mechanism list"};
     const auto nonce = take_attribute(rest, 'r');
     if (!nonce) return bad_message("client-final-message: nonce");
     if (*nonce != nonce_) return Error{errc::bad_nonce, "client-final-message"};
@@ -253,7 +296,8 @@ Result<std::string> ScramServer::final_message(std::string_view client_final) {
     const auto auth_message = auth_message_ + "," + std::string(without_proof);
     const auto client_signature = hmac_sha256(verifier_.stored_key.reveal(), auth_message);
     const auto client_key = exclusive_or(*proof, client_signature);
-    if (Secret(sha256(client_key.reveal())) != verifier_.stored_key) return Error{errc::bad_proof, ""};
+    if (Secret(sha256(client_key.reveal())) != verifier_.stored_key)
+        return Error{errc::bad_proof, ""};
     return "v=" + base64(hmac_sha256(verifier_.server_key.reveal(), auth_message));
 }
 

@@ -14,13 +14,18 @@
 namespace dbguard::wire::postgres {
 
 namespace errc {
-inline constexpr std::string_view bad_scram_message = "bad_scram_message";    ///< not what RFC 5802 §7 allows here
-inline constexpr std::string_view bad_nonce = "bad_nonce";                    ///< does not continue our nonce
+inline constexpr std::string_view bad_scram_message =
+    "bad_scram_message";                                    ///< not what RFC 5802 §7 allows here
+inline constexpr std::string_view bad_nonce = "bad_nonce";  ///< does not continue our nonce
 inline constexpr std::string_view bad_iteration_count = "bad_iteration_count";
-inline constexpr std::string_view bad_channel_binding = "bad_channel_binding";  ///< a man in the middle, or a client that lies
-inline constexpr std::string_view bad_proof = "bad_proof";                    ///< the client does not know the password
-inline constexpr std::string_view bad_server_signature = "bad_server_signature";  ///< the server does not know the verifier
-inline constexpr std::string_view scram_server_error = "scram_server_error";  ///< the server's final message is e=…
+inline constexpr std::string_view bad_channel_binding =
+    "bad_channel_binding";  ///< a man in the middle, or a client that lies
+inline constexpr std::string_view bad_proof =
+    "bad_proof";  ///< the client does not know the password
+inline constexpr std::string_view bad_server_signature =
+    "bad_server_signature";  ///< the server does not know the verifier
+inline constexpr std::string_view scram_server_error =
+    "scram_server_error";  ///< the server's final message is e=…
 inline constexpr std::string_view bad_verifier = "bad_verifier";
 }  // namespace errc
 
@@ -58,7 +63,9 @@ struct ScramClientKeys {
     bool operator==(const ScramClientKeys&) const = default;
 };
 /// PBKDF2 costs `iterations` rounds.
-ScramClientKeys derive_scram_client_keys(const Secret& password, std::string_view salt, std::uint32_t iterations);
+ScramClientKeys derive_scram_client_keys(
+    const Secret& password, std::string_view salt, std::uint32_t iterations
+);
 
 /// The password as it goes into PBKDF2. PostgreSQL's rule: SASLprep when the text is UTF-8 without prohibited characters,
 /// else the bytes as they are. Limit: of the normalisation (NFKC), only compatibility forms of the Latin-1 block and full-width
@@ -71,13 +78,15 @@ class ScramClient {
   public:
     /// How the exchange is tied to the TLS connection.
     enum class Binding : std::uint8_t {
-        none,         ///< "n,,": no TLS, or channel binding is off
+        none,  ///< "n,,": no TLS, or channel binding is off
         not_offered,  ///< "y,,": we could, the server did not offer -PLUS; the server checks that this is true
-        end_point,    ///< "p=tls-server-end-point,,"
+        end_point,  ///< "p=tls-server-end-point,,"
     };
 
     /// `certificate_hash` is needed for end_point. `nonce` is for tests; empty: 18 random bytes in base64.
-    ScramClient(Secret password, Binding binding, std::string certificate_hash = {}, std::string nonce = {});
+    ScramClient(
+        Secret password, Binding binding, std::string certificate_hash = {}, std::string nonce = {}
+    );
     /// Keys of an earlier login: used when salt and iterations still match.
     void use_keys(ScramClientKeys keys) { keys_ = std::move(keys); }
 
@@ -109,7 +118,9 @@ class ScramServer {
   public:
     /// `certificate_hash`: of this TLS connection's own certificate, when -PLUS was offered on it; empty otherwise.
     /// `nonce` is for tests; empty: 18 random bytes in base64.
-    explicit ScramServer(ScramVerifier verifier, std::string certificate_hash = {}, std::string nonce = {});
+    explicit ScramServer(
+        ScramVerifier verifier, std::string certificate_hash = {}, std::string nonce = {}
+    );
 
     /// server-first-message, given what the SASLInitialResponse held. The user name in it is ignored, as PostgreSQL does: the
     /// startup packet's counts. Errors: bad_scram_message, bad_channel_binding (-PLUS without TLS, "y" although it was offered,

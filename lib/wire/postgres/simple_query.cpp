@@ -27,7 +27,8 @@ Result<FunctionCallView> decode_function_call(std::string_view body) {
     message.result_format = in.i16();
     if (const auto done = finish(in, error); !done) return done.error();
     const auto formats = message.argument_formats.size();
-    if (formats > 1 && formats != message.arguments.size()) return Error{errc::bad_count, "argument formats"};
+    if (formats > 1 && formats != message.arguments.size())
+        return Error{errc::bad_count, "argument formats"};
     return message;
 }
 
@@ -52,9 +53,13 @@ Result<FunctionCallResponseView> decode_function_call_response(std::string_view 
 }
 
 Result<void> encode(const FunctionCallResponseView& message, ByteWriter& out) {
-    if (message.value && message.value->size() > large_body_bytes - 4) return Error{errc::oversize, ""};
+    if (message.value && message.value->size() > large_body_bytes - 4)
+        return Error{errc::oversize, ""};
     const auto at = begin_frame('V', out);
-    out.u32(message.value ? static_cast<std::uint32_t>(message.value->size()) : ValueListView::null_length);
+    out.u32(
+        message.value ? static_cast<std::uint32_t>(message.value->size())
+                      : ValueListView::null_length
+    );
     if (message.value) out.bytes(*message.value);
     end_frame(at, out);
     return {};

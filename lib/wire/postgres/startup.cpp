@@ -14,7 +14,8 @@ Result<StartupPacket> decode_startup_message(std::uint32_t code, ByteReader& in)
     StartupMessage message{ProtocolVersion::from_code(code), {}};
     if (message.version.major != 3) {
         const auto& v = message.version;
-        return Error{errc::unsupported_protocol, std::to_string(v.major) + "." + std::to_string(v.minor)};
+        return Error{
+            errc::unsupported_protocol, std::to_string(v.major) + "." + std::to_string(v.minor)};
     }
     while (true) {
         const auto name = in.c_string();
@@ -31,8 +32,11 @@ Result<StartupPacket> decode_cancel_request(ByteReader& in) {
     request.process_id = in.u32();
     request.secret_key = in.bytes(in.remaining_bytes());
     if (in.failed()) return Error{errc::truncated, "CancelRequest"};
-    if (request.secret_key.size() < min_secret_key_bytes || request.secret_key.size() > max_secret_key_bytes)
-        return Error{errc::bad_length, "secret key of " + std::to_string(request.secret_key.size()) + " bytes"};
+    if (request.secret_key.size() < min_secret_key_bytes ||
+        request.secret_key.size() > max_secret_key_bytes)
+        return Error{
+            errc::bad_length,
+            "secret key of " + std::to_string(request.secret_key.size()) + " bytes"};
     return request;
 }
 
@@ -67,7 +71,8 @@ Result<StartupPacket> decode_startup(std::string_view packet) {
     ByteReader in(packet.substr(4));
     const std::uint32_t code = in.u32();
     if (code == cancel_request_code) return decode_cancel_request(in);
-    if (code != ssl_request_code && code != gssenc_request_code) return decode_startup_message(code, in);
+    if (code != ssl_request_code && code != gssenc_request_code)
+        return decode_startup_message(code, in);
     if (const auto done = in.finish(); !done) return done.error();
     if (code == ssl_request_code) return SSLRequest{};
     return GSSENCRequest{};
@@ -78,11 +83,13 @@ Result<void> encode(const StartupMessage& message, ByteWriter& out) {
     for (const auto& [name, value] : message.parameters) {
         if (name.empty()) return Error{errc::bad_value, "empty parameter name"};
         for (const auto* text : {&name, &value})
-            if (text->find('\0') != std::string::npos) return Error{errc::nul_in_string, "startup parameter"};
+            if (text->find('\0') != std::string::npos)
+                return Error{errc::nul_in_string, "startup parameter"};
         bytes += name.size() + value.size() + 2;
     }
     if (bytes > max_startup_packet_bytes) return Error{errc::oversize, std::to_string(bytes)};
-    if (message.version.major != 3) return Error{errc::unsupported_protocol, std::to_string(message.version.major)};
+    if (message.version.major != 3)
+        return Error{errc::unsupported_protocol, std::to_string(message.version.major)};
     out.u32(static_cast<std::uint32_t>(bytes));
     out.u32(message.version.code());
     for (const auto& [name, value] : message.parameters) {

@@ -16,8 +16,10 @@
 namespace dbguard::wire::postgres {
 
 namespace errc {
-inline constexpr std::string_view unsupported_protocol = "unsupported_protocol";  ///< not version 3; detail: major.minor
-inline constexpr std::string_view direct_tls = "direct_tls";  ///< a TLS ClientHello where a startup packet belongs
+inline constexpr std::string_view unsupported_protocol =
+    "unsupported_protocol";  ///< not version 3; detail: major.minor
+inline constexpr std::string_view direct_tls =
+    "direct_tls";  ///< a TLS ClientHello where a startup packet belongs
 }  // namespace errc
 
 struct ProtocolVersion {

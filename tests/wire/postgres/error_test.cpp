@@ -50,7 +50,9 @@ TEST_CASE("what cannot be sent is refused and leaves nothing behind") {
     ErrorFields codeless;
     codeless.fields.emplace_back('\0', "x");
     CHECK(encode_error_response(codeless, writer).error().code == errc::bad_value);
-    CHECK(encode(NotificationResponseView{1, "a\0b"s, ""}, writer).error().code == errc::nul_in_string);
+    CHECK(
+        encode(NotificationResponseView{1, "a\0b"s, ""}, writer).error().code == errc::nul_in_string
+    );
     CHECK(out.empty());
 }
 

@@ -31,6 +31,7 @@ struct Example {
     bool open_ended = false;
 };
 
+// clang-format off: a table
 inline std::vector<Example> examples() {
     const auto F = Sender::frontend;
     const auto B = Sender::backend;
@@ -122,6 +123,8 @@ inline std::vector<Example> examples() {
         {B, frame('V', "\xff\xff\xff\xff"s), "B FunctionCallResponse NULL"},
     };
 }
+
+// clang-format on
 
 /// Decodes and encodes again; the error's code when it was refused.
 inline Result<std::string> there_and_back(Sender sender, const FrameView& view, AuthPhase phase) {

@@ -23,7 +23,9 @@ TEST_CASE("a Bind gives its parts without copying") {
 }
 
 TEST_CASE("formats are none, one for all, or one each") {
-    const auto formats = [](const std::string& raw, std::size_t i) { return format_at(Int16ListView(raw), i); };
+    const auto formats = [](const std::string& raw, std::size_t i) {
+        return format_at(Int16ListView(raw), i);
+    };
     CHECK(formats("", 3) == 0);
     CHECK(formats("\0\1"s, 3) == 1);
     CHECK(formats("\0\0\0\1"s, 0) == 0);
@@ -59,7 +61,9 @@ TEST_CASE("what cannot be sent is refused and leaves nothing behind") {
     CHECK(out.empty());
     // The most parameters that the protocol can count are fine.
     REQUIRE(encode_bind("", "", {}, {many.data(), 65'535}, {}, writer).has_value());
-    CHECK(decode_bind(std::string_view(out).substr(frame_header_bytes))->parameters.size() == 65'535);
+    CHECK(
+        decode_bind(std::string_view(out).substr(frame_header_bytes))->parameters.size() == 65'535
+    );
 }
 
 TEST_CASE("a Parse made of type ids decodes to them") {

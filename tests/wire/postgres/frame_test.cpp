@@ -39,7 +39,8 @@ TEST_CASE("each side has message types of its own") {
         CAPTURE(byte);
         CHECK(is_known_type(Sender::frontend, type) == (frontend.find(type) != std::string::npos));
         CHECK(is_known_type(Sender::backend, type) == (backend.find(type) != std::string::npos));
-        const auto expected = frontend.find(type) != std::string::npos ? HeaderState::whole : HeaderState::unknown_type;
+        const auto expected = frontend.find(type) != std::string::npos ? HeaderState::whole
+                                                                       : HeaderState::unknown_type;
         CHECK(state(Sender::frontend, header(type, 4)) == expected);
     }
 }
@@ -75,7 +76,10 @@ TEST_CASE("impossible and oversize lengths are refused at the header") {
     const auto error = header_error(bad, Sender::backend, decoded);
     CHECK(error.code == errc::oversize);
     CHECK(error.detail == "backend 'D', 2147483643 bytes");
-    CHECK(header_error(HeaderState::unknown_type, Sender::frontend, {'\x16', 0}).detail == "frontend 0x16");
+    CHECK(
+        header_error(HeaderState::unknown_type, Sender::frontend, {'\x16', 0}).detail ==
+        "frontend 0x16"
+    );
 }
 
 TEST_CASE("a reader finds the same frames whole and one byte at a time") {
@@ -112,7 +116,9 @@ TEST_CASE("a reader has a limit of its own") {
     CHECK(other.next().error().code == errc::oversize);
     FrameReader wrong(Sender::backend);
     wrong.feed("HTTP");
-    CHECK(wrong.next().value().has_value() == false);  // 'H' is CopyOutResponse, its length not yet whole
+    CHECK(
+        wrong.next().value().has_value() == false
+    );  // 'H' is CopyOutResponse, its length not yet whole
     wrong.feed("/1.1 400");
     CHECK(wrong.next().error().code == errc::oversize);
 }

@@ -51,7 +51,8 @@ TEST_CASE("trailing bytes are refused") {
         CAPTURE(example.line);
         const bool key = example.bytes[0] == 'K' && example.sender == Sender::backend;
         for (const std::string& more : {"\0"s, "x"s, "\0\0\0\0"s}) {
-            const auto longer = frame(example.bytes[0], example.bytes.substr(frame_header_bytes) + more);
+            const auto longer =
+                frame(example.bytes[0], example.bytes.substr(frame_header_bytes) + more);
             const auto view = first_frame(longer, example.sender);
             REQUIRE(view.has_value());
             const auto back = there_and_back(example.sender, **view, example.phase);
@@ -85,11 +86,16 @@ TEST_CASE("fields outside their lists of values are refused") {
     CHECK(code(Sender::backend, frame('R', "\0\0\0\5sal"s)) == errc::bad_length);
     CHECK(code(Sender::backend, frame('R', "\0\0\0\5salty"s)) == errc::bad_length);
     CHECK(code(Sender::backend, frame('K', "\0\0\0\1key"s)) == errc::bad_length);
-    CHECK(code(Sender::backend, frame('K', "\0\0\0\1"s + std::string(257, 'k'))) == errc::bad_length);
+    CHECK(
+        code(Sender::backend, frame('K', "\0\0\0\1"s + std::string(257, 'k'))) == errc::bad_length
+    );
 }
 
-TEST_CASE("counts and lengths that the message cannot hold are refused before anything is made of them") {
-    const auto code = [](Sender sender, const std::string& bytes, AuthPhase phase = AuthPhase::none) {
+TEST_CASE(
+    "counts and lengths that the message cannot hold are refused before anything is made of them"
+) {
+    const auto code = [](Sender sender, const std::string& bytes, AuthPhase phase = AuthPhase::none
+                      ) {
         return there_and_back(sender, **first_frame(bytes, sender), phase).error().code;
     };
     CHECK(code(Sender::frontend, frame('P', "\0\0\xff\xff"s)) == errc::bad_count);
@@ -97,15 +103,26 @@ TEST_CASE("counts and lengths that the message cannot hold are refused before an
     CHECK(code(Sender::frontend, frame('B', "\0\0\0\0\xff\xff\0\0"s)) == errc::bad_count);
     CHECK(code(Sender::frontend, frame('B', "\0\0\0\0\0\0\xff\xff"s)) == errc::bad_count);
     // -2 and the most negative number
-    CHECK(code(Sender::frontend, frame('B', "\0\0\0\0\0\1\xff\xff\xff\xfe\0\0"s)) == errc::bad_length);
+    CHECK(
+        code(Sender::frontend, frame('B', "\0\0\0\0\0\1\xff\xff\xff\xfe\0\0"s)) == errc::bad_length
+    );
     CHECK(code(Sender::frontend, frame('B', "\0\0\0\0\0\1\x80\0\0\0\0\0"s)) == errc::bad_length);
-    CHECK(code(Sender::frontend, frame('B', "\0\0\0\0\0\1\x7f\xff\xff\xff\0\0"s)) == errc::truncated);
+    CHECK(
+        code(Sender::frontend, frame('B', "\0\0\0\0\0\1\x7f\xff\xff\xff\0\0"s)) == errc::truncated
+    );
     // two formats for three parameters
     CHECK(
-        code(Sender::frontend, frame('B', "\0\0\0\2\0\0\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0"s)) == errc::bad_count
+        code(Sender::frontend, frame('B', "\0\0\0\2\0\0\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0"s)) ==
+        errc::bad_count
     );
-    CHECK(code(Sender::frontend, frame('F', "\0\0\0\1\0\2\0\0\0\0\0\1\0\0\0\0\0\0"s)) == errc::bad_count);
-    CHECK(code(Sender::frontend, frame('p', "X\0\xff\xff\xff\xfe"s), AuthPhase::sasl_initial) == errc::bad_length);
+    CHECK(
+        code(Sender::frontend, frame('F', "\0\0\0\1\0\2\0\0\0\0\0\1\0\0\0\0\0\0"s)) ==
+        errc::bad_count
+    );
+    CHECK(
+        code(Sender::frontend, frame('p', "X\0\xff\xff\xff\xfe"s), AuthPhase::sasl_initial) ==
+        errc::bad_length
+    );
     CHECK(code(Sender::backend, frame('T', "\xff\xff"s)) == errc::bad_count);
     CHECK(code(Sender::backend, frame('D', "\xff\xff"s)) == errc::bad_count);
     CHECK(code(Sender::backend, frame('t', "\xff\xff\0\0"s)) == errc::bad_count);

@@ -80,8 +80,13 @@ TEST_CASE("what cannot be sent is refused and leaves nothing behind") {
     std::string out;
     ByteWriter writer(out);
     CHECK(encode_data_row(std::vector<ValueView>(65'536), writer).error().code == errc::bad_count);
-    CHECK(encode_row_description(std::vector<Column>{{"a\0b"s}}, writer).error().code == errc::nul_in_string);
-    CHECK(encode_row_description(std::vector<Column>(65'536), writer).error().code == errc::bad_count);
+    CHECK(
+        encode_row_description(std::vector<Column>{{"a\0b"s}}, writer).error().code ==
+        errc::nul_in_string
+    );
+    CHECK(
+        encode_row_description(std::vector<Column>(65'536), writer).error().code == errc::bad_count
+    );
     CHECK(encode(CommandCompleteView{"a\0b"s}, writer).error().code == errc::nul_in_string);
     CHECK(out.empty());
 }

@@ -29,12 +29,18 @@ Result<void> log_in(ScramClient& client, ScramServer& server) {
 // RFC 7677 §3: the verifier's keys follow from the password, the rest from the messages. The exchange there has n=user, which
 // PostgreSQL's clients leave empty, so the server's side is checked with its own text.
 TEST_CASE("the server's side answers the exchange of RFC 7677") {
-    ScramServer server(make_scram_verifier(password, salt, 4096), {}, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0");
+    ScramServer server(
+        make_scram_verifier(password, salt, 4096), {}, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+    );
     const auto first = server.first_message(scram_sha_256, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
     REQUIRE(first.has_value());
-    CHECK(*first == "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+    CHECK(
+        *first ==
+        "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    );
     const auto last = server.final_message(
-        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+"
+        "Ute9ytag9zjfMHgsqmmiz7AndVQ="
     );
     REQUIRE(last.has_value());
     CHECK(*last == "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
@@ -43,12 +49,13 @@ TEST_CASE("the server's side answers the exchange of RFC 7677") {
 TEST_CASE("both sides agree, with and without channel binding") {
     using Binding = ScramClient::Binding;
     const auto verifier = make_scram_verifier(password, salt, 4096);
-    const auto attempt = [&](Binding binding, const std::string& client_hash, const std::string& server_hash) {
-        ScramClient client(password, binding, client_hash);
-        ScramServer server(verifier, server_hash);
-        const auto result = log_in(client, server);
-        return result ? std::string_view("ok") : result.error().code;
-    };
+    const auto attempt =
+        [&](Binding binding, const std::string& client_hash, const std::string& server_hash) {
+            ScramClient client(password, binding, client_hash);
+            ScramServer server(verifier, server_hash);
+            const auto result = log_in(client, server);
+            return result ? std::string_view("ok") : result.error().code;
+        };
     CHECK(attempt(Binding::none, "", "") == "ok");
     CHECK(attempt(Binding::not_offered, "", "") == "ok");
     CHECK(attempt(Binding::end_point, hash, hash) == "ok");
@@ -88,7 +95,9 @@ TEST_CASE("kept keys save the derivation while salt and iterations are the same"
     CHECK(log_in(second, again).has_value());
 
     // Another salt or count makes them useless, and the password is derived anew.
-    for (const auto& other : {make_scram_verifier(password, "other salt", 4096), make_scram_verifier(password, salt, 100)}) {
+    for (const auto& other :
+         {make_scram_verifier(password, "other salt", 4096),
+          make_scram_verifier(password, salt, 100)}) {
         ScramClient third(password, ScramClient::Binding::none);
         third.use_keys(*first.keys());
         ScramServer changed(other);
@@ -146,19 +155,28 @@ TEST_CASE("the client refuses what a server may not say first") {
 
 TEST_CASE("the client refuses a last message that proves nothing") {
     ScramClient client(password, ScramClient::Binding::none, {}, "abc");
-    CHECK(client.verify("v=" + base64(std::string(32, 'x'))).error().code == errc::bad_scram_message);  // too early
+    CHECK(
+        client.verify("v=" + base64(std::string(32, 'x'))).error().code == errc::bad_scram_message
+    );  // too early
     REQUIRE(client.final_message("r=abcdef,s=c2FsdA==,i=1").has_value());
-    CHECK(client.verify("v=" + base64(std::string(32, 'x'))).error().code == errc::bad_server_signature);
+    CHECK(
+        client.verify("v=" + base64(std::string(32, 'x'))).error().code ==
+        errc::bad_server_signature
+    );
     CHECK(client.verify("v=").error().code == errc::bad_server_signature);
     CHECK(client.verify("v=AAAA,x=y").error().code == errc::bad_scram_message);
     CHECK(client.verify("").error().code == errc::bad_scram_message);
-    CHECK(client.verify("e=invalid-proof").error() == Error{errc::scram_server_error, "invalid-proof"});
+    CHECK(
+        client.verify("e=invalid-proof").error() == Error{errc::scram_server_error, "invalid-proof"}
+    );
     CHECK(client.verify("e=\x1b[2J").error() == Error{errc::scram_server_error, ""});
 }
 
 TEST_CASE("the server refuses what a client may not say first") {
     const auto verifier = make_scram_verifier(password, salt, 1);
-    const auto code = [&](std::string_view mechanism, const std::string& text, const std::string& certificate = "") {
+    const auto code = [&](std::string_view mechanism,
+                          const std::string& text,
+                          const std::string& certificate = "") {
         ScramServer server(verifier, certificate);
         const auto result = server.first_message(mechanism, text);
         return result ? std::string_view("ok") : result.error().code;
@@ -176,16 +194,21 @@ TEST_CASE("the server refuses what a client may not say first") {
     CHECK(code("SCRAM-SHA-256", "x,,n=,r=abc") == errc::bad_scram_message);
     CHECK(code("SCRAM-SHA-256", "n") == errc::bad_scram_message);
     CHECK(code("SCRAM-SHA-256", "") == errc::bad_scram_message);
-    CHECK(code("SCRAM-SHA-256", "p=tls-server-end-point,,n=,r=abc", hash) == errc::bad_channel_binding);
+    CHECK(
+        code("SCRAM-SHA-256", "p=tls-server-end-point,,n=,r=abc", hash) == errc::bad_channel_binding
+    );
     CHECK(code("SCRAM-SHA-256-PLUS", "p=tls-unique,,n=,r=abc", hash) == errc::bad_channel_binding);
     CHECK(code("SCRAM-SHA-256-PLUS", "n,,n=,r=abc", hash) == errc::bad_channel_binding);
-    CHECK(code("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=,r=abc") == errc::bad_channel_binding);
+    CHECK(
+        code("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=,r=abc") == errc::bad_channel_binding
+    );
 }
 
 TEST_CASE("the server refuses every changed or shortened proof") {
     const auto verifier = make_scram_verifier(password, salt, 1);
     ScramClient client(password, ScramClient::Binding::none, {}, "client");
-    const auto server_first = *ScramServer(verifier, {}, "server").first_message(client.mechanism(), client.first_message());
+    const auto server_first = *ScramServer(verifier, {}, "server")
+                                   .first_message(client.mechanism(), client.first_message());
     const auto proof = *client.final_message(server_first);
     const auto accepts = [&](const std::string& text) {
         ScramServer server(verifier, {}, "server");
@@ -206,18 +229,27 @@ TEST_CASE("the server refuses every changed or shortened proof") {
 }
 
 TEST_CASE("passwords are prepared as PostgreSQL does") {
-    const auto prepared = [](const std::string& text) { return sasl_prepare(Secret(text)).reveal(); };
+    const auto prepared = [](const std::string& text) {
+        return sasl_prepare(Secret(text)).reveal();
+    };
     CHECK(prepared("") == "");
-    CHECK(prepared("pencil \x01") == "pencil \x01");           // ASCII goes as it is, control characters and all
+    CHECK(
+        prepared("pencil \x01") == "pencil \x01"
+    );  // ASCII goes as it is, control characters and all
     CHECK(prepared("p\xffncil\xc2\xa0") == "p\xffncil\xc2\xa0");  // not UTF-8: as it is
-    CHECK(prepared("I\xc2\xadX") == "IX");                    // RFC 4013 §3: soft hyphen to nothing
-    CHECK(prepared("\xc2\xaa") == "a");                       // RFC 4013 §3: NFKC
-    CHECK(prepared("a\xc2\xa0" "b") == "a b");                // other spaces
-    CHECK(prepared("\xe3\x80\x80") == " ");                   // U+3000
-    CHECK(prepared("\xef\xbc\xa1") == "A");                   // full-width A
-    CHECK(prepared("caf\xc3\xa9") == "caf\xc3\xa9");          // composed already
-    CHECK(prepared("\xc2\xad") == "\xc2\xad");                // nothing would be left: prohibited, as it is
-    CHECK(prepared("\xc2\xad\xee\x80\x80") == "\xc2\xad\xee\x80\x80");  // private use: prohibited, as it is
+    CHECK(prepared("I\xc2\xadX") == "IX");  // RFC 4013 §3: soft hyphen to nothing
+    CHECK(prepared("\xc2\xaa") == "a");     // RFC 4013 §3: NFKC
+    CHECK(
+        prepared("a\xc2\xa0"
+                 "b") == "a b"
+    );                                                // other spaces
+    CHECK(prepared("\xe3\x80\x80") == " ");           // U+3000
+    CHECK(prepared("\xef\xbc\xa1") == "A");           // full-width A
+    CHECK(prepared("caf\xc3\xa9") == "caf\xc3\xa9");  // composed already
+    CHECK(prepared("\xc2\xad") == "\xc2\xad");        // nothing would be left: prohibited, as it is
+    CHECK(
+        prepared("\xc2\xad\xee\x80\x80") == "\xc2\xad\xee\x80\x80"
+    );  // private use: prohibited, as it is
     CHECK(prepared("\xc2\xad\x07") == "\xc2\xad\x07");
     CHECK(prepared("\xf0\x9f\x94\x91") == "\xf0\x9f\x94\x91");
 }

@@ -36,7 +36,8 @@ TEST_CASE("startup packets decode, print, and encode back to the same bytes") {
         {packet("\x04\xd2\x16\x2f"s), "F SSLRequest"},
         {packet("\x04\xd2\x16\x30"s), "F GSSENCRequest"},
         {packet("\x04\xd2\x16\x2e\0\0\x30\x39\1\2\3\4"s), "F CancelRequest 12345 ***"},
-        {packet("\x04\xd2\x16\x2e\0\0\x30\x39"s + std::string(256, 'k')), "F CancelRequest 12345 ***"},
+        {packet("\x04\xd2\x16\x2e\0\0\x30\x39"s + std::string(256, 'k')),
+         "F CancelRequest 12345 ***"},
     };
     for (const auto& [bytes, line] : table) {
         CAPTURE(line);
@@ -53,7 +54,8 @@ TEST_CASE("a startup packet cut at any byte, or with bytes behind it, is refused
         CAPTURE(length);
         CHECK_FALSE(decode_startup(startup.substr(0, length)).has_value());
         // The same with a length that fits what is left.
-        if (length >= 4) CHECK_FALSE(decode_startup(packet(startup.substr(4, length - 4))).has_value());
+        if (length >= 4)
+            CHECK_FALSE(decode_startup(packet(startup.substr(4, length - 4))).has_value());
     }
     CHECK(decode_startup(startup + "x").error().code == errc::trailing_bytes);
     CHECK(decode_startup(packet(startup.substr(4) + "x")).error().code == errc::trailing_bytes);
@@ -67,7 +69,9 @@ TEST_CASE("a length is told as soon as four bytes are there") {
 }
 
 TEST_CASE("impossible lengths are refused, and the server's cap holds") {
-    const auto code = [](const std::string& bytes) { return startup_packet_bytes(bytes).error().code; };
+    const auto code = [](const std::string& bytes) {
+        return startup_packet_bytes(bytes).error().code;
+    };
     CHECK(code("\0\0\0\0"s) == errc::bad_length);
     CHECK(code("\0\0\0\7"s) == errc::bad_length);
     CHECK(code("\xff\xff\xff\xff"s) == errc::bad_length);
@@ -92,10 +96,17 @@ TEST_CASE("other protocol versions are named") {
 
 TEST_CASE("a secret key has 4 to 256 bytes") {
     for (const std::size_t size : {0U, 3U, 257U}) {
-        CHECK(decode_startup(packet("\x04\xd2\x16\x2e\0\0\0\1"s + std::string(size, 'k'))).error().code == errc::bad_length);
+        CHECK(
+            decode_startup(packet("\x04\xd2\x16\x2e\0\0\0\1"s + std::string(size, 'k')))
+                .error()
+                .code == errc::bad_length
+        );
         std::string out;
         ByteWriter writer(out);
-        CHECK(encode(CancelRequest{1, std::string(size, 'k')}, writer).error().code == errc::bad_length);
+        CHECK(
+            encode(CancelRequest{1, std::string(size, 'k')}, writer).error().code ==
+            errc::bad_length
+        );
         CHECK(out.empty());
     }
 }
@@ -111,9 +122,18 @@ TEST_CASE("the last of repeated parameters counts") {
 TEST_CASE("what cannot be sent is refused and leaves nothing behind") {
     std::string out;
     ByteWriter writer(out);
-    CHECK(encode(StartupMessage{protocol_3_0, {{"user", "a\0b"s}}}, writer).error().code == errc::nul_in_string);
-    CHECK(encode(StartupMessage{protocol_3_0, {{"", "a"}}}, writer).error().code == errc::bad_value);
-    CHECK(encode(StartupMessage{protocol_3_0, {{"options", std::string(10'000, 'x')}}}, writer).error().code == errc::oversize);
+    CHECK(
+        encode(StartupMessage{protocol_3_0, {{"user", "a\0b"s}}}, writer).error().code ==
+        errc::nul_in_string
+    );
+    CHECK(
+        encode(StartupMessage{protocol_3_0, {{"", "a"}}}, writer).error().code == errc::bad_value
+    );
+    CHECK(
+        encode(StartupMessage{protocol_3_0, {{"options", std::string(10'000, 'x')}}}, writer)
+            .error()
+            .code == errc::oversize
+    );
     CHECK(encode(StartupMessage{{2, 0}, {}}, writer).error().code == errc::unsupported_protocol);
     CHECK(out.empty());
 }

@@ -22,19 +22,29 @@ TEST_CASE("no trace holds a password, a proof or a key") {
     for (const auto& example : examples()) {
         const auto view = **first_frame(example.bytes, example.sender);
         const auto line = trace(example.sender, view, example.phase);
-        for (const auto* secret : {"hunter2", "n=,", "c=biws", "salt", "keyy", "kkkk", "r=x", "v=x"})
+        for (const auto* secret :
+             {"hunter2", "n=,", "c=biws", "salt", "keyy", "kkkk", "r=x", "v=x"})
             CHECK(line.find(secret) == std::string::npos);
     }
     CHECK(trace(StartupPacket(CancelRequest{1, "sesame"})).find("sesame") == std::string::npos);
     // Not even when it does not decode.
     const auto broken = frame('p', "hunter2");
-    CHECK(trace(Sender::frontend, **first_frame(broken, Sender::frontend), AuthPhase::password) == "F ?p 7 bytes: truncated");
-    CHECK(trace(Sender::frontend, **first_frame(broken, Sender::frontend)) == "F ?p 7 bytes: unknown_type");
+    CHECK(
+        trace(Sender::frontend, **first_frame(broken, Sender::frontend), AuthPhase::password) ==
+        "F ?p 7 bytes: truncated"
+    );
+    CHECK(
+        trace(Sender::frontend, **first_frame(broken, Sender::frontend)) ==
+        "F ?p 7 bytes: unknown_type"
+    );
 }
 
 TEST_CASE("an error field with a strange code is still a line") {
     const auto bytes = frame('E', "\nx\0\0"s);
-    CHECK(trace(Sender::backend, **first_frame(bytes, Sender::backend)) == R"(B ErrorResponse \x0a="x")");
+    CHECK(
+        trace(Sender::backend, **first_frame(bytes, Sender::backend)) ==
+        R"(B ErrorResponse \x0a="x")"
+    );
 }
 
 }  // namespace dbguard::wire::postgres
