@@ -115,7 +115,7 @@ net::HttpResponse Service::refuse(const net::HttpRequest& request, AuditEntry au
     audit.reason = reason.text();
     log(shown.status >= 500 ? LogLevel::error : LogLevel::warning, "exchange",
         {{"decision", audit.decision}, {"reason", audit.reason}, {"correlation", audit.correlation_id}, {"peer", audit.peer},
-         {"database", audit.database}, {"issuer", audit.issuer}, {"who", audit.who}});
+         {"database", audit.database}, {"issuer", audit.issuer}, {"subject", audit.subject}});
     if (!limited)
         if (const auto written = store_->audit(audit); !written)
             return error(503, error_name::temporarily_unavailable, "the service cannot write its records now", audit.correlation_id);
@@ -153,7 +153,7 @@ net::HttpResponse Service::exchange(const net::HttpRequest& request) {
 
     log(LogLevel::info, "exchange",
         {{"decision", "allowed"}, {"session", grant->session}, {"database", audit.database}, {"role", audit.role},
-         {"policy", audit.policy}, {"correlation", audit.correlation_id}, {"peer", audit.peer}, {"who", audit.who}});
+         {"policy", audit.policy}, {"correlation", audit.correlation_id}, {"peer", audit.peer}, {"who", identity.summary()}});
     return reply(200, json(*grant));
 }
 
