@@ -79,7 +79,7 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
         case 'D': step = on_describe(body); break;
         case 'E': step = on_execute(body); break;
         case 'C': step = on_close(body); break;
-        case 'S': step = on_sync(); break;
+        case 'S': step = body.empty() ? on_sync() : fatal("08P01", "a malformed Sync message"); break;
         case 'H': step = body.empty() ? Step::pass : fatal("08P01", "a malformed Flush message"); break;
         case 'F': step = on_function_call(body); break;
         case 'd':
