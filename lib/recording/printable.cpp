@@ -70,6 +70,10 @@ std::string printable_json(std::string_view line) {
         i += sequence.size();
         if (bytes != 0 && !is_unprintable(sequence)) {
             out.append(sequence);
+            if (sequence == "#" && rest.starts_with("##[")) {  // only strings hold a #
+                out.append("#\\u005b");
+                i += 2;
+            }
         } else if (bytes == 1 && (sequence == "\t" || sequence == "\r")) {
             out.push_back(' ');  // white space between members; in a string it is not JSON
         } else {

@@ -12,7 +12,7 @@ namespace dbguard::recording {
 void append_printable(std::string& out, std::string_view text, std::string_view margin = {});
 std::string printable(std::string_view text);
 
-/// One line of JSON with such characters escaped where they stand in strings; the value stays the same.
+/// One line of JSON with all of these escaped where they stand in strings; the value stays the same.
 std::string printable_json(std::string_view line);
 
 }  // namespace dbguard::recording

@@ -254,11 +254,11 @@ void Replay::statement(std::string& out, LineNumber number, const Json& line) {
         coloured(out, yellow, "warned ");
     else if (verdict == "allow")
         coloured(out, green, "allowed");
-    else
-        append_printable(out, verdict.empty() ? "undecided" : verdict);
+    else  // decided on a line of its own
+        append_printable(out, verdict.empty() ? "asked" : verdict);
     const std::string rule = string_of(decision, "rule");
-    out.append("  ");
-    append_printable(out, rule.empty() ? "(no rule)" : rule);
+    if (!verdict.empty()) out.append("  ");
+    if (!verdict.empty()) append_printable(out, rule.empty() ? "(no rule)" : rule);
     if (string_of(value, "tx") == "T") out.append("  in transaction");
     if (string_of(value, "tx") == "E") out.append("  in failed transaction");
     out.push_back('\n');

@@ -89,4 +89,5 @@ TEST_CASE("printed text does nothing to a terminal or a runner's log") {
     append_printable(out, "a\n::set-output name=x::y", "| ");
     CHECK(out == "a\n| ::set-output name=x::y");
     CHECK(printable_json("{\"a\":\"\xc2\x9b\x7f\xe2\x80\xae\"}") == R"({"a":"\u009b\u007f\u202e"})");
+    CHECK(printable_json(R"({"a":"###[x]"})") == R"({"a":"###\u005bx]"})");
 }
