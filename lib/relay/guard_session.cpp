@@ -343,7 +343,9 @@ Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number
         return out;
     }
     // The server's own relations are not in the snapshot by number.
-    out.known = relation < 16384 || context_->snapshot->relation(relation) != nullptr;
+    // What this session made since the snapshot is newer than all in it; the analysis knew it by what made it.
+    const bool own = changed_in_transaction_ && relation > context_->snapshot->highest();
+    out.known = relation < 16384 || own || context_->snapshot->relation(relation) != nullptr;
     return out;
 }
 
