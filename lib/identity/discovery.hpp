@@ -49,7 +49,8 @@ struct KeyCachePolicy {
     std::chrono::seconds unknown_kid_pause{30}; ///< between fetches that an unknown kid causes
     std::chrono::seconds retry_pause{10};       ///< after a failed fetch
     std::chrono::seconds stale_limit{86400};    ///< how long past freshness old keys serve while fetching fails
-    std::chrono::seconds fetch_limit{30};       ///< a fetch that reported nothing for so long is taken for lost
+    /// A fetch, two requests of 15 s at most, that reported nothing for so long is taken for lost.
+    std::chrono::seconds fetch_limit{45};
 };
 
 /// What to do about one token now.

@@ -16,18 +16,25 @@ std::string canonical(const HttpsUrl& url) {
 
 /// What a platform puts into tokens that were made for nobody in particular, or for another service: whoever holds one
 /// could present it here (identity.md A1, A3).
-bool belongs_to_others(std::string_view audience) {
+bool belongs_to_others(const std::string& audience, const HttpsUrl& issuer, Profile profile) {
     static constexpr std::array<std::string_view, 5> known = {
         "sts.amazonaws.com",
         "api://AzureADTokenExchange",
         "sigstore",
         "https://gitlab.com",
-        "https://kubernetes.default.svc"};
+        "https://kubernetes.default.svc",
+    };
     if (std::find(known.begin(), known.end(), audience) != known.end()) return true;
-    constexpr std::string_view github_owner =
-        "https://github.com/";  // GitHub's default: the owner's page
-    return audience.starts_with(github_owner) &&
-           audience.substr(github_owner.size()).find('/') == std::string_view::npos;
+    const auto url = parse_https_url(audience);
+    if (!url) return false;
+    // CI_JOB_JWT is made for the GitLab instance itself.
+    if (profile == Profile::gitlab) return url->same_origin(issuer) && url->path.size() <= 1;
+    // GitHub's default is the owner's page: https://github.com/OWNER, on Enterprise the same at its own host.
+    constexpr std::string_view prefix = "token.actions.";
+    const std::string_view host = issuer.host;
+    const bool is_platform = url->host == "github.com" || url->host == host ||
+                             (host.starts_with(prefix) && url->host == host.substr(prefix.size()));
+    return is_platform && url->path.find('/', 1) == std::string::npos;
 }
 
 }  // namespace
@@ -87,7 +94,7 @@ Result<void> check(const IssuerConfig& config) {
     for (const std::string& audience : config.audiences) {
         if (audience.empty() || audience.size() > 512)
             return bad("an audience of 1 to 512 bytes is needed");
-        if (belongs_to_others(audience))
+        if (belongs_to_others(audience, *url, config.profile))
             return bad("audience " + audience + " belongs to another service; use one of your own");
     }
     if (config.algorithms.empty()) return bad("no algorithm");

@@ -41,6 +41,7 @@ struct IssuerConfig {
     std::chrono::seconds max_lifetime{3600};  ///< `exp - iat`
     TokenUse use = TokenUse::single;
     unsigned max_uses = 50;                   ///< per_job only
+    std::string job_claim;                    ///< generic profile: the claim that names one job; empty: none does
 
     std::vector<RequiredClaim> required_claims;
     /// GitLab before 18.3 sends no `job_project_id`; without it a fork's pipeline cannot be told from the project's.

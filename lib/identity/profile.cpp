@@ -78,6 +78,14 @@ Result<void> gitlab_checks(Identity& identity, const IssuerConfig& issuer) {
     return {};
 }
 
+Result<void> generic_checks(Identity& identity, const IssuerConfig& issuer) {
+    if (issuer.job_claim.empty()) return {};
+    const auto job = identity.claim(issuer.job_claim);
+    if (!job || job->empty()) return Error{verify_error::missing_claim, issuer.job_claim};
+    identity.job_id = *job;
+    return {};
+}
+
 }  // namespace
 
 Result<void> profile_checks(Identity& identity, const IssuerConfig& issuer) {
@@ -87,7 +95,7 @@ Result<void> profile_checks(Identity& identity, const IssuerConfig& issuer) {
         case Profile::gitlab:
             return gitlab_checks(identity, issuer);
         case Profile::generic:
-            return {};
+            return generic_checks(identity, issuer);
     }
     return {};
 }

@@ -6,14 +6,13 @@ TokenUseRecord replay_rule(const Identity& identity, const IssuerConfig& issuer)
     TokenUseRecord record;
     record.key.issuer = identity.issuer;
     record.keep_until = identity.expires_at + issuer.leeway;
-    if (issuer.use == TokenUse::per_job && !identity.job_id.empty()) {
-        // The length keeps `job 1, audience 2x` apart from `job 12, audience x`.
+    record.key.token = identity.token_id;
+    if (issuer.use == TokenUse::single) return record;
+    record.max_uses = issuer.max_uses;
+    // The length keeps `job 1, audience 2x` apart from `job 12, audience x`.
+    if (!identity.job_id.empty())
         record.key.token = "job:" + std::to_string(identity.job_id.size()) + ":" + identity.job_id +
                            ":" + identity.audience;
-        record.max_uses = issuer.max_uses;
-    } else {
-        record.key.token = identity.token_id;
-    }
     return record;
 }
 

@@ -32,7 +32,7 @@ struct TokenUseRecord {
 };
 
 /// identity.md A0: single-use by jti for tokens minted on demand; for static ones a bounded number of uses by issuer,
-/// job and audience. A static token without a job id falls back to single use.
+/// job and audience, or by the token itself where no claim names the job.
 TokenUseRecord replay_rule(const Identity& identity, const IssuerConfig& issuer);
 
 /// Where uses are counted. Shared by all replicas of the service; checked and counted in one atomic step.

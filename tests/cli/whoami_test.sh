@@ -69,5 +69,46 @@ expect 64 "does not go with"
 run clean "$dbguard" whoami --token-source nowhere
 expect 64 "nowhere"
 
+# GitHub, from a token endpoint on this machine that checks what it is asked.
+if command -v python3 >/dev/null; then
+    cat >"$folder/issuer.py" <<'PY'
+import http.server, sys, urllib.parse
+
+class Issuer(http.server.BaseHTTPRequestHandler):
+    tries = 0
+    def do_GET(self):
+        Issuer.tries += 1
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        good = query == {"api-version": ["2.0"], "audience": ["guard.example"]} and self.headers["Authorization"] == "Bearer s3cret"
+        status, body = (200, b'{"count":1,"value":"%s"}' % sys.argv[1].encode()) if good else (401, b"{}")
+        if Issuer.tries == 1: status, body = 403, b"can't issue ID_TOKEN for job in Pending/Delayed state"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Issuer)
+print(server.server_port, flush=True)
+server.serve_forever()
+PY
+    github=$(token '{"iss":"https://token.actions.githubusercontent.com","sub":"repo:acme/shop:ref:refs/heads/main","aud":"guard.example","iat":'$iat',"exp":'$exp',"repository":"acme/shop","repository_id":"990017","repository_owner_id":"4821","run_id":"7781","run_attempt":"1","event_name":"push","ref":"refs/heads/main"}')
+    python3 "$folder/issuer.py" "$github" >"$folder/port" &
+    issuer=$!
+    for _ in $(seq 100); do [ -s "$folder/port" ] && break; sleep 0.05; done
+    url="http://127.0.0.1:$(cat "$folder/port")/token?api-version=2.0"
+    run clean GITHUB_ACTIONS=true ACTIONS_ID_TOKEN_REQUEST_URL="$url" ACTIONS_ID_TOKEN_REQUEST_TOKEN=s3cret \
+        "$dbguard" whoami --server https://guard.example
+    expect 0 "GitHub Actions" "acme/shop run 7781 (push refs/heads/main)" 'repository_id: "990017"' "!$github" "!s3cret"
+    run clean GITHUB_ACTIONS=true ACTIONS_ID_TOKEN_REQUEST_URL="$url" ACTIONS_ID_TOKEN_REQUEST_TOKEN=s3cret \
+        "$dbguard" whoami --audience wrong.example
+    expect 1 "try 1 of 4: 127.0.0.1" "answered 401" "!s3cret"
+    kill "$issuer"
+    wait "$issuer" 2>/dev/null
+else
+    echo "no python3: the GitHub endpoint was not tried"
+fi
+
 [ "$failed" = 0 ] && echo "whoami: all as expected"
 exit "$failed"

@@ -212,6 +212,29 @@ TEST_CASE("issuer configuration that could never be safe is refused") {
           }) == "bad_issuer_config: max_uses must be above zero");
 }
 
+TEST_CASE("a platform's default audience is refused, on its own hosts as well") {
+    const auto refused = [](Profile profile, std::string issuer, const char* audience) {
+        IssuerConfig config = issuer_defaults(profile, std::move(issuer));
+        config.audiences = {audience};
+        return !check(config).has_value();
+    };
+    const char* enterprise = "https://git.acme.example/_services/token";
+    CHECK(refused(Profile::github, enterprise, "https://git.acme.example/acme"));
+    CHECK(
+        refused(Profile::github, "https://token.actions.acme.ghe.com", "https://acme.ghe.com/team")
+    );
+    CHECK(refused(Profile::gitlab, "https://gitlab.acme.example", "https://gitlab.acme.example"));
+    CHECK(refused(Profile::gitlab, "https://gitlab.acme.example", "https://gitlab.acme.example/"));
+    CHECK_FALSE(refused(Profile::github, enterprise, "https://guard.acme.example"));
+    CHECK_FALSE(refused(Profile::github, enterprise, "guard.acme.example"));
+    CHECK_FALSE(
+        refused(Profile::github, std::string(github_issuer), "https://github.com/acme/shop/dbguard")
+    );
+    CHECK_FALSE(
+        refused(Profile::gitlab, "https://gitlab.acme.example", "https://guard.acme.example")
+    );
+}
+
 TEST_CASE("names of profiles and kinds read back") {
     for (const Profile profile : {Profile::github, Profile::gitlab, Profile::generic})
         CHECK(profile_from(name(profile)) == profile);
@@ -323,7 +346,7 @@ TEST_CASE("without keys a failing issuer is asked again after a pause") {
 TEST_CASE("a fetch that never reported is taken for lost") {
     KeyCache cache;
     REQUIRE(cache.next("a", at(100)) == KeyAction::fetch);
-    CHECK(cache.next("a", at(129)) == KeyAction::wait);
-    CHECK(cache.next("a", at(130)) == KeyAction::refuse);
-    CHECK(cache.next("a", at(140)) == KeyAction::fetch);
+    CHECK(cache.next("a", at(144)) == KeyAction::wait);
+    CHECK(cache.next("a", at(145)) == KeyAction::refuse);
+    CHECK(cache.next("a", at(155)) == KeyAction::fetch);
 }

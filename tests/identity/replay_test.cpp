@@ -67,10 +67,13 @@ TEST_CASE("a static token may be used several times by its job") {
     );
 }
 
-TEST_CASE("a static token without a job falls back to single use") {
+TEST_CASE("a static token without a job is counted by itself") {
     IssuerConfig issuer = issuer_defaults(Profile::generic, "https://g");
     issuer.use = TokenUse::per_job;
-    CHECK(replay_rule(identity_of("https://g", "sha256:ab"), issuer).max_uses == 1);
+    issuer.max_uses = 3;
+    const auto rule = replay_rule(identity_of("https://g", "sha256:ab"), issuer);
+    CHECK(rule.key.token == "sha256:ab");
+    CHECK(rule.max_uses == 3);
 }
 
 TEST_CASE("job and audience cannot be shifted into each other") {

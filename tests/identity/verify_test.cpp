@@ -880,6 +880,74 @@ TEST_CASE("GitLab: merge request pipelines need to be named, protected refs are 
         CHECK(gitlab_with([&](json& other) { other["ref_protected"] = value; }) == "wrong_claim");
 }
 
+TEST_CASE("generic issuers: shapes and traps of other platforms") {
+    const auto shaped = [](const json& changes) {
+        json claims = generic_claims();
+        for (const auto& [name, value] : changes.items()) {
+            if (value.is_null())
+                claims.erase(name);
+            else
+                claims[name] = value;
+        }
+        return claims;
+    };
+    SUBCASE("a shell behind the job (CircleCI's ssh-rerun) and a foreign origin are pinned away") {
+        IssuerConfig circle = generic();
+        circle.required_claims = {
+            {"oidc.circleci.com/org-id", ClaimKind::string, {"o-1"}},
+            {"oidc.circleci.com/ssh-rerun", ClaimKind::boolean, {"false"}},
+            {"oidc.circleci.com/vcs-origin", ClaimKind::string, {"github.com/acme/shop"}},
+        };
+        circle.job_claim = "oidc.circleci.com/job-id";
+        const json good = {
+            {"oidc.circleci.com/org-id", "o-1"},
+            {"oidc.circleci.com/ssh-rerun", false},
+            {"oidc.circleci.com/vcs-origin", "github.com/acme/shop"},
+            {"oidc.circleci.com/job-id", "j-77"},
+        };
+        CHECK(verdict(shaped(good), circle) == "ok");
+        const auto identity =
+            verify(token_of(rsa(), Algorithm::rs256, shaped(good)), circle, keys(), at(issued));
+        CHECK(identity->job_id == "j-77");
+        const auto with = [&](const char* name, const json& value) {
+            json changed = good;
+            changed[name] = value;
+            return verdict(shaped(changed), circle);
+        };
+        CHECK(with("oidc.circleci.com/ssh-rerun", true) == "wrong_claim");
+        CHECK(with("oidc.circleci.com/ssh-rerun", "false") == "wrong_claim");
+        CHECK(with("oidc.circleci.com/ssh-rerun", nullptr) == "missing_claim");
+        CHECK(with("oidc.circleci.com/vcs-origin", "github.com/eve/shop") == "wrong_claim");
+        CHECK(with("oidc.circleci.com/vcs-origin", nullptr) == "missing_claim");
+        CHECK(with("oidc.circleci.com/org-id", "o-2") == "wrong_claim");
+        CHECK(with("oidc.circleci.com/job-id", nullptr) == "missing_claim");
+        CHECK(with("oidc.circleci.com/job-id", json::array({"j"})) == "missing_claim");
+    }
+    SUBCASE("Kubernetes: an array of one, nested claims; the API server's audience is not ours") {
+        const json kubernetes = {
+            {"kubernetes.io", {{"namespace", "ci"}, {"pod", {{"name", "p"}}}}}};
+        json claims = shaped(kubernetes);
+        claims["aud"] = json::array({our_audience});
+        CHECK(verdict(claims, generic()) == "ok");
+        claims["aud"] = json::array({"https://kubernetes.default.svc", our_audience});
+        CHECK(verdict(claims, generic()) == "other_audiences");
+        claims["aud"] = json::array({"https://kubernetes.default.svc"});
+        CHECK(verdict(claims, generic()) == "wrong_audience");
+    }
+    SUBCASE("SPIFFE: no iat, nbf or jti") {
+        IssuerConfig spiffe = generic();
+        spiffe.max_age = 0s;
+        CHECK(verdict(shaped({{"iat", nullptr}, {"jti", nullptr}}), spiffe) == "ok");
+        CHECK(verdict(shaped({{"iat", nullptr}, {"exp", nullptr}}), spiffe) == "bad_time");
+    }
+    SUBCASE("Azure DevOps: a token that any recipient of its fixed audience could replay") {
+        IssuerConfig azure = generic();
+        azure.audiences = {"api://AzureADTokenExchange"};
+        CHECK_FALSE(check(azure).has_value()
+        );  // not without another way to tell who it was made for
+    }
+}
+
 TEST_CASE("one platform's token under another's profile lacks what it needs") {
     IssuerConfig issuer = gitlab();
     issuer.issuer = github().issuer;

@@ -370,6 +370,34 @@ TEST_CASE("a proxy is used when told, and only then") {
     CHECK(make_http_client(options)->send(get(again.url())).has_value());
 }
 
+TEST_CASE("a proxy that refuses is named as the cause") {
+    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener.get(), 1) == 0);
+    REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    std::string seen;
+    std::thread proxy([&] {
+        const UniqueFd client(::accept(listener.get(), nullptr, nullptr));
+        char buffer[4096];
+        const auto count = ::recv(client.get(), buffer, sizeof buffer, 0);
+        seen.assign(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
+        constexpr std::string_view answer = "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n";
+        (void)::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+    });
+    const auto client =
+        make_http_client({.proxy = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))});
+    const auto result = client->send(get("https://guard.example/secret-path"));
+    proxy.join();
+    CHECK(code(result) == http_error::proxy);
+    CHECK(result.error().detail == "guard.example: the proxy answered 407");
+    CHECK(seen.starts_with("CONNECT guard.example:443 HTTP/1.1\r\n"));
+    CHECK(seen.find("secret") == std::string::npos);
+}
+
 TEST_CASE("HTTP_PROXY is not read") {
     HttpClientOptions options;
     proxy_from_environment(options, [](const char* name) {
