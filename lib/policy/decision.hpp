@@ -31,6 +31,8 @@ struct Decision {
     /// One a result column; empty optional: as it is. Has as many elements as the statement has outputs; where the statement
     /// does not know how many there are (outputs_exact), no more is to be concluded from their number.
     std::vector<std::optional<masking::Mask>> masks;
+    /// Nothing of this result can be sensitive, however many columns come.
+    bool unmasked = false;
     /// Error, notice and warning texts are rebuilt without values.
     bool hide_texts = false;
     /// Roll back and refuse when more rows than this were affected, summed over the client's transaction.

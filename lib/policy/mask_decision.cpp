@@ -57,6 +57,7 @@ class MaskDecision {
             decision_.masks[i] = output(outputs[i]);
             any = any || decision_.masks[i].has_value();
         }
+        decision_.unmasked = !any && (sensitivity_.empty() || !sensitivity_.touches(statement_.relations));
         if (any && !statement_.outputs_exact)
             refuse(decision_, "masks", "which of the result's columns are masked could not be told", "Name the columns instead of writing *.");
     }
@@ -144,7 +145,8 @@ class MaskDecision {
 }  // namespace
 
 void decide_masks(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, Decision& decision) {
-    if (!sensitivity.has_masks()) return;
+    decision.unmasked = !sensitivity.has_masks();
+    if (decision.unmasked) return;
     MaskDecision(statement, sensitivity, role, decision).run();
 }
 

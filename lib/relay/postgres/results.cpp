@@ -42,7 +42,7 @@ const Masks* Adapter::masks_of(const PlannedStatement* statement, int depth) con
             return masks_of(planned_of(portal->plan, portal->statement->index), depth + 1);
     const auto& masks = statement->decision.masks;
     // How many columns come is not known, but policy knows that none of them can be sensitive.
-    if (!sql.outputs_exact && std::ranges::none_of(masks, covers)) return &as_it_is;
+    if (statement->decision.unmasked || (!sql.outputs_exact && std::ranges::none_of(masks, covers))) return &as_it_is;
     return &masks;
 }
 
