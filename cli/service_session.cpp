@@ -121,8 +121,7 @@ std::vector<std::string> identity_variables(const ServiceOptions& options) {
 Result<OpenedSession> open_session(const ServiceOptions& options) {
     broker::Endpoint endpoint{.url = options.server, .ca_file = options.server_ca};
     // The platform's own token endpoint is asked without --server-ca: that authority is the service's.
-    net::HttpClientOptions platform;
-    net::proxy_from_environment(platform, [](const char* name) { return variable(name); });
+    const net::HttpClientOptions platform = login::http_options(login::from_process());
     endpoint.proxy = platform.proxy;
     endpoint.no_proxy = platform.no_proxy;
     const auto http = net::make_http_client(platform);
