@@ -71,6 +71,15 @@ void append_binary(std::string& out, std::string_view bytes) {
     out.append("\"}");
 }
 
+void append_value(std::string& out, std::string_view value) {
+    if (is_valid_utf8(value))
+        append_json_string(out, value);
+    else
+        append_binary(out, value);
+}
+
+void connection_member(std::string& out, std::uint32_t connection) { optional_number(out, ",\"c\":", connection); }
+
 /// At most `max` bytes of `text`, not ending inside a UTF-8 sequence.
 std::string_view cut(std::string_view text, std::size_t max) {
     if (text.size() <= max) return text;
@@ -108,10 +117,8 @@ void append_row(std::string& out, std::span<const std::optional<std::string_view
         first = false;
         if (!field)
             out.append("null");
-        else if (is_valid_utf8(*field))
-            append_json_string(out, *field);
         else
-            append_binary(out, *field);
+            append_value(out, *field);
     }
     out.push_back(']');
 }
@@ -155,7 +162,7 @@ void append_members(std::string& out, const Head& event) {
 void append_members(std::string& out, const Statement& event) {
     out.append(",\"t\":\"stmt\"");
     time_member(out, event.at);
-    if (event.connection != 0) number_member(out, ",\"c\":", event.connection);
+    connection_member(out, event.connection);
     text_member(out, ",\"tx\":", {&event.transaction, 1});
     text_member(out, ",\"proto\":", event.form);
     out.append(event.about);
@@ -167,7 +174,7 @@ void append_members(std::string& out, const Statement& event) {
             first = false;
             switch (parameter.kind) {
                 case Parameter::Kind::null: out.append("null"); break;
-                case Parameter::Kind::text: append_json_string(out, parameter.value); break;
+                case Parameter::Kind::text: append_value(out, parameter.value); break;
                 case Parameter::Kind::binary: append_binary(out, parameter.value); break;
                 case Parameter::Kind::hidden: out.append("{\"hidden\":true}"); break;
             }
@@ -275,6 +282,7 @@ void append_members(std::string& out, const Note& event) {
 void append_members(std::string& out, const State& event) {
     out.append(",\"t\":\"state\"");
     time_member(out, event.at);
+    connection_member(out, event.connection);
     text_member(out, ",\"name\":", event.name);
     text_member(out, ",\"value\":", event.value);
 }
@@ -283,6 +291,7 @@ void append_members(std::string& out, const Cancel& event) {
     out.append(",\"t\":\"cancel\"");
     statement_member(out, event.statement);
     time_member(out, event.at);
+    connection_member(out, event.connection);
     text_member(out, ",\"by\":", event.by);
 }
 

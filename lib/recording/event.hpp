@@ -93,7 +93,7 @@ std::string describe(
 struct Parameter {
     enum class Kind : std::uint8_t { null, text, binary, hidden };
     Kind kind = Kind::null;
-    std::string_view value;  ///< text, binary
+    std::string_view value;  ///< text (recorded as binary when it is no UTF-8), binary
 };
 
 /// A statement arrived and was decided.
@@ -186,6 +186,7 @@ struct Note {
 /// A setting that changes what text means: search_path, role, database.
 struct State {
     Time at;
+    std::uint32_t connection = 0;
     std::string_view name;
     std::string_view value;
 };
@@ -193,6 +194,7 @@ struct State {
 struct Cancel {
     LineNumber statement = 0;
     Time at;
+    std::uint32_t connection = 0;
     std::string_view by;         ///< client, limit, operator
 };
 

@@ -197,6 +197,14 @@ void Replay::clock(std::string& out, const Json& line) {
     out.append(offset_text(*began_, *at)).append("  ");
 }
 
+/// Says when another of the session's connections is at it.
+void Replay::connection(std::string& out, const Json& line) {
+    const auto number = number_of(line.value, "c");
+    if (number == 0 || number == connection_) return;
+    connection_ = number;
+    out.append("  on connection ").append(std::to_string(number));
+}
+
 /// The margin, and the statement's number when another one was printed in between.
 void Replay::begin_detail(std::string& out, const Json& line) {
     out.append(margin);
@@ -259,6 +267,7 @@ void Replay::statement(std::string& out, LineNumber number, const Json& line) {
     const std::string rule = string_of(decision, "rule");
     if (!verdict.empty()) out.append("  ");
     if (!verdict.empty()) append_printable(out, rule.empty() ? "(no rule)" : rule);
+    connection(out, line);
     if (string_of(value, "tx") == "T") out.append("  in transaction");
     if (string_of(value, "tx") == "E") out.append("  in failed transaction");
     out.push_back('\n');
@@ -405,9 +414,11 @@ void Replay::append(std::string& out, const LineView& view) {
         clock(out, line);
         labelled("setting ", string_of(value, "name"));
         labelled(" = ", string_of(value, "value"));
+        connection(out, line);
     } else if (type == "cancel") {
         clock(out, line);
         labelled("cancelled by ", string_of(value, "by"));
+        connection(out, line);
     } else if (type == "limit") {
         clock(out, line);
         labelled("limit reached: ", string_of(value, "which"));

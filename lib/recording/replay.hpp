@@ -59,12 +59,14 @@ class Replay {
     void end(std::string& out, const Json& line);
     void begin_detail(std::string& out, const Json& line);
     void clock(std::string& out, const Json& line);
+    void connection(std::string& out, const Json& line);
     void text(std::string& out, std::string_view value, std::string_view margin);
     void coloured(std::string& out, std::string_view colour, std::string_view value);
 
     ReplayOptions options_;
     std::optional<Time> began_;
     std::optional<Time> latest_;
+    std::uint64_t connection_ = 1;      ///< the one of the line before
     LineNumber shown_ = 0;              ///< the statement that was printed last
     std::vector<LineNumber> hidden_;    ///< only_denied: allowed statements whose outcome is to come
 };

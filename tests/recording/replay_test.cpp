@@ -40,7 +40,7 @@ TEST_CASE("a recording as a timeline") {
                | 2 ¦ b*** ¦ {"b64":"/g=="}
                | NOTICE: hello
                | SELECT 2: 2 rows, 64 bytes, 1.412 ms
-+00:00:02.000  #6  DENIED   migrator#never
++00:00:02.000  #6  DENIED   migrator#never  on connection 2
                | DROP TABLE orders
                | because ddl.drop on public.orders
 +00:00:03.000  #7  ASKS     migrator#5
@@ -50,7 +50,7 @@ TEST_CASE("a recording as a timeline") {
 +00:00:04.002  #7 goes on to the server
                | error 42703: column "note" does not exist, 0.3 ms
 +00:00:05.000  setting search_path = public, "odd"
-+00:00:06.000  cancelled by client
++00:00:06.000  cancelled by client  on connection 1
 +00:00:07.000  limit reached: rows (1000 allowed)
                | not recorded: rows, 123456 bytes: too large
 

@@ -69,7 +69,7 @@ inline void fill(Writer& writer) {
         {.verdict = "allow", .rule = "migrator#1"}
     );
     static const Parameter parameters[] = {
-        {Parameter::Kind::text, "17"}, {Parameter::Kind::null, ""}, {Parameter::Kind::binary, "\xff\x01"}, {Parameter::Kind::hidden, ""}};
+        {Parameter::Kind::text, "17"}, {Parameter::Kind::null, ""}, {Parameter::Kind::text, "\xff\x01"}, {Parameter::Kind::hidden, ""}};
     static const std::uint32_t types[] = {23, 25, 17, 25};
     const auto first = writer.append(Statement{
         .at = at(100), .transaction = 'T', .form = "extended", .about = about, .parameters = parameters,
@@ -83,15 +83,15 @@ inline void fill(Writer& writer) {
     writer.append(Note{.statement = first, .severity = "NOTICE", .code = "00000", .text = "hello"});
     writer.append(Done{.statement = first, .tag = "SELECT 2", .rows = 2, .bytes = 64, .took = std::chrono::microseconds(1412)});
     const std::string denied = describe({.sql = "DROP TABLE orders"}, {.verdict = "deny", .rule = "migrator#never", .reason = "ddl.drop on public.orders"});
-    writer.append(Statement{.at = at(2000), .form = "simple", .about = denied});
+    writer.append(Statement{.at = at(2000), .connection = 2, .form = "simple", .about = denied});
     const std::string asks = describe({.sql = "ALTER TABLE orders DROP COLUMN note"}, {.verdict = "approve", .rule = "migrator#5", .approvers = "dba", .bind = "sha256:77ab"});
     const auto third = writer.append(Statement{.at = at(3000), .form = "simple", .about = asks});
     writer.append(Approval{.statement = third, .at = at(4000), .id = "apr_7K3F", .state = "approved", .who = "okta|dana", .how = "slack", .shown = "sha256:c0de"});
     writer.append(Decided{.statement = third, .at = at(4001), .decision = {.verdict = "allow", .rule = "migrator#5"}});
     writer.append(Sent{.statement = third, .at = at(4002)});
     writer.append(Failed{.statement = third, .code = "42703", .text = "column \"note\" does not exist", .took = std::chrono::microseconds(300)});
-    writer.append(State{.at = at(5000), .name = "search_path", .value = "public, \"odd\""});
-    writer.append(Cancel{.statement = third, .at = at(6000), .by = "client"});
+    writer.append(State{.at = at(5000), .connection = 2, .name = "search_path", .value = "public, \"odd\""});
+    writer.append(Cancel{.statement = third, .at = at(6000), .connection = 1, .by = "client"});
     writer.append(Limit{.statement = third, .at = at(7000), .which = "rows", .allowed = 1000});
     writer.append(Gap{.statement = third, .what = "rows", .bytes = 123456, .why = "too large"});
 }
