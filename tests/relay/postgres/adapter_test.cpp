@@ -1,0 +1,375 @@
+#include <doctest/doctest.h>
+
+#include "scripted_session.hpp"
+
+namespace dbguard::relay::postgres {
+
+using sql::StatementKind;
+namespace wp = wire::postgres;
+
+namespace {
+
+const wp::Column text_column{"email", 7, 2, 25, -1, -1, 0};
+const wp::Column plain_column{"id", 7, 1, 23, 4, -1, 0};
+
+std::string joined(const std::vector<std::string>& lines) {
+    std::string out;
+    for (const auto& line : lines) out += line + "\n";
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("an allowed query goes on as received, and is recorded before") {
+    Conversation talk;
+    CHECK(talk.client(q("select 1")).take() == ">F Query \"select 1\"\n");
+    CHECK(joined(talk.session.log) == "submit select 1\n");
+    talk.server(columns({plain_column}) + row({"1"}) + done("SELECT 1") + ready('T'));
+    CHECK(talk.take() == "<B RowDescription \"id\":23@7.1\n<B DataRow \"1\"\n<B CommandComplete \"SELECT 1\"\n<B ReadyForQuery T\n");
+    CHECK(talk.session.log.back() == "finish 1 SELECT 1 1");
+    CHECK(talk.session.status == 'T');
+}
+
+TEST_CASE("cut anywhere, the same comes out") {
+    const auto play = [](std::size_t piece) {
+        Conversation talk;
+        talk.piece = piece;
+        talk.session.plans["drop table t"] = ScriptedSession::denied();
+        talk.session.plans["select email from t"] = ScriptedSession::make({{StatementKind::other, "", {"email"}}});
+        talk.client(q("select email from t") + q("drop table t") + parse("s", "select 1") + bind("", "s") + execute("") + sync);
+        talk.server(columns({text_column}) + row({"ann.smith@example.com"}) + row({std::nullopt}) + done("SELECT 2") + ready('I'));
+        talk.server(error("42601", "syntax error") + ready('I'));
+        talk.server(parse_complete + bind_complete + no_data + done("SELECT 0") + ready('I'));
+        return talk.take() + joined(talk.session.log);
+    };
+    const std::string whole = play(1 << 20);
+    CHECK(whole.find("\"a***@e***.com\"") != std::string::npos);
+    for (const std::size_t piece : {1, 2, 3, 7, 64}) {
+        // What is interleaved differs with the pieces; what each side gets must not.
+        const auto side = [](const std::string& all, char mark) {
+            std::string out;
+            for (std::size_t at = 0; at < all.size();) {
+                const auto end = all.find('\n', at);
+                if (all[at] == mark) out += all.substr(at, end + 1 - at);
+                at = end + 1;
+            }
+            return out;
+        };
+        CHECK(side(play(piece), '>') == side(whole, '>'));
+        CHECK(side(play(piece), '<') == side(whole, '<'));
+    }
+}
+
+TEST_CASE("a refused query is replaced by one that the server refuses, and its error by ours") {
+    Conversation talk;
+    talk.session.plans["drop table t"] = ScriptedSession::denied();
+    CHECK(talk.client(q("drop table t")).take() == ">F Query \"dbguard refused this statement\"\n");
+    CHECK(joined(talk.session.log) == "reject drop table t: 42501\n");
+    talk.server(error("42601", "syntax error at or near \"dbguard\"") + ready('E'));
+    CHECK(talk.take() == "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"42501\" M=\"dbguard: no\" D=\"Rule r#1.\" H=\"Do not.\"\n<B ReadyForQuery E\n");
+}
+
+TEST_CASE("a server that carries out what must fail has left the protocol") {
+    Conversation talk;
+    talk.session.plans["drop table t"] = ScriptedSession::denied();
+    talk.client(q("drop table t")).take();
+    talk.server(done("DROP TABLE"));
+    CHECK(talk.take().find("C=\"08P01\"") != std::string::npos);
+    CHECK(talk.adapter.ended());
+}
+
+TEST_CASE("after an error the messages up to Sync are forgotten, those behind it are not") {
+    Conversation talk;
+    talk.session.plans["bad"] = ScriptedSession::denied();
+    talk.client(parse("", "bad") + bind("", "") + execute("") + sync + parse("", "good") + describe('S', "") + sync);
+    // Bind of a name that will be another, or nothing: it goes on, and the server ignores it. Execute of an unknown portal does not.
+    CHECK(talk.take().starts_with(">F Parse \"dbguard refused\" \"dbguard refused this statement\" []\n>F Bind"));
+    talk.server(error("42601", "syntax error") + ready('I'));
+    CHECK(talk.take() == "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"42501\" M=\"dbguard: no\" D=\"Rule r#1.\" H=\"Do not.\"\n<B ReadyForQuery I\n");
+    talk.server(parse_complete + bytes_of(wp::ParameterDescriptionView{}) + columns({plain_column}) + ready('I'));
+    CHECK(talk.take() == "<B ParseComplete\n<B ParameterDescription []\n<B RowDescription \"id\":23@7.1\n<B ReadyForQuery I\n");
+}
+
+TEST_CASE("what the server ignores after an error is not sent to it") {
+    Conversation talk;
+    talk.client(parse("", "select 1"));
+    talk.server(error("42601", "no"));
+    talk.take();
+    CHECK(talk.client(bind("", "") + execute("") + q("select 2") + sync).take() == ">F Sync\n");
+    CHECK(talk.server(ready('I')).take() == "<B ReadyForQuery I\n");
+}
+
+TEST_CASE("a question is asked before the statement, and nobody else sees it") {
+    Conversation talk;
+    talk.session.questions["select 1"] = "select names";
+    talk.client(q("select 1") + q("select 2"));
+    CHECK(talk.take() ==
+          ">F Close statement \"OWN\"\n>F Parse \"OWN\" \"select names\" []\n>F Bind \"OWN\" \"OWN\" [] [] []\n>F Execute \"OWN\" 0\n"
+          ">F Close portal \"OWN\"\n>F Close statement \"OWN\"\n>F Sync\n");
+    CHECK(!talk.adapter.wants_client_bytes());
+    talk.server(close_complete + parse_complete + bind_complete + row({"a", std::nullopt}) + done("SELECT 1") + close_complete + close_complete);
+    CHECK(talk.take().empty());
+    talk.server(ready('I'));
+    CHECK(talk.take() == ">F Query \"select 1\"\n>F Query \"select 2\"\n");
+    CHECK(joined(talk.session.log) == "answer of a NULL to select names\nsubmit select 1\nsubmit select 2\n");
+}
+
+TEST_CASE("inside a client's pipeline a question is flushed, not synced") {
+    Conversation talk;
+    talk.session.questions["select 2"] = "select names";
+    talk.client(parse("", "select 1") + bind("", "") + execute("") + parse("", "select 2") + sync);
+    const std::string sent = talk.take();
+    CHECK(sent.find("Flush") != std::string::npos);
+    CHECK(sent.find("Sync") == std::string::npos);
+    talk.server(parse_complete + bind_complete + no_data + done("SELECT 0"));
+    talk.server(close_complete + parse_complete + bind_complete + done("SELECT 0") + close_complete + close_complete);
+    CHECK(talk.take() == "<B ParseComplete\n<B BindComplete\n<B CommandComplete \"SELECT 0\"\n>F Parse \"\" \"select 2\" []\n>F Sync\n");
+}
+
+TEST_CASE("an error before a question takes the question with it") {
+    Conversation talk;
+    talk.session.questions["select 2"] = "select names";
+    talk.client(parse("", "select nonsense") + parse("", "select 2") + sync);
+    talk.take();
+    talk.server(error("42703", "no such column"));
+    CHECK(talk.take() == ">F Sync\n<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"42703\" M=\"no such column\"\n");
+    CHECK(talk.session.log.back() == "answer error 25P02 of to select names");
+    CHECK(talk.server(ready('I')).take() == "<B ReadyForQuery I\n");
+}
+
+TEST_CASE("nothing is asked in a failed transaction") {
+    Conversation talk;
+    talk.client(q("begin")).server(done("BEGIN") + ready('E')).take();
+    talk.session.questions["select 1"] = "select names";
+    CHECK(talk.client(q("select 1")).take() == ">F Query \"select 1\"\n");
+    CHECK(talk.session.log[2] == "answer error 25P02 of to select names");
+}
+
+TEST_CASE("the server's own error answers what does not parse") {
+    Conversation talk;
+    talk.session.plans["selec 1"] = ScriptedSession::denied(true);
+    talk.client(q("selec 1"));
+    CHECK(talk.take() == ">F Close statement \"OWN\"\n>F Parse \"OWN\" \"selec 1\" []\n>F Close statement \"OWN\"\n>F Sync\n");
+    talk.server(close_complete + error("42601", "syntax error") + ready('E'));
+    CHECK(talk.take() == "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"42601\" M=\"syntax error\"\n<B ReadyForQuery E\n");
+    CHECK(talk.client(q("select 1")).take() == ">F Query \"select 1\"\n");
+}
+
+TEST_CASE("what the server can parse is refused all the same") {
+    Conversation talk;
+    talk.session.plans["odd"] = ScriptedSession::denied(true);
+    talk.client(q("odd")).take();
+    talk.server(close_complete + parse_complete + close_complete + ready('I'));
+    CHECK(talk.take() == ">F Query \"dbguard refused this statement\"\n");
+    talk.session.log.clear();
+    talk.client(q("select 1"));
+    talk.server(error("42601", "syntax error") + ready('I'));
+    CHECK(talk.take().find("C=\"42501\"") != std::string::npos);
+}
+
+TEST_CASE("masks: the plan's, the origin's, both, in text and binary, in place and rebuilt") {
+    Conversation talk;
+    talk.session.plans["t"] = ScriptedSession::make({{StatementKind::other, "", {"", "last(4)", ""}}});
+    talk.session.sensitive[{9, 3}] = *masking::parse_mask("redact");
+    const wp::Column phone{"phone", 0, 0, 25, -1, -1, 1}, note{"note", 9, 3, 25, -1, -1, 0}, id{"id", 9, 1, 23, 4, -1, 0};
+    talk.client(q("t")).take();
+    talk.server(columns({id, phone, note}) + row({"1", "555-123-4567", "secret"}) + row({"2", std::nullopt, std::nullopt}) + done("SELECT 2") + ready('I'));
+    const std::string shown = talk.take();
+    CHECK(shown.find("<B DataRow \"1\" \"***-***-4567\" \"***\"\n<B DataRow \"2\" NULL NULL\n") != std::string::npos);
+    CHECK(joined(talk.session.log).find("columns 1 id phone:last(4) note:redact\n") != std::string::npos);
+}
+
+TEST_CASE("when the columns are not those that were planned, nothing is shown") {
+    Conversation talk;
+    talk.session.plans["t"] = ScriptedSession::make({{StatementKind::other, "", {""}}});
+    talk.client(q("t")).take();
+    talk.server(columns({plain_column, text_column}) + row({"1", "x"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("<B DataRow NULL NULL\n") != std::string::npos);
+}
+
+TEST_CASE("a column of a relation that nobody knows is not shown") {
+    Conversation talk;
+    talk.client(q("t")).take();
+    talk.server(columns({wp::Column{"a", 666, 1, 25, -1, -1, 0}, plain_column}) + row({"x", "1"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("<B DataRow NULL \"1\"\n") != std::string::npos);
+}
+
+TEST_CASE("EXECUTE and FETCH get the masks of what the name stands for") {
+    Conversation talk;
+    talk.session.plans["prepare p as t"] = ScriptedSession::make({{StatementKind::prepare, "p", {"last(4)"}}});
+    talk.session.plans["execute p"] = ScriptedSession::make({{StatementKind::execute, "p", {}}});
+    talk.session.plans["execute unknown"] = ScriptedSession::make({{StatementKind::execute, "unknown", {}}});
+    talk.client(q("prepare p as t")).server(done("PREPARE") + ready('I')).take();
+    talk.client(q("execute p")).take();
+    talk.server(columns({text_column}) + row({"123456789"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("<B DataRow \"*****6789\"\n") != std::string::npos);
+    talk.client(q("execute unknown")).take();
+    talk.server(columns({text_column}) + row({"123456789"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("<B DataRow NULL\n") != std::string::npos);
+}
+
+TEST_CASE("a name takes its new meaning when the server says so, and not before") {
+    Conversation talk;
+    talk.session.plans["masked"] = ScriptedSession::make({{StatementKind::other, "", {"null"}}});
+    talk.client(parse("s", "masked") + sync).server(parse_complete + ready('I')).take();
+    // The server refuses the second Parse: `s` is still the masked one.
+    talk.client(parse("s", "open") + sync + bind("", "s") + describe('P', "") + execute("") + sync).take();
+    talk.server(error("42P05", "exists") + ready('I'));
+    talk.server(bind_complete + columns({text_column}) + row({"x"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("<B DataRow NULL\n") != std::string::npos);
+}
+
+TEST_CASE("a portal that the client does not describe is described for dbguard") {
+    Conversation talk;
+    talk.session.plans["t"] = ScriptedSession::make({{StatementKind::other, "", {"last(4)"}}});
+    talk.client(parse("", "t") + bind("", "") + execute("") + sync);
+    CHECK(talk.take().find(">F Describe portal \"\"\n>F Execute \"\" 0\n") != std::string::npos);
+    talk.server(parse_complete + bind_complete + columns({text_column}) + row({"123456789"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take() == "<B ParseComplete\n<B BindComplete\n<B DataRow \"*****6789\"\n<B CommandComplete \"SELECT 1\"\n<B ReadyForQuery I\n");
+}
+
+TEST_CASE("texts of errors lose their values while a statement that can touch masked columns runs, until its transaction ends") {
+    Conversation talk;
+    talk.session.plans["t"] = ScriptedSession::make({{StatementKind::other, "", {}, false}}, true);
+    talk.client(q("t")).take();
+    talk.server(done("INSERT 0 1") + ready('T')).take();
+    talk.client(q("commit")).take();
+    talk.server(error("23505", "duplicate key value \"secret\"", "Key (email)=(secret) exists.") + ready('I'));
+    const std::string shown = talk.take();
+    CHECK(shown.find("secret") == std::string::npos);
+    CHECK(shown.find("C=\"23505\"") != std::string::npos);
+    talk.client(q("select 1")).take();
+    CHECK(talk.server(error("22P02", "invalid: \"mine\"") + ready('I')).take().find("mine") != std::string::npos);
+}
+
+TEST_CASE("a limit on rows stops the statement; the client sees an error and its transaction fails") {
+    Conversation talk;
+    talk.session.max_rows = 1;
+    talk.client(q("t")).take();
+    talk.server(columns({plain_column}) + row({"1"}) + row({"2"}) + row({"3"}));
+    CHECK(talk.take() == "<B RowDescription \"id\":23@7.1\n<B DataRow \"1\"\n");
+    CHECK(talk.adapter.take_cancel());
+    CHECK(!talk.adapter.take_cancel());
+    CHECK(!talk.adapter.wants_client_bytes());
+    talk.adapter.cancel_sent(talk.now, talk.output);
+    CHECK(talk.adapter.wants_client_bytes());
+    talk.server(error("57014", "canceling statement due to user request") + ready('E'));
+    CHECK(talk.take() == "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"54000\" M=\"dbguard: too many rows\"\n<B ReadyForQuery E\n");
+}
+
+TEST_CASE("a statement that ended before it could be stopped fails for the client, and its transaction with it") {
+    Conversation talk;
+    talk.session.max_rows = 1;
+    talk.client(q("t")).take();
+    talk.server(columns({plain_column}) + row({"1"}) + row({"2"}) + done("SELECT 2") + ready('T'));
+    CHECK(talk.take() ==
+          ">F Query \"dbguard refused this statement\"\n<B RowDescription \"id\":23@7.1\n<B DataRow \"1\"\n"
+          "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"54000\" M=\"dbguard: too many rows\"\n");
+    CHECK(!talk.adapter.take_cancel());
+    talk.client(q("next"));
+    CHECK(talk.take().empty());
+    talk.server(error("42601", "syntax error") + ready('E'));
+    CHECK(talk.take() == ">F Query \"next\"\n<B ReadyForQuery E\n");
+}
+
+TEST_CASE("a limit that cuts says so") {
+    Conversation talk;
+    talk.session.max_rows = 1;
+    talk.session.over = RowVerdict::cut;
+    talk.client(q("t")).take();
+    talk.server(columns({plain_column}) + row({"1"}) + row({"2"}) + done("SELECT 2") + ready('I'));
+    CHECK(talk.take() ==
+          "<B RowDescription \"id\":23@7.1\n<B DataRow \"1\"\n<B NoticeResponse S=\"WARNING\" V=\"WARNING\" C=\"54000\" M=\"dbguard: too many rows\"\n"
+          "<B CommandComplete \"SELECT 2\"\n<B ReadyForQuery I\n");
+}
+
+TEST_CASE("a limit on time") {
+    Conversation talk;
+    talk.session.time_limit = std::chrono::seconds(5);
+    CHECK(!talk.adapter.deadline());
+    talk.client(parse("", "t") + bind("", "") + describe('P', "") + execute("") + sync).take();
+    REQUIRE(talk.adapter.deadline());
+    CHECK(*talk.adapter.deadline() == talk.now + std::chrono::seconds(5));
+    talk.adapter.expire(talk.now + std::chrono::seconds(4), talk.output);
+    CHECK(!talk.adapter.take_cancel());
+    talk.adapter.expire(talk.now + std::chrono::seconds(5), talk.output);
+    CHECK(talk.adapter.take_cancel());
+    talk.server(parse_complete + bind_complete + columns({plain_column}) + error("57014", "canceling"));
+    CHECK(talk.take().find("took longer") != std::string::npos);
+}
+
+TEST_CASE("rows are shown to who records them as the client sees them") {
+    Conversation talk;
+    talk.session.rows_wanted = true;
+    talk.session.plans["t"] = ScriptedSession::make({{StatementKind::other, "", {"", "last(4)"}}});
+    talk.client(q("t")).take();
+    talk.server(columns({plain_column, text_column}) + row({"1", "123456789"}) + row({std::nullopt, "ab"}) + done("SELECT 2") + ready('I'));
+    CHECK(joined(talk.session.log) == "submit t\ncolumns 1 id email:last(4)\nrow 1 1 *****6789\nrow 1 NULL **\nfinish 1 SELECT 2 2\n");
+}
+
+TEST_CASE("a value longer than anything that is held streams through when it has no mask") {
+    AdapterLimits limits;
+    limits.max_masked_row_bytes = 1000;
+    limits.max_statement_bytes = 1000;
+    limits.whole_bind_bytes = 100;
+    Conversation talk(limits);
+    const std::string large(100'000, 'x');
+    talk.client(q("t")).take();
+    talk.piece = 4096;
+    talk.server(columns({plain_column}) + row({large}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("CommandComplete") != std::string::npos);
+    const wp::ValueView values[] = {large};
+    talk.client(parse("", "t") + relay::postgres::bind("", "", values) + execute("") + sync);
+    CHECK(talk.take().find(">F Describe portal \"\"\n>F Execute") != std::string::npos);
+    talk.server(parse_complete + bind_complete + columns({plain_column}) + row({large}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.take().find("CommandComplete") != std::string::npos);
+    CHECK(talk.client(q(large)).take() == ">F Query \"dbguard refused this statement\"\n");
+}
+
+TEST_CASE("a masked row that is too long ends its statement") {
+    AdapterLimits limits;
+    limits.max_masked_row_bytes = 1000;
+    Conversation talk(limits);
+    talk.session.plans["t"] = ScriptedSession::make({{StatementKind::other, "", {"redact"}}});
+    talk.client(q("t")).take();
+    talk.piece = 100;
+    talk.server(columns({text_column}) + row({std::string(5000, 'x')}) + done("SELECT 1") + ready('I'));
+    const std::string shown = talk.take();
+    CHECK(shown.find("xxx") == std::string::npos);
+    CHECK(shown.find("C=\"54000\"") != std::string::npos);
+    CHECK(shown.ends_with("<B ReadyForQuery I\n"));
+}
+
+TEST_CASE("a Sync behind a COPY waits until it is known who reads it") {
+    Conversation talk;
+    talk.session.plans["copy t from stdin"] = ScriptedSession::open_plan(StatementKind::copy_in);
+    talk.client(parse("", "copy t from stdin") + bind("", "") + describe('P', "") + execute("") + sync);
+    CHECK(talk.take().find("Sync") == std::string::npos);
+    std::string copy_in;
+    ByteWriter writer(copy_in);
+    REQUIRE(wp::encode(wp::CopyInResponseView{}, writer).has_value());
+    talk.server(parse_complete + bind_complete + no_data + copy_in);
+    CHECK(talk.take().find("Sync") == std::string::npos);  // the server would ignore it
+    talk.client(bytes_of(wp::CopyDataView{"1\n"}) + bytes_of(wp::CopyDone{}) + sync);
+    CHECK(talk.take() == ">F CopyData \"1\\n\"\n>F CopyDone\n>F Sync\n");
+    talk.server(done("COPY 1") + ready('I'));
+    CHECK(talk.take() == "<B CommandComplete \"COPY 1\"\n<B ReadyForQuery I\n");
+}
+
+TEST_CASE("messages that nobody asked for end the session") {
+    for (const std::string& message : {row({"1"}), done("SELECT 1"), parse_complete, ready('I'), columns({plain_column}), error("42601", "x")}) {
+        Conversation talk;
+        CHECK(talk.server(message).take().find("<B ErrorResponse S=\"FATAL\" V=\"FATAL\" C=\"08P01\"") != std::string::npos);
+        CHECK(talk.adapter.ended());
+    }
+}
+
+TEST_CASE("a session at rest keeps nothing") {
+    Conversation talk;
+    talk.client(q(std::string(100'000, ' ') + "select 1"));
+    talk.server(columns({plain_column}) + row({"1"}) + done("SELECT 1") + ready('I'));
+    CHECK(talk.adapter.idle());
+    CHECK(sizeof(Adapter) < 1500);
+}
+
+}  // namespace dbguard::relay::postgres
