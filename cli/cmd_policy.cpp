@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
+#include "cli/policy_explain.hpp"
 #include "policy/lint.hpp"
 #include "policy/load.hpp"
 #include "policy/schema.hpp"
@@ -110,6 +111,7 @@ void add_policy_command(CLI::App& app, int& exit_code) {
     auto* policy = app.add_subcommand("policy", "Work on policy files without any database");
     policy->require_subcommand(1);
     add_lint(*policy, exit_code);
+    add_policy_explain_command(*policy, exit_code);
     add_schema(*policy, exit_code);
 }
 

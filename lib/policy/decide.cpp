@@ -191,6 +191,7 @@ Fit fits_when(
 struct Weighed {
     Verdict verdict = Verdict::deny;
     const CompiledRule* rule = nullptr;  ///< nullptr: nothing opened it
+    bool unsure = false;                 ///< the rule counts because something is not known
 };
 
 /// What is gathered while a statement is weighed.
@@ -208,6 +209,12 @@ bool tells_more(const CompiledRule& a, const CompiledRule& b) {
         return std::tuple(rule.why.empty(), rule.of.empty(), !rule.when.has_value(), rule.number);
     };
     return rank(a) < rank(b);
+}
+
+bool tells_more(const Weighed& a, const Weighed& b) {
+    if (!a.rule || !b.rule) return a.rule != nullptr;
+    if (a.unsure != b.unsure) return b.unsure;
+    return tells_more(*a.rule, *b.rule);
 }
 
 void note_bound(const CompiledRule& rule, Gathered& gathered) {
@@ -254,10 +261,10 @@ Weighed weigh(
     // `opened` is the strictest of what opens; `tightened` the strictest of what may apply. Strictest of both wins, and
     // nothing counts unless something opened.
     Weighed opened, tightened;
-    const auto take = [](Weighed& best, const CompiledRule& rule) {
-        const bool better = !best.rule || rule.verdict > best.verdict ||
-                            (rule.verdict == best.verdict && tells_more(rule, *best.rule));
-        if (better) best = {rule.verdict, &rule};
+    const auto take = [](Weighed& best, const Weighed& other) {
+        const bool better = !best.rule || other.verdict > best.verdict ||
+                            (other.verdict == best.verdict && tells_more(other, best));
+        if (better) best = other;
     };
     for (const auto index : role.by_class[static_cast<std::size_t>(effect.effect_class)]) {
         const auto& rule = role.rules[index];
@@ -265,7 +272,8 @@ Weighed weigh(
         const auto fits = fits_rule(role, rule, effect, object, column, facts, gathered);
         if (fits == Fit::no || (fits == Fit::maybe && rule.verdict == Verdict::allow)) continue;
         gathered.matched[index] = true;
-        take(fits == Fit::yes && rule.verdict != Verdict::deny ? opened : tightened, rule);
+        const bool unsure = fits == Fit::maybe && !(rule.counts_rows && facts.estimated_rows);
+        take(fits == Fit::yes && rule.verdict != Verdict::deny ? opened : tightened, {rule.verdict, &rule, unsure});
     }
     if (tightened.rule && tightened.verdict == Verdict::deny) return tightened;
     // A view that stands for its tables needs nothing to open it: its tables do.
@@ -345,6 +353,8 @@ std::string_view default_fix(const sql::Effect& effect) {
 std::string reason_text(const Compiled& role, const Weighed& weighed, const std::string& what) {
     if (!weighed.rule) return "no rule of role " + role.role + " allows " + what;
     auto out = what;
+    if (weighed.unsure && weighed.verdict == Verdict::deny)
+        return out + " is denied: not all of it is known, so rule " + weighed.rule->name + " may forbid it";
     switch (weighed.verdict) {
         case Verdict::allow: out += " is allowed by rule " + weighed.rule->name; break;
         case Verdict::warn: out += " is allowed with a warning by rule " + weighed.rule->name; break;
@@ -369,11 +379,6 @@ struct Strictest {
     bool found = false;
 };
 
-bool tells_more(const Weighed& a, const Weighed& b) {
-    if (!a.rule || !b.rule) return a.rule != nullptr;
-    return tells_more(*a.rule, *b.rule);
-}
-
 Strictest strictest_of(
     const Compiled& role, std::span<const sql::Effect> effects, const Facts& facts, bool with_shadow, Gathered& gathered
 ) {
@@ -381,8 +386,7 @@ Strictest strictest_of(
     for_each_target(role, effects, [&](std::size_t i, const sql::Object* object, const std::string* column) {
         const auto weighed = weigh(role, effects[i], object, column, facts, with_shadow, gathered);
         const bool better = !best.found || weighed.verdict > best.weighed.verdict ||
-                            (weighed.verdict == best.weighed.verdict && weighed.rule != best.weighed.rule &&
-                             tells_more(weighed, best.weighed));
+                            (weighed.verdict == best.weighed.verdict && tells_more(weighed, best.weighed));
         if (better) best = {weighed, i, object, column, true};
     });
     return best;
@@ -463,12 +467,14 @@ Decision decide(const RoleRules& rules, std::span<const sql::Effect> effects, co
     out.verdict = best.weighed.verdict;
     if (best.weighed.rule) {
         out.rule = best.weighed.rule->name;
-        out.fix = best.weighed.rule->fix;
+        if (!best.weighed.unsure) out.fix = best.weighed.rule->fix;
         if (out.verdict == Verdict::approve) out.approvers = best.weighed.rule->by;
     }
     if (out.verdict != Verdict::allow)
         out.reason = reason_text(role, best.weighed, effect_text(effects[best.effect], best.object, best.column));
-    if (out.fix.empty() && out.verdict >= Verdict::approve) out.fix = default_fix(effects[best.effect]);
+    if (out.fix.empty() && out.verdict >= Verdict::approve)
+        out.fix = best.object && !best.object->resolved ? "Write the name as the catalogue has it, with its schema."
+                                                        : default_fix(effects[best.effect]);
     set_bound(role, effects, gathered, out);
 
     if (role.has_shadow_rules) {
@@ -502,26 +508,24 @@ Decision decide_unparsed(const RoleRules& rules, std::string_view why, const Fac
 std::vector<Judgement> judge(const RoleRules& rules, std::span<const sql::Effect> effects, const Facts& facts) {
     const auto& role = rules.compiled();
     std::vector<Judgement> out;
+    const sql::Object* last = nullptr;  // the object of the last judgement, while its columns are judged one by one
     for_each_target(role, effects, [&](std::size_t i, const sql::Object* object, const std::string* column) {
         Gathered gathered;
         gathered.matched.resize(role.rules.size());
         const auto weighed = weigh(role, effects[i], object, column, facts, false, gathered);
         Judgement one;
         one.effect = i;
-        if (object) one.object = object_text(*object, column);
-        if (object && !column && !object->columns.empty()) {
-            one.object += '(';
-            for (const auto& name : object->columns) {
-                if (&name != &object->columns.front()) one.object += ", ";
-                one.object += quoted_name(name);
-            }
-            one.object += ')';
-        }
+        if (object) one.object = object_text(*object, nullptr);
         one.verdict = weighed.verdict;
         if (weighed.rule) one.rule = weighed.rule->name;
         for (std::size_t r = 0; r < role.rules.size(); ++r)
             if (gathered.matched[r]) one.rules.push_back(role.rules[r].name);
-        out.push_back(std::move(one));
+        if (column) one.columns = {*column};
+        else if (object) one.columns = object->columns;
+        const bool same = column && object == last && out.back().verdict == one.verdict && out.back().rules == one.rules;
+        last = column ? object : nullptr;
+        if (same) out.back().columns.push_back(*column);
+        else out.push_back(std::move(one));
     });
     return out;
 }

@@ -50,10 +50,11 @@ Decision decide(const RoleRules& rules, const sql::Statement& statement, const F
 /// The verdict for text that did not parse or resolve. `why` is one clause for people; may be empty.
 Decision decide_unparsed(const RoleRules& rules, std::string_view why, const Facts& facts = {});
 
-/// What was weighed, for `explain`: one a pair of effect and object (or column, where rules tell columns apart).
+/// What was weighed, for `explain`: one an effect and object; several where rules tell its columns apart.
 struct Judgement {
     std::size_t effect = 0;  ///< index
-    std::string object;      ///< `public.customers(email)`; empty: an effect without an object
+    std::string object;      ///< `public.customers`; empty: an effect without an object
+    std::vector<std::string> columns;
     Verdict verdict = Verdict::deny;
     std::string rule;        ///< empty: nothing opened it
     std::vector<std::string> rules;  ///< all that matched

@@ -100,6 +100,77 @@ def schema():
         check(not accepts(text), f"what the schema should refuse: {title}")
 
 
+shop = """
+CREATE TABLE customers (id int PRIMARY KEY, name text, email text, phone text);
+CREATE TABLE orders (id int, customer int REFERENCES customers);
+CREATE SCHEMA auth;
+CREATE TABLE auth.users (id int, password text);
+CREATE VIEW contact (a, "b as c") AS SELECT id, email FROM customers /* AS */ WITH LOCAL CHECK OPTION;
+CREATE VIEW contact2 AS SELECT * FROM contact;
+CREATE MATERIALIZED VIEW loud AS SELECT upper(email) AS e FROM customers WITH NO DATA;
+CREATE TABLE vip (level int) INHERITS (customers);
+ALTER TABLE orders ADD COLUMN note text;
+CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+"""
+
+
+def explain():
+    policy = os.path.join(vectors, "feature-tests.yaml")
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as schema:
+        schema.write(shop)
+        schema.flush()
+
+        def ask(sql, *more):
+            return run("explain", policy, "--role", "tester", "--schema", schema.name, "--sql", sql, *more)
+
+        cases = [
+            # (sql, verdict, rule, masks by output)
+            ("SELECT id, email FROM customers WHERE email = $1", "allow", "tester#1", {"id": None, "email": "email"}),
+            ("SELECT upper(email) FROM customers", "deny", "masks.pii[0]", None),
+            ("SELECT * FROM contact", "allow", "tester#1", {"a": None, "b as c": "email"}),
+            ('SELECT "b as c" FROM contact2', "allow", "tester#1", {"b as c": "email"}),
+            ("SELECT email, level FROM vip", "allow", "tester#1", {"email": "email", "level": None}),
+            ("SELECT note FROM orders", "allow", "tester#1", {"note": None}),
+            ("SELECT count(email) FROM customers", "allow", "tester#1", {"count": None}),
+            ("SELECT id FROM customers ORDER BY email", "deny", "masks.pii[0]", None),
+            ("SELECT * FROM auth.users", "deny", "tester#3", None),
+            ("SELECT f(1)", "deny", "", None),
+            ("WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d", "deny", "", None),
+            ("SELECT 1; DROP TABLE customers", "deny", "", None),
+            ("SELEC 1", "deny", "", None),
+            ("SELECT * FROM nowhere", "deny", "tester#3", None),
+        ]
+        for sql, verdict, rule, masks in cases:
+            answer = ask(sql, "--json")
+            if answer.returncode != 0:
+                check(False, f"{sql}: {answer}")
+                continue
+            parsed = json.loads(answer.stdout)
+            last = (parsed["statements"] or [parsed.get("unparsed")])[-1]
+            check(parsed["verdict"] == verdict, f"{sql}: {parsed['verdict']}")
+            check(last["rule"] == rule, f"{sql}: rule {last['rule']!r}")
+            if masks is not None:
+                got = {output["name"]: output["mask"] for output in last["outputs"]}
+                check(got == masks, f"{sql}: masks {got}")
+        text = ask("SELECT upper(email) FROM customers").stdout
+        check(text.startswith("DENY    SELECT upper(email) FROM customers\n"), text)
+        check("public.customers(email)" in text and "masks.pii[0]" in text and "  fix " in text, text)
+        loud = json.loads(ask("SELECT e FROM loud", "--json").stdout)["statements"][0]
+        check(loud["outputs"][0]["mask"] is not None, "a materialized view's copy is masked")
+
+        stdin = subprocess.run([dbguard, "policy", "explain", policy, "--role", "tester", "--sql", "-"],
+                               input="DROP TABLE x", capture_output=True, text=True, timeout=60)
+        check(stdin.returncode == 0 and stdin.stdout.startswith("DENY    DROP TABLE x"), f"from stdin: {stdin}")
+        check(run("explain", policy, "--role", "nobody", "--sql", "x").returncode == 64, "an unknown role")
+        check(run("explain", "/nonexistent", "--role", "r", "--sql", "x").returncode == 78, "no policy")
+        with tempfile.NamedTemporaryFile("w") as broken:
+            broken.write("CREATE TABLE a (b int);\nCREATE TABL c (d int);\n")
+            broken.flush()
+            answer = run("explain", policy, "--role", "tester", "--schema", broken.name, "--sql", "SELECT 1")
+            check(answer.returncode == 78 and "line 2: syntax error" in answer.stderr, f"broken DDL: {answer}")
+
+
 lint()
 schema()
+explain()
 sys.exit(1 if failures else 0)

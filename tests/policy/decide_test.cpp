@@ -434,13 +434,23 @@ TEST_CASE("shadow: decided and told, not enforced") {
     CHECK_FALSE(decide(rules_of(role, "r"), effects_of("read.table a.b(c)")).shadow);
 }
 
-TEST_CASE("what explain shows of each object") {
-    const auto policy = policy_with_rules("      - allow: read\n      - deny: read\n        of: a.secrets\n");
-    const auto judgements = judge(rules_of(policy, "r"), effects_of("read.table a.t(x,y) a.secrets(z); tx"));
-    REQUIRE(judgements.size() == 3);
-    CHECK(judgements[0] == Judgement{0, "a.t(x, y)", Verdict::allow, "r#1", {"r#1"}});
-    CHECK(judgements[1] == Judgement{0, "a.secrets(z)", Verdict::deny, "r#2", {"r#1", "r#2"}});
-    CHECK(judgements[2] == Judgement{1, "", Verdict::deny, "", {}});
+TEST_CASE("what explain shows of each object, columns together that fare alike") {
+    const auto policy = policy_with_rules("      - allow: read\n      - deny: read\n        of: [a.secrets, a.t.z]\n");
+    const auto judgements = judge(rules_of(policy, "r"), effects_of("read.table a.t(x,y,z) a.secrets(z); tx"));
+    REQUIRE(judgements.size() == 4);
+    CHECK(judgements[0] == Judgement{0, "a.t", {"x", "y"}, Verdict::allow, "r#1", {"r#1"}});
+    CHECK(judgements[1] == Judgement{0, "a.t", {"z"}, Verdict::deny, "r#2", {"r#1", "r#2"}});
+    CHECK(judgements[2] == Judgement{0, "a.secrets", {"z"}, Verdict::deny, "r#2", {"r#1", "r#2"}});
+    CHECK(judgements[3] == Judgement{1, "", {}, Verdict::deny, "", {}});
+}
+
+TEST_CASE("a rule that counts because something is not known says so, without its own reason") {
+    const auto policy = policy_with_rules("      - allow: read\n      - deny: read\n        of: auth.users\n        why: Credentials.\n        fix: Use fixtures.\n");
+    const auto unsure = decide(rules_of(policy, "r"), effects_of("read.table ?nowhere"));
+    CHECK(unsure.reason == "read.table of nowhere, whose name could not be resolved, is denied: not all of it is known, so rule r#2 may forbid it");
+    CHECK(unsure.fix == "Write the name as the catalogue has it, with its schema.");
+    const auto both = decide(rules_of(policy, "r"), effects_of("read.table ?nowhere auth.users(id)"));
+    CHECK(both.reason == "read.table of auth.users is denied by rule r#2: Credentials.");
 }
 
 // ---- properties over random policies --------------------------------------------------------------------------------

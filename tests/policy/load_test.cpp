@@ -4,6 +4,7 @@
 
 #include "base/crypto.hpp"
 #include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "policy/yaml_tree.hpp"
 #include "vectors.hpp"
 
@@ -80,6 +81,14 @@ TEST_CASE("an empty map of identities leaves `for` a name; databases that are no
     CHECK_FALSE(admits_database(policy.roles[0], "e"));
     CHECK(record_settings(policy, policy.roles[0]).sql == RecordSql::masked);
     CHECK(record_settings(policy, policy.roles[0]).results == RecordResults::none);
+}
+
+TEST_CASE("the manual's example loads") {
+    const auto manual = read_file(DBGUARD_SOURCE_DIR "/man/dbguard-policy.5", 1 << 20).value();
+    const auto begin = manual.find("# yaml-language-server");
+    REQUIRE(begin != std::string::npos);
+    const auto policy = loaded(manual.substr(begin, manual.find("\n.Ed", begin) + 1 - begin));
+    CHECK(policy.roles[0].rules.size() == 2);
 }
 
 TEST_CASE("words in quotes stay text") {
