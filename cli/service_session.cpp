@@ -120,6 +120,8 @@ std::vector<std::string> identity_variables(const ServiceOptions& options) {
 
 Result<OpenedSession> open_session(const ServiceOptions& options) {
     broker::Endpoint endpoint{.url = options.server, .ca_file = options.server_ca};
+    endpoint.timeout = std::min(endpoint.timeout, options.patience);
+    endpoint.connect_timeout = std::min(endpoint.connect_timeout, options.patience);
     // The platform's own token endpoint is asked without --server-ca: that authority is the service's.
     const net::HttpClientOptions platform = login::http_options(login::from_process());
     endpoint.proxy = platform.proxy;
@@ -242,6 +244,7 @@ Result<std::unique_ptr<Guard>> start_guard_for(
     parts.upstream_name = (*server)->target().address();
     parts.server = std::move(*server);
     parts.mask_key = grant.mask_key;
+    parts.who = grant.who;
     return start_guard(std::move(parts));
 }
 

@@ -90,6 +90,8 @@ Result<void> LocalGuard::start(GuardParts parts) {
     if (!parts.record_dir.empty()) {
         if (auto made = recording::make_directory(parts.record_dir); !made) return made;
         const std::string policy_hash = "sha256:" + parts.policy->policy_hash;
+        std::vector<recording::Claim> who;
+        for (const auto& [name, value] : parts.who) who.push_back({name, value});
         const recording::Head head{
             .session = parts.session,
             .at = std::chrono::system_clock::now(),
@@ -101,6 +103,7 @@ Result<void> LocalGuard::start(GuardParts parts) {
             .login = parts.server->target().user,
             .upstream = parts.upstream_name,
             .mode = parts.policy->mode == policy::Mode::shadow ? "shadow" : "enforce",
+            .who = who,
         };
         auto writer = recording::Writer::create(parts.record_dir, head);
         if (!writer) return writer.error();

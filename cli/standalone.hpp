@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -62,6 +64,8 @@ struct GuardParts {
     std::string listen = "127.0.0.1:0";
     bool allow_remote = false;
     std::string record_dir;     ///< empty: nothing is recorded
+    /// Verified claims of whoever runs this, for the recording; none in standalone mode.
+    std::vector<std::pair<std::string, std::string>> who{};
 };
 /// Errors: as above.
 Result<std::unique_ptr<Guard>> start_guard(GuardParts parts);

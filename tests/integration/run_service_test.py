@@ -76,6 +76,7 @@ class WholeChain(Base):
         with open(kept[0]) as f:
             lines = [json.loads(line) for line in f]
         self.assertEqual((lines[0]['t'], lines[-1]['t']), ('head', 'end'))
+        self.assertEqual(lines[0]['who']['repository_id'], '990017')
 
     def test_a_denial_fails_the_job(self):
         r = self.run_it(['psql', '-Xq', '-c', 'DROP TABLE customers'], '--fail-on', 'denied')
