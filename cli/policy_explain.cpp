@@ -119,6 +119,17 @@ std::string_view flow_text(sql::Flow flow) {
     return "computed";
 }
 
+/// `redact (tax.tin)`: with the members or detectors it is for.
+std::string mask_text(const masking::Mask& mask) {
+    std::string only;
+    for (const auto& path : mask.keys) {
+        if (!only.empty()) only += ", ";
+        for (const auto& step : path) only += (&step == &path.front() ? "" : ".") + policy::quoted_name(step);
+    }
+    for (const auto& detector : mask.detectors) only += (only.empty() ? "" : ", ") + detector;
+    return masking::text(mask) + (only.empty() ? "" : " (" + only + ')');
+}
+
 // ---- text -----------------------------------------------------------------------------------------------------------
 
 std::string upper(std::string_view word) {
@@ -172,7 +183,7 @@ void print_statement(const Explainer& explainer, const Explained& one) {
         }
         if (output.opaque) from += from.empty() ? "anything" : ", anything";
         const auto mask = i < one.decision.masks.size() ? one.decision.masks[i] : std::nullopt;
-        line("output", padded(output.name, 14) + ' ' + padded(from.empty() ? "-" : from, 36) + ' ' + (mask ? masking::text(*mask) : ""));
+        line("output", padded(output.name, 14) + ' ' + padded(from.empty() ? "-" : from, 36) + ' ' + (mask ? mask_text(*mask) : ""));
     }
     print_decision(one.decision);
 }
@@ -217,7 +228,7 @@ Json statement_json(const Explainer& explainer, const Explained& one) {
             sources.push_back({{"column", explainer.source_text(source)}, {"flow", flow_text(source.flow)}});
         const auto mask = i < one.decision.masks.size() ? one.decision.masks[i] : std::nullopt;
         out["outputs"].push_back(
-            {{"name", output.name}, {"sources", std::move(sources)}, {"opaque", output.opaque}, {"mask", mask ? Json(masking::text(*mask)) : Json(nullptr)}}
+            {{"name", output.name}, {"sources", std::move(sources)}, {"opaque", output.opaque}, {"mask", mask ? Json(mask_text(*mask)) : Json(nullptr)}}
         );
     }
     return out;

@@ -176,6 +176,20 @@ class Fixture {
     catalogue::Id last_id_ = 16384;  // below are the server's own (PostgreSQL: FirstNormalObjectId)
 };
 
+/// psql's own commands (`\\connect`, what pg_dump writes) as blanks, so that places stay what they are.
+std::string without_psql_commands(std::string_view ddl) {
+    std::string out(ddl);
+    for (std::size_t at = 0; at < out.size();) {
+        const auto end = std::min(out.size(), out.find('\n', at));
+        if (out[at] == '\\') std::fill(out.begin() + static_cast<std::ptrdiff_t>(at), out.begin() + static_cast<std::ptrdiff_t>(end), ' ');
+        at = end + 1;
+    }
+    return out;
+}
+
+// Each level needs about 2 kB of stack (sql/postgres/parse.hpp).
+constexpr std::size_t max_schema_depth = 1000;
+
 }  // namespace
 
 catalogue::Context fixture_context() {
@@ -186,8 +200,9 @@ catalogue::Context fixture_context() {
     return context;
 }
 
-Result<catalogue::SnapshotRef> read_schema(std::string_view ddl) {
-    if (sql::postgres::depth_bound(ddl) > sql::postgres::shallow_depth) return Error{errc::bad_schema, "the text is nested too deep"};
+Result<catalogue::SnapshotRef> read_schema(std::string_view text) {
+    const auto ddl = without_psql_commands(text);
+    if (sql::postgres::depth_bound(ddl) > max_schema_depth) return Error{errc::bad_schema, "the text is nested too deep"};
     const auto parsed = sql::postgres::parse(ddl);
     if (!parsed.error.empty()) {
         const auto line = std::count(ddl.begin(), ddl.begin() + std::min<std::ptrdiff_t>(parsed.error_at, std::ssize(ddl)), '\n') + 1;

@@ -19,7 +19,7 @@ inline constexpr std::string_view bad_schema = "bad_schema";
 /// What names mean where nobody has set anything: search_path "$user", public, for a user without a schema.
 catalogue::Context fixture_context();
 
-/// PostgreSQL's DDL. Errors: bad_schema (the detail begins with the line).
+/// PostgreSQL's DDL; lines that begin with a backslash (psql's commands) are passed over. Errors: bad_schema (the detail begins with the line).
 Result<catalogue::SnapshotRef> read_schema(std::string_view ddl);
 
 }  // namespace dbguard::cli

@@ -316,7 +316,7 @@ std::string effect_text(const sql::Effect& effect, const sql::Object* object, co
     std::string out(sql::name(effect.effect_class));
     if (object) out += " of " + object_text(*object, column);
     else if (!effect.setting.empty()) out += " of " + effect.setting;
-    if (object && !object->resolved) out += ", whose name could not be resolved,";
+    if (object && !object->resolved) out += " (a name that could not be resolved)";
     if (in_class(effect, EffectClass::write)) {
         if (effect.where == sql::Where::missing) out += " without a WHERE clause";
         if (effect.where == sql::Where::trivial) out += " with a WHERE clause that is true for every row";

@@ -100,7 +100,7 @@ def schema():
         check(not accepts(text), f"what the schema should refuse: {title}")
 
 
-shop = """
+shop = """\\connect shop
 CREATE TABLE customers (id int PRIMARY KEY, name text, email text, phone text);
 CREATE TABLE orders (id int, customer int REFERENCES customers);
 CREATE SCHEMA auth;

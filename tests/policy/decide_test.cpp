@@ -447,7 +447,7 @@ TEST_CASE("what explain shows of each object, columns together that fare alike")
 TEST_CASE("a rule that counts because something is not known says so, without its own reason") {
     const auto policy = policy_with_rules("      - allow: read\n      - deny: read\n        of: auth.users\n        why: Credentials.\n        fix: Use fixtures.\n");
     const auto unsure = decide(rules_of(policy, "r"), effects_of("read.table ?nowhere"));
-    CHECK(unsure.reason == "read.table of nowhere, whose name could not be resolved, is denied: not all of it is known, so rule r#2 may forbid it");
+    CHECK(unsure.reason == "read.table of nowhere (a name that could not be resolved) is denied: not all of it is known, so rule r#2 may forbid it");
     CHECK(unsure.fix == "Write the name as the catalogue has it, with its schema.");
     const auto both = decide(rules_of(policy, "r"), effects_of("read.table ?nowhere auth.users(id)"));
     CHECK(both.reason == "read.table of auth.users is denied by rule r#2: Credentials.");
