@@ -1,5 +1,6 @@
 #include "catalogue/postgres.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace dbguard::catalogue::postgres {
@@ -93,19 +94,19 @@ TypeKind type_kind(const std::string& kind) {
     }
 }
 
-std::vector<std::string> tags_of(const std::string& comment) {
+}  // namespace
+
+std::vector<std::string> tags_of_comment(std::string_view comment) {
     // COMMENT ON COLUMN … IS '… dbguard:pii dbguard:card …'
     std::vector<std::string> tags;
     constexpr std::string_view mark = "dbguard:";
     for (std::size_t at = 0; (at = comment.find(mark, at)) != std::string::npos;) {
         at += mark.size();
         const std::size_t end = comment.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-", at);
-        tags.push_back(comment.substr(at, end == std::string::npos ? end : end - at));
+        tags.emplace_back(comment.substr(at, end == std::string_view::npos ? end : end - at));
     }
     return tags;
 }
-
-}  // namespace
 
 const std::string& state_query() {
     static const std::string text = qualified(
@@ -255,7 +256,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
                 column.not_null = yes(row[6]);
                 column.generated = yes(row[7]);
                 column.default_text = string(row[8]);
-                column.tags = tags_of(string(row[9]));
+                column.tags = tags_of_comment(string(row[9]));
                 parts.relations[found->second].columns.push_back(std::move(column));
                 break;
             }
@@ -323,6 +324,9 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
                 break;
         }
     }
+    // Rows come as the server's join left them; `*` means the columns in the order of their numbers.
+    for (Relation& relation : parts.relations)
+        std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });
     return std::make_shared<const Snapshot>(std::move(parts));
 }
 

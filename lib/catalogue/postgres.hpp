@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -31,6 +32,9 @@ Result<State> read_state(const Rows& rows);
 /// One row, one text: unchanged while the catalogue is (also for what this session's open transaction did).
 const std::string& digest_query();
 Result<std::string> read_digest(const Rows& rows);
+
+/// `dbguard:` tags in a column's comment: `e-mail, dbguard:pii` → pii.
+std::vector<std::string> tags_of_comment(std::string_view comment);
 
 /// Everything. `context` is the one the definitions are printed under.
 const std::string& load_query();
