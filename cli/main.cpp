@@ -8,24 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "cli/cmd_doctor.hpp"
+#include "cli/cmd_policy.hpp"
+#include "cli/cmd_proxy.hpp"
+#include "cli/cmd_replay.hpp"
+#include "cli/cmd_run.hpp"
+#include "cli/cmd_serve.hpp"
+#include "cli/cmd_sessions.hpp"
+#include "cli/cmd_verify.hpp"
+#include "cli/cmd_whoami.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
 #include "process/child.hpp"
 
 namespace dbguard::cli {
-
-// Each in its cmd_<name>.cpp. Weak: a subcommand whose file is not there yet is not offered.
-#define DBGUARD_COMMAND(name) [[gnu::weak]] void add_##name##_command(CLI::App&, int& exit_code)
-DBGUARD_COMMAND(run);
-DBGUARD_COMMAND(proxy);
-DBGUARD_COMMAND(policy);
-DBGUARD_COMMAND(sessions);
-DBGUARD_COMMAND(replay);
-DBGUARD_COMMAND(verify);
-DBGUARD_COMMAND(whoami);
-DBGUARD_COMMAND(doctor);
-DBGUARD_COMMAND(serve);
-#undef DBGUARD_COMMAND
 
 namespace {
 
@@ -41,9 +37,8 @@ void add_commands(CLI::App& app, int& exit_code) {
              add_whoami_command,
              add_doctor_command,
              add_serve_command,
-         }) {
-        if (add != nullptr) add(app, exit_code);
-    }
+         })
+        add(app, exit_code);
 }
 
 /// How many single-character edits lead from one to the other, a swap counting as one.

@@ -301,6 +301,79 @@ class Environment(unittest.TestCase):
         self.assertEqual(guard.run(grep).stdout, bare)
 
 
+class Session(unittest.TestCase):
+    """What the session does to the exit code."""
+
+    @classmethod
+    def setUpClass(cls):
+        postgres.sql('CREATE TABLE things (id int); INSERT INTO things VALUES (1), (2)')
+        cls.reader = Standalone(postgres, rules='      - allow: [read, tx, session.set]\n      - warn: ddl.create\n        why: Tables belong into migrations.\n')
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.reader.close()
+        postgres.sql('DROP TABLE things')
+
+    PSQL = 'psql -XqAt -c '
+
+    def test_psql_works_through_it(self):
+        r = self.reader.run(sh(self.PSQL + '"SELECT sum(id) FROM things"'))
+        self.assertEqual((r.returncode, r.stdout), (0, b'3\n'), r.stderr)
+
+    def test_a_denial_is_not_passed_over(self):
+        script = sh(self.PSQL + '"DROP TABLE things"; exit 0')
+        r = self.reader.run(script)
+        self.assertEqual(r.returncode, 122, r.stderr)
+        self.assertIn(b'1 statement of it was denied', r.stderr)
+        self.assertIn(b'exit status 122', self.reader.run(script, '--quiet').stderr)
+        self.assertEqual(self.reader.run(script, '--fail-on', 'none').returncode, 0)
+        self.assertEqual(self.reader.run(sh(self.PSQL + '"DROP TABLE things"; exit 5')).returncode, 5)
+        self.assertEqual(postgres.sql('SELECT count(*) FROM things'), '2')
+
+    def test_a_denial_is_a_line_on_stderr_and_an_event(self):
+        script = sh(self.PSQL + '"DROP TABLE things"')
+        lines = [line for line in self.reader.run(script).stderr.decode().splitlines() if line.startswith('dbguard: ') and 'drop' in line.lower()]
+        self.assertEqual(len(lines), 1)
+        events = json_lines(self.reader.run(script, '--json').stderr.decode())
+        self.assertEqual([e['level'] for e in events if e['event'] == 'deny'], ['warning'])
+        self.assertEqual(events[-1]['denied'], 1)
+
+    def test_the_log_file_has_it_all(self):
+        log = os.path.join(self.reader.folder, 'log')
+        self.reader.run(sh(self.PSQL + '"SELECT 1"'), '--quiet', '--log-file', log)
+        with open(log) as f:
+            events = [e['event'] for e in json_lines(f.read())]
+        self.assertEqual((events[0], events[-1]), ('session', 'end'))
+        self.assertIn('allow', events)
+        self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
+
+    def test_a_recording_that_goes_away_ends_the_session(self):
+        records = os.path.join(self.reader.folder, 'rec')
+        script = self.PSQL + '"SELECT 1"; rm -rf "$RECORDS"; i=0; while [ $i -lt 40 ]; do ' + self.PSQL + '"SELECT $i" || break; i=$((i + 1)); sleep 0.1; done; sleep 30'
+        r = self.reader.run(sh(script), env={'RECORDS': records})
+        self.assertEqual(r.returncode, 123, r.stderr)
+        self.assertTrue(r.stdout.startswith(b'1\n'))
+
+    def test_a_full_disk_lets_nothing_run(self):
+        if os.getuid() != 0 or subprocess.run(['unshare', '-m', 'true'], capture_output=True).returncode != 0:
+            self.skipTest('needs root for a small file system of its own')
+        folder = os.path.join(self.reader.folder, 'small')
+        os.mkdir(folder)
+        many = os.path.join(self.reader.folder, 'many.sql')
+        with open(many, 'w') as f:
+            f.writelines('SELECT %d FROM things WHERE id = 1;\n' % i for i in range(20000))
+        command = self.reader.args() + sh('%s -f %s; echo psql=$?; sleep 30' % (self.PSQL.replace(' -c', ''), many))
+        command[command.index('--record-dir') + 1] = folder
+        script = 'mount -t tmpfs -o size=3m none "$1" && shift && exec "$@"'
+        r = subprocess.run(['unshare', '-m', 'sh', '-c', script, 'sh', folder, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                           env=self.reader.env(), start_new_session=True, timeout=120)
+        self.assertEqual(r.returncode, 123, r.stderr[-600:])
+        answered = [line for line in r.stdout.splitlines() if line.isdigit()]
+        self.assertGreater(len(answered), 100)
+        self.assertLess(len(answered), 20000)
+        self.assertIn('record', r.stderr)  # the client is told, too
+
+
 class GitHub(unittest.TestCase):
     def test_the_password_is_masked_and_the_summary_written_and_stdout_untouched(self):
         summary, outputs = os.path.join(guard.folder, 'summary'), os.path.join(guard.folder, 'outputs')
@@ -315,6 +388,18 @@ class GitHub(unittest.TestCase):
         self.assertNotIn(password.strip(), text)
         with open(outputs) as f:
             self.assertIn('session<<', f.read())
+
+    def test_a_denial_is_annotated_and_summed_up(self):
+        reader = Standalone(postgres, rules='      - allow: [read, session.set]\n')
+        self.addCleanup(reader.close)
+        summary = os.path.join(reader.folder, 'summary')
+        r = reader.run(['psql', '-Xqc', "CREATE TABLE \"x<b>|::error::y\" (id int) /*\n::warning::z\n*/"], env={'GITHUB_ACTIONS': 'true', 'GITHUB_STEP_SUMMARY': summary})
+        commands = [line for line in r.stderr.decode().splitlines() if line.lstrip().startswith('::')]
+        self.assertEqual([c.split('::')[1].split(' ')[0] for c in commands], ['add-mask', 'error'])
+        with open(summary) as f:
+            text = f.read()
+        self.assertIn('| denied | 1 |', text)
+        self.assertNotIn('<b>', text)
 
     def test_stop_commands_encloses_the_command(self):
         r = guard.run(sh('echo "::error::from the database" >&2'), '--stop-commands', env={'GITHUB_ACTIONS': 'true'})
