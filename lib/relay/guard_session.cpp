@@ -174,7 +174,7 @@ PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
     if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_);
     if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_);
-    if (unsafe_text_) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_);
+    if (unsafe_strings_ || unsafe_encoding_) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_);
     return cached(text);
 }
 
@@ -201,7 +201,8 @@ PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_poin
 
 void GuardSession::parameter(std::string_view name, std::string_view value) {
     masker_.set_parameter(name, value);
-    if (name == "standard_conforming_strings") unsafe_text_ = value != "on";
+    if (name == "standard_conforming_strings") unsafe_strings_ = value != "on";
+    if (name == "client_encoding") unsafe_encoding_ = value != "UTF8";
     if (name == "search_path") stale_ = shared_->wants_names;
 }
 

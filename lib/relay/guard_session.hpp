@@ -25,6 +25,7 @@ class GuardSession : public Session {
     void reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) override;
     void columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) override;
     Origin origin(std::uint32_t relation, std::int16_t number) const override;
+    bool masks_nothing() const override { return shared_->masks.empty(); }
     const masking::Type& type(std::uint32_t type, std::int32_t modifier) const override;
     const masking::Masker& masker() const override { return masker_; }
     RowVerdict rows(std::uint64_t number, std::uint64_t count, std::uint64_t bytes) override;
@@ -73,7 +74,8 @@ class GuardSession : public Session {
     Clock::time_point checked_{};
     std::uint32_t function_asked_ = 0;
     char status_ = 'I';
-    bool unsafe_text_ = false;
+    bool unsafe_strings_ = false;    ///< the server reads '…' otherwise than the analysis does
+    bool unsafe_encoding_ = false;
     bool records_rows_ = false;
     std::vector<Running> running_;
     Refusal limit_refusal_;

@@ -150,6 +150,8 @@ class Session {
     };
     virtual Origin origin(std::uint32_t relation, std::int16_t number) const = 0;
 
+    /// The role has no masks at all: results pass as they are, whatever is known of them.
+    virtual bool masks_nothing() const { return false; }
     /// How values of this type are masked; unknown types come as one that every mask turns into NULL. Borrowed from the
     /// session, valid until the next answer().
     virtual const masking::Type& type(std::uint32_t type, std::int32_t modifier) const = 0;

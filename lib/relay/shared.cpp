@@ -89,7 +89,8 @@ Shared::Shared(EngineOptions options_in)
       shadow(policy::in_shadow(*options.policy, role)),
       rules(*options.policy, role, policy::Engine::postgres),
       masks(*options.policy, role),
-      wants_names(goes_by_name(role, masks)) {}
+      wants_names(goes_by_name(role, masks)),
+      admits_unparsed(masks.empty() && policy::decide_unparsed(rules, "").verdict <= Verdict::warn) {}
 
 PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names) {
     for (auto at = contexts.begin(); at != contexts.end(); ++at) {
@@ -121,7 +122,7 @@ Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivi
         decision = policy::decide(rules, statement);
     }
     for (const sql::Effect& effect : statement.effects) {
-        const std::string unsafe = unsafe_setting(effect);
+        const std::string unsafe = admits_unparsed ? "" : unsafe_setting(effect);
         if (unsafe.empty() || decision.verdict == Verdict::deny) continue;
         decision.verdict = Verdict::deny;
         decision.rule = "";

@@ -66,6 +66,7 @@ struct Shared {
     policy::RoleRules rules;
     policy::RoleMasks masks;
     bool wants_names;               ///< some rule or mask goes by name
+    bool admits_unparsed;           ///< text that nobody understands may run: settings that change what text means, too
     CatalogueCache catalogue;
     std::list<PlanContextRef> contexts;   // latest first
     std::uint64_t last_context = 0;
