@@ -156,7 +156,11 @@ void Adapter::consume_client(std::span<char> bytes) {
         if (step == Step::drop) {
             client_.drop = header.frame_bytes();
             cursor.flush();
-            continue;
+            if (hold_ == Hold::none) continue;
+            cursor.run = cursor.at += here;
+            client_.drop -= here;
+            backlog_.assign(cursor.at, static_cast<std::size_t>(cursor.end - cursor.at));
+            return;
         }
         client_.pass = header.frame_bytes();
         // A goodbye ends what is read of this client.

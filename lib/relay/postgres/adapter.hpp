@@ -84,7 +84,7 @@ class Adapter {
     using Header = wire::postgres::FrameHeader;
     /// pass: the message goes on as received. drop: it does not (handled, or replaced). hold: not yet. stop: the session is over.
     enum class Step : std::uint8_t { pass, drop, hold, stop };
-    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, count };
+    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, drain, count };
 
     /// One side's stream of messages.
     struct Inlet {
@@ -172,6 +172,7 @@ class Adapter {
     Step server_message(const Header& header, std::span<char> body);
     Step client_reply(const Header& header, std::span<char> body);
     Step on_suspended();
+    void release_waiting();
     void commit_portal(const Pending& entry);
     Step on_error(std::string_view body);
     Step on_notice(std::string_view body);
@@ -187,6 +188,15 @@ class Adapter {
     void commit_names(const Pending& entry, std::string_view tag);
     void warn_once(Pending& entry);
     void send_server_error(const wire::postgres::ErrorFieldsView& fields);
+
+    // ---- affected.cpp
+    std::unique_ptr<AffectedBound> bound_of(const Plan& plan) const;
+    Step begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound);
+    void own_query(std::string_view sql, Pending::Owner owner);
+    bool count_affected(Pending& entry, std::string_view tag);
+    void show_held_complete();
+    void end_counted_query(bool keep);
+    Step on_counted_end(std::string_view body);
 
     // ---- results.cpp
     const PlannedStatement* planned(const Pending& entry) const;
@@ -242,6 +252,15 @@ class Adapter {
     bool copy_types_asked_ = false;  ///< for the held message
     std::vector<std::pair<std::uint32_t, std::int32_t>> copy_types_;
     std::uint32_t questions_ = 0;  ///< for the message at hand
+    /// A Query that runs in a transaction of dbguard's own, because its affected rows are counted.
+    struct Counted {
+        std::string complete;      ///< its last CommandComplete: told when its transaction is committed
+        std::uint64_t number = 0;  ///< of the session; 0: its end is recorded already
+        std::string tag;
+        std::uint64_t rows = 0, bytes = 0;
+    };
+    std::unique_ptr<Counted> counted_;
+    std::uint64_t affected_rows_ = 0;   ///< of counted statements, in the client's transaction
     std::unique_ptr<Refusal> stopped_;  ///< the statement at hand is being stopped, for this reason
 
     /// The result that is coming in.

@@ -235,9 +235,18 @@ Adapter::Step Adapter::on_query(std::string_view body) {
                 note_plan(*inner);
             }
     if (needs_copy_types(*plan) && !copy_types_asked_ && ask_copy_types(text)) return Step::hold;
+    auto bound = bound_of(*plan);
+    if (bound)
+        if (const Step ready = begin_counted_query(plan, text, bound); ready != Step::pass) return ready;
     Pending entry;
     Step step;
-    if (!submit(plan, text, Form::simple, {}, entry.number, step)) return step;
+    if (!submit(plan, text, Form::simple, {}, entry.number, step)) {
+        counted_.reset();
+        return step;
+    }
+    if (counted_) own_query("BEGIN", Pending::Owner::begin);
+    if (bound) hold(Hold::count);
+    entry.bound = std::move(bound);
     entry.copy_types = std::move(copy_types_);
     note_plan(*plan);
     entry.plan = plan;
@@ -388,6 +397,9 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     }
     if (needs_copy_types(*plan) && !copy_types_asked_ && ask_copy_types(text)) return Step::hold;
     entry.copy_types = std::move(copy_types_);
+    auto bound = bound_of(*plan);
+    if (bound && (execute->max_rows > 0 || copies(*plan) > 0))
+        return refuse(plan, text, Form::extended, {"0A000", "dbguard: a statement whose affected rows are counted runs as a whole, and COPY as a simple query", {}, {}});
     if (portal->suspended && portal->number != 0) {
         entry.number = portal->number;  // the same statement goes on
     } else {
@@ -400,13 +412,22 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     }
     note_plan(*plan);
     entry.plan = plan;
+    entry.bound = std::move(bound);
     entry.copies_left = copies(*plan);
     if (keeps_text(*plan)) entry.text = std::make_shared<const std::string>(text);
     const bool described = portal->described || (portal->statement->described && !portal->formats_unknown);
     if (!described) describe_portal(execute->portal, portal);
+    const bool counted = entry.bound != nullptr;
     push(std::move(entry));
     pipeline_open_ = true;
-    return Step::pass;
+    if (!counted) return Step::pass;
+    // What the client sends next waits for the count. The Execute itself goes on, with a Flush of ours behind it.
+    hold(Hold::count);
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    [[maybe_unused]] const auto sent = wp::encode(*execute, writer).has_value() && wp::encode(wp::Flush{}, writer).has_value();
+    out.commit();
+    return Step::drop;
 }
 
 Adapter::Step Adapter::on_close(std::string_view body) {
@@ -458,7 +479,9 @@ Adapter::Step Adapter::on_function_call(std::string_view body) {
 Adapter::Step Adapter::on_copy_message(const Header& header) {
     // Outside of a copy the server ignores these: the client goes on sending after its COPY has failed.
     if (!copy_in_) return Step::drop;
-    if (header.type != 'd') copy_in_ = false;
+    if (header.type == 'd') return Step::pass;
+    copy_in_ = false;
+    if (!pending_.empty() && pending_.front().bound) hold(Hold::count);
     return Step::pass;
 }
 

@@ -220,6 +220,7 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
         case 'I':
             // A statement of a question has its own rows; one of the guard's is a transaction command.
             if (kind != Kind::execute && kind != Kind::simple) return unexpected(type);
+            if (entry.owner == Owner::end) return on_counted_end(body);
             if (kind == Kind::simple) return Step::drop;
             break;
         default: return unexpected(type);
@@ -236,8 +237,22 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
     const std::string sqlstate(fields.get(wp::error_field::sqlstate));
     const Owner owner = entry.owner;
     if (owner == Owner::question && answer_) answer_->error = sqlstate;
+    if (owner == Owner::begin) return fatal(sqlstate, "a transaction for a counted statement cannot be opened");
     if (entry.kind == Kind::sync || entry.kind == Kind::simple) {
         entry.failed = true;  // ReadyForQuery follows
+        if (owner == Owner::end && counted_ && !counted_->complete.empty()) {
+            // The commit failed, and with it the statement.
+            counted_->complete.clear();
+            if (counted_->number != 0) session_.fail(counted_->number, sqlstate, general_message(sqlstate), now_);
+            counted_->number = 0;
+            send_server_error(fields);
+        }
+        return Step::drop;
+    }
+    if (owner == Owner::abort) {
+        // This one was meant to fail.
+        drop_until_sync(sqlstate);
+        release_client();
         return Step::drop;
     }
     const auto sync = std::ranges::find(pending_, Kind::sync, &Pending::kind);

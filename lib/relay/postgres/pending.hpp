@@ -13,6 +13,12 @@
 
 namespace dbguard::relay::postgres {
 
+/// A bound on the rows that a statement may change.
+struct AffectedBound {
+    std::uint64_t rows = 0;
+    Refusal refusal;  ///< when there are more
+};
+
 /// A message that was sent to the server and will be answered.
 struct Pending {
     enum class Kind : std::uint8_t { simple, function_call, parse, bind, describe, execute, close, sync };
@@ -24,7 +30,8 @@ struct Pending {
         types,     ///< the types of the columns of a COPY
         describe,  ///< the columns of a portal that the client executes without asking for them
         abort,     ///< makes the transaction fail because the client was told so
-        guard,     ///< brackets a statement whose affected rows are counted
+        begin,     ///< opens a transaction around a Query whose affected rows are counted
+        end,       ///< and closes it
     };
 
     Kind kind = Kind::simple;
@@ -36,6 +43,7 @@ struct Pending {
     std::uint32_t statement = 0;     ///< simple: which of the plan's statements answers now
     std::uint64_t number = 0;        ///< the session's; 0: not submitted
     PlanRef plan;
+    std::unique_ptr<AffectedBound> bound;
     std::string name;                ///< of the statement or portal
     std::string statement_name;      ///< bind: of the statement
     PreparedRef prepared;            ///< parse: what the name will mean

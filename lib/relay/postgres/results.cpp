@@ -32,6 +32,7 @@ const PlannedStatement* Adapter::planned(const Pending& entry) const {
 
 /// EXECUTE and FETCH return what the name stands for now. Null: not known.
 const Masks* Adapter::masks_of(const PlannedStatement* statement, int depth) const {
+    if (session_.masks_nothing()) return &as_it_is;
     if (statement == nullptr || depth > 4) return nullptr;
     const auto& sql = statement->statement;
     if (sql.kind == StatementKind::execute)

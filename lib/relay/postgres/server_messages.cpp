@@ -48,6 +48,7 @@ Adapter::Step Adapter::client_reply(const Header& header, std::span<char> bytes)
     const char type = header.type;
     Pending& entry = pending_.front();
     if (!muted_) warn_once(entry);
+    if (counted_) show_held_complete();
     const bool runs = entry.kind == Kind::simple || entry.kind == Kind::execute;
     switch (type) {
         case '1':
@@ -187,6 +188,12 @@ Adapter::Step Adapter::on_error(std::string_view body) {
     return Step::drop;
 }
 
+/// What the client was held for has been answered, or will not be.
+void Adapter::release_waiting() {
+    const auto counted = [](const Pending& entry) { return entry.bound != nullptr; };
+    if (hold_ == Hold::copy || (hold_ == Hold::count && std::ranges::none_of(pending_, counted))) release_client();
+}
+
 /// After an error in an extended message the server ignores everything up to the next Sync.
 void Adapter::drop_until_sync(std::string_view sqlstate) {
     while (!pending_.empty() && pending_.front().kind != Kind::sync) {
@@ -208,7 +215,7 @@ void Adapter::drop_until_sync(std::string_view sqlstate) {
                 statements_.expect(entry.name, nullptr);
         }
     }
-    if (hold_ == Hold::copy) release_client();
+    release_waiting();
     if (!pending_.empty()) return;
     skipping_ = true;
     if (hold_ == Hold::question) question_done(answer_ && !answer_->error.empty() ? answer_->error : "25P02");
@@ -224,7 +231,18 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     status_ = status;
     Step step = Step::pass;
     const Owner owner = entry.owner;
-    if (owner == Owner::client) {
+    if (owner == Owner::client && counted_ && entry.kind == Kind::simple) {
+        end_counted_query(!entry.failed && !std::exchange(muted_, false) && status == 'T');
+        pop();
+        result_ = {};
+        last_tag_.clear();
+        return Step::drop;
+    }
+    if (owner == Owner::end) {
+        counted_.reset();
+        release_client();
+    } else if (owner == Owner::client) {
+        if (entry.kind == Kind::simple && entry.bound && hold_ == Hold::count) release_client();
         if (entry.kind != Kind::sync && !entry.failed) finish_statement(entry, last_tag_, false);
         if (entry.kind == Kind::simple) {
             // A Query leaves no unnamed statement behind. Source: PostgreSQL manual, "Extended Query".
@@ -253,15 +271,18 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     if (status == 'I') {
         portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
         hide_ = hide_code_ = false;
+        affected_rows_ = 0;
         for (const auto& later : pending_)
             if (later.plan) note_plan(*later.plan);
     }
+    if (owner == Owner::begin) return Step::drop;  // the client knows of no transaction
     session_.transaction_status(status);
-    if (hold_ == Hold::copy) release_client();
+    if (hold_ == Hold::copy || (hold_ == Hold::drain && pending_.empty())) release_client();
     if (owner == Owner::client && muted_) {
         muted_ = false;
         // The client was told of a failure that the server knows nothing of: its transaction must not go on.
-        if (status == 'T' && pending_.empty() && hold_ == Hold::none) {
+        if (status == 'T' && pending_.empty() && (hold_ == Hold::none || hold_ == Hold::count)) {
+            resume_ = false;
             substitute(false, {});
             pending_.back().owner = Owner::abort;
             pending_.back().refusal.reset();
@@ -302,6 +323,7 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
         if (!complete) return unexpected('C');
         tag = complete->tag;
     }
+    if (entry.bound && !muted_ && !stopped_ && !count_affected(entry, tag)) stopped_ = std::make_unique<Refusal>(entry.bound->refusal);
     if (stopped_) {
         // It ended before it could be cancelled. The client is told of the limit all the same.
         send_error(refusal_fields(*stopped_));
@@ -312,10 +334,18 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
         commit_names(entry, tag);
         muted_ = true;
         end_result();
-        if (entry.kind == Kind::simple)
+        if (entry.kind == Kind::simple) {
             entry.statement++;
-        else
+        } else if (entry.bound) {
+            // Its pipeline must fail with it: the server ignores the rest, and rolls back at the Sync.
             pop();
+            muted_ = false;
+            substitute(true, {});
+            pending_.back().owner = Owner::abort;
+            pending_.back().refusal.reset();
+        } else {
+            pop();
+        }
         return Step::drop;
     }
     if (result_.cut && !muted_) send_notice(refusal_fields(session_.limit_refusal(), "WARNING"));
@@ -328,12 +358,18 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
         result_ = {};
         if (entry.portal) entry.portal->suspended = false;
         pop();
-        if (hold_ == Hold::copy) release_client();
+        release_waiting();
         return Step::pass;
     }
     entry.statement++;
     end_result();
-    return Step::pass;
+    if (!counted_) return Step::pass;
+    if (muted_) return Step::drop;
+    // Not before its transaction is committed.
+    ByteWriter writer(counted_->complete);
+    if (body.empty() ? wp::encode(wp::EmptyQueryResponse{}, writer).has_value() : wp::encode(wp::CommandCompleteView{tag}, writer).has_value())
+        return Step::drop;
+    return unexpected('C');
 }
 
 Adapter::Step Adapter::on_suspended() {
@@ -404,7 +440,7 @@ Adapter::Step Adapter::on_copy_in() {
     if (pending_.size() > 1) return fatal("08P01", "COPY data was expected behind other messages");
     if (entry.copies_left > 0) entry.copies_left--;
     copy_in_ = true;
-    if (hold_ == Hold::copy) release_client();
+    if (hold_ == Hold::copy || hold_ == Hold::count) release_client();
     return Step::pass;
 }
 

@@ -1,0 +1,137 @@
+// Statements that may change only so many rows: they run, are counted by their command tag, and are undone when there were more.
+//
+// In a transaction block, and in a pipeline, undoing is what any error does: the client gets one, and the server is made to fail
+// as well. A Query outside of a block would be committed before its count is known, so it gets a transaction of dbguard's own, and
+// the client hears of its success when that is committed. Meanwhile the client is held.
+
+#include <algorithm>
+
+#include "relay/postgres/adapter.hpp"
+#include "wire/postgres/simple_query.hpp"
+
+namespace dbguard::relay::postgres {
+
+namespace wp = wire::postgres;
+using Kind = Pending::Kind;
+using Owner = Pending::Owner;
+using sql::StatementKind;
+
+namespace {
+
+bool controls_transactions(const Plan& plan) {
+    return std::ranges::any_of(plan.statements, [](const PlannedStatement& planned) {
+        switch (planned.statement.kind) {
+            case StatementKind::begin:
+            case StatementKind::commit:
+            case StatementKind::rollback:
+            case StatementKind::prepare_transaction: return true;
+            default: return false;
+        }
+    });
+}
+
+/// How many rows a command tag says were changed; empty when it does not say, as SELECT (of a WITH that writes) or EXPLAIN.
+std::optional<std::uint64_t> changed_rows(std::string_view tag) {
+    for (const std::string_view command : {"INSERT ", "UPDATE ", "DELETE ", "MERGE ", "COPY "})
+        if (tag.starts_with(command)) return wp::tag_rows(tag);
+    return {};
+}
+
+}  // namespace
+
+/// The strictest bound of a message's statements, those behind EXECUTE included; null: none has one.
+std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
+    std::unique_ptr<AffectedBound> bound;
+    const auto look = [&](const policy::Decision& decision) {
+        if (!decision.max_affected || (bound && bound->rows <= *decision.max_affected)) return;
+        bound = std::make_unique<AffectedBound>();
+        bound->rows = *decision.max_affected;
+        bound->refusal.message = "dbguard: " + decision.max_affected_reason;
+        bound->refusal.detail = "Rule " + decision.max_affected_rule + ".";
+        bound->refusal.hint = decision.max_affected_fix;
+    };
+    for (const auto& planned : plan.statements) {
+        // What PREPARE carries is counted when it is executed.
+        if (planned.statement.kind == StatementKind::prepare) continue;
+        look(planned.decision);
+        if (planned.statement.kind != StatementKind::execute) continue;
+        if (const auto prepared = statements_.later(planned.statement.name))
+            if (const auto* inner = planned_of(prepared->plan, prepared->index)) look(inner->decision);
+    }
+    return bound;
+}
+
+/// Pass: the Query may go on now; counted_ is there when it needs a transaction of its own.
+Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound) {
+    if (pipeline_open_)
+        return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted cannot stand behind messages without Sync", {}, {}});
+    if (!pending_.empty()) {
+        hold(Hold::drain);  // whether a transaction is open is known when all answers are there
+        return Step::hold;
+    }
+    if (status_ == 'E') {
+        bound.reset();  // the server refuses it
+        return Step::pass;
+    }
+    if (controls_transactions(*plan))
+        return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted cannot share a message with BEGIN, COMMIT or ROLLBACK", {}, "Send the statements one by one."});
+    if (status_ == 'I') counted_ = std::make_unique<Counted>();
+    return Step::pass;
+}
+
+void Adapter::own_query(std::string_view sql, Owner owner) {
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{sql}, writer);
+    out.commit();
+    Pending entry;
+    entry.owner = owner;
+    push(std::move(entry));
+}
+
+/// False: there are more than may be.
+bool Adapter::count_affected(Pending& entry, std::string_view tag) {
+    const auto* statement = planned(entry);
+    const bool writes = statement == nullptr || statement->decision.max_affected || statement->statement.kind == StatementKind::execute;
+    if (!writes) return true;
+    const auto rows = changed_rows(tag);
+    if (!rows) {
+        if (statement != nullptr && statement->statement.kind == StatementKind::execute && !statement->decision.max_affected) return true;
+        entry.bound->refusal.message += " (how many it changed cannot be told)";
+        return false;
+    }
+    affected_rows_ += *rows;
+    return affected_rows_ <= entry.bound->rows;
+}
+
+/// Only the last CommandComplete of a Query waits; when more comes, it was not the last.
+void Adapter::show_held_complete() {
+    if (counted_->complete.empty()) return;
+    auto& out = to_client();
+    if (!muted_) out.own().append(counted_->complete);
+    out.commit();
+    counted_->complete.clear();
+}
+
+/// ReadyForQuery of a Query in a transaction of dbguard's own.
+void Adapter::end_counted_query(bool keep) {
+    Pending& entry = pending_.front();
+    counted_->number = keep ? entry.number : 0;
+    counted_->tag = last_tag_;
+    counted_->rows = result_.rows;
+    counted_->bytes = result_.bytes;
+    if (!keep) show_held_complete();
+    own_query(keep ? "COMMIT" : "ROLLBACK", Owner::end);
+}
+
+/// CommandComplete of COMMIT or ROLLBACK.
+Adapter::Step Adapter::on_counted_end(std::string_view) {
+    if (!counted_) return unexpected('C');
+    show_held_complete();
+    if (counted_->number != 0)
+        session_.finish(counted_->number, {counted_->tag, counted_->rows, counted_->bytes, false}, now_);
+    counted_->number = 0;
+    return Step::drop;
+}
+
+}  // namespace dbguard::relay::postgres
