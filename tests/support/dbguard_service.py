@@ -198,10 +198,10 @@ failures_per_minute: %d
         wait_for(lambda: user not in self.roles_in_server(), seconds, 'the end of role ' + user)
 
 
-def prepare_database(postgres):
-    """A shop, two login roles, and an administrative role that is no superuser."""
-    postgres.sql('CREATE DATABASE shop')
-    postgres.sql('''
+def prepare_database(postgres, rename=lambda text: text):
+    """A shop, two login roles, and an administrative role that is no superuser. `rename` is for a server that is not ours alone."""
+    postgres.sql(rename('CREATE DATABASE shop'))
+    postgres.sql(rename('''
         CREATE ROLE app_ro NOLOGIN; CREATE ROLE app_ddl NOLOGIN;
         CREATE ROLE dbguard_admin LOGIN CREATEROLE PASSWORD 'admin password';
         GRANT app_ro, app_ddl TO dbguard_admin WITH ADMIN OPTION;
@@ -210,7 +210,7 @@ def prepare_database(postgres):
         INSERT INTO customers VALUES (1, 'Ada', 'ada@example.com'), (2, 'Grace', 'grace@example.com');
         GRANT SELECT ON customers TO app_ro; GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO app_ddl;
         ALTER ROLE app_ro SET search_path = "$user", public; ALTER ROLE app_ro IN DATABASE shop SET work_mem = '7MB';
-        ''', 'shop')
+        '''), rename('shop'))
 
 
 def chain(session, lines):
