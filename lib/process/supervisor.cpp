@@ -125,7 +125,9 @@ void Supervisor::check_descendants(Clock::time_point now) {
     if (done_) return;
     // Orphans are adopted, so without a child there is no descendant either; the look into /proc costs a
     // millisecond or more.
-    const bool childless = ::waitpid(-1, nullptr, WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+    siginfo_t unused{};
+    const bool childless =
+        ::waitid(P_ALL, 0, &unused, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
     const std::vector<Process> left = childless ? std::vector<Process>{} : descendants();
     if (left.empty()) {
         done_ = true;
