@@ -13,7 +13,12 @@ bool is_vouched_for(const Role& role, const std::string& function) {
     const std::string schema = function.substr(0, dot);
     const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
     return std::any_of(role.rules.begin(), role.rules.end(), [&](const Rule& rule) {
-        if (rule.verdict == Verdict::deny || !rule.when) return false;
+        if (rule.verdict == Verdict::deny || rule.shadow || !rule.when) return false;
+        // A rule that asks for more than the name vouches only for what met it, which is not known here.
+        When only_names = *rule.when;
+        only_names.functions.clear();
+        only_names.at = {};
+        if (!(only_names == When{})) return false;
         const bool opens = std::any_of(rule.classes.begin(), rule.classes.end(), [](sql::EffectClass opened) { return sql::inside(sql::EffectClass::call, opened); });
         return opens && std::any_of(rule.when->functions.begin(), rule.when->functions.end(), [&](const ObjectPattern& pattern) {
                    return matches_wildcard(pattern.schema, schema) && matches_wildcard(pattern.relation, name);

@@ -101,6 +101,8 @@ struct When {
 
     /// Known only after the statement ran or was planned: such a rule tightens and never opens.
     bool counts_rows() const { return estimated_rows.has_value() || affected_rows.has_value(); }
+
+    bool operator==(const When&) const = default;
 };
 
 /// When an `approve` is asked: before the statement runs, or before its transaction commits.

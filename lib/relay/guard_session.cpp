@@ -155,11 +155,15 @@ void GuardSession::answer(Answer answer) {
 
 // ---- plans ----------------------------------------------------------------------------------------------------------
 
-PlanRef GuardSession::cached(std::string_view text) {
+PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
     PlanContext& context = *context_;
     const std::string key(text);
-    if (const auto found = context.plans.find(key); found != context.plans.end()) return found->second;
-    PlanRef plan = shared_->make_plan(text, context);
+    if (const auto found = context.plans.find(key); found != context.plans.end()) {
+        const auto& until = recorded(found->second).until;
+        if (!until || now < *until) return found->second;
+        context.plans.erase(found);
+    }
+    PlanRef plan = shared_->make_plan(text, context, now);
     context.plan_bytes += 2 * text.size() + 1024;
     if (context.plan_bytes > shared_->options.plan_cache_bytes) {
         context.plans.clear();
@@ -172,10 +176,10 @@ PlanRef GuardSession::cached(std::string_view text) {
 PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
     if (!names_are_known(now)) return nullptr;
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
-    if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_);
-    if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_);
-    if (unsafe_strings_ || unsafe_encoding_) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_);
-    return cached(text);
+    if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_, now);
+    if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_, now);
+    if (unsafe_strings_ || unsafe_encoding_) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_, now);
+    return cached(text, now);
 }
 
 PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_point now) {
@@ -184,7 +188,7 @@ PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_poin
     std::string name;
     const catalogue::Function* function = context_->snapshot == nullptr ? nullptr : context_->snapshot->function(function_oid);
     if (function != nullptr) {
-        return shared_->function_plan(function->schema, function->name, *context_);
+        return shared_->function_plan(function->schema, function->name, *context_, now);
     }
     const auto known = shared_->built_in_functions.find(function_oid);
     if (known == shared_->built_in_functions.end() && status_ != 'E') {
@@ -192,9 +196,9 @@ PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_poin
         function_asked_ = function_oid;
         return nullptr;
     }
-    if (known == shared_->built_in_functions.end() || known->second.empty()) return shared_->unparsed_plan("function " + std::to_string(function_oid), "no such function is known", *context_);
+    if (known == shared_->built_in_functions.end() || known->second.empty()) return shared_->unparsed_plan("function " + std::to_string(function_oid), "no such function is known", *context_, now);
     const std::size_t dot = known->second.find('.');
-    return shared_->function_plan(known->second.substr(0, dot), known->second.substr(dot + 1), *context_);
+    return shared_->function_plan(known->second.substr(0, dot), known->second.substr(dot + 1), *context_, now);
 }
 
 // ---- what the server reports ------------------------------------------------------------------------------------------
@@ -213,7 +217,7 @@ std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std:
     effect.setting = lower_case(name);
     if (effect.setting == "role" || effect.setting == "session_authorization") effect.effect_class = sql::EffectClass::session_role;
     effect.detail = std::string(value);
-    const policy::Decision decision = shared_->decide(set, {});
+    const policy::Decision decision = shared_->decide(set, {}, {});
     if (decision.verdict <= Verdict::warn || (shared_->shadow && !decision.reason.empty())) return {};
     return refusal_of(decision);
 }

@@ -58,7 +58,7 @@ class GuardSession : public Session {
     Running* running(std::uint64_t number);
     void flush_rows(Running& running);
     RowVerdict over_limit(std::string_view which, std::uint64_t allowed, Running& running);
-    PlanRef cached(std::string_view text);
+    PlanRef cached(std::string_view text, Clock::time_point now);
 
     std::shared_ptr<Shared> shared_;
     masking::Masker masker_;

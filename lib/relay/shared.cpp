@@ -113,13 +113,13 @@ PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const cat
     return made;
 }
 
-Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity) const {
+Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, std::optional<Session::Clock::time_point> now) const {
     Decision decision;
     if (statement.effects.empty()) {
         // EXECUTE, FETCH, CLOSE, an empty statement: what they run was judged when it was prepared.
         decision.verdict = Verdict::allow;
     } else {
-        decision = policy::decide(rules, statement);
+        decision = policy::decide(rules, statement, {{}, now, false});
     }
     for (const sql::Effect& effect : statement.effects) {
         const std::string unsafe = admits_unparsed ? "" : unsafe_setting(effect);
@@ -142,7 +142,7 @@ Refusal refusal_of(const Decision& decision) {
     return refusal;
 }
 
-std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanContext& context) {
+std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanContext& context, Session::Clock::time_point now) {
     const sql::Names names{context.snapshot.get(), context.snapshot != nullptr ? &context.context : nullptr};
     sql::Analysis analysis = sql::postgres::analyze_text(text, names);
     auto plan = std::make_shared<RecordedPlan>();
@@ -152,7 +152,8 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
     plan->statements.reserve(analysis.statements.size());
     for (sql::Statement& statement : analysis.statements) {
         PlannedStatement planned;
-        planned.decision = decide(statement, context.sensitivity);
+        planned.decision = decide(statement, context.sensitivity, now);
+        if (planned.decision.until && (!plan->until || *planned.decision.until < *plan->until)) plan->until = planned.decision.until;
         plan->changes_catalogue = plan->changes_catalogue || statement.changes_catalogue;
         plan->changes_settings = plan->changes_settings || statement.changes_settings || statement.runs_code || statement.kind == sql::StatementKind::execute ||
                                  statement.kind == sql::StatementKind::fetch || statement.kind == sql::StatementKind::rollback ||
@@ -165,7 +166,8 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
         if (strictest == nullptr || planned.decision.verdict > strictest->verdict) strictest = &planned.decision;
     Decision unparsed;
     if (!analysis.unparsed.empty()) {
-        unparsed = policy::decide_unparsed(rules, analysis.unparsed);
+        unparsed = policy::decide_unparsed(rules, analysis.unparsed, {{}, now, false});
+        if (unparsed.until && (!plan->until || *unparsed.until < *plan->until)) plan->until = unparsed.until;
         if (unparsed.verdict < Verdict::approve && context.sensitivity.has_masks()) {
             // Without lineage every column would have to be hidden: say so instead.
             unparsed.verdict = Verdict::deny;
@@ -194,10 +196,10 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
     return plan;
 }
 
-std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const std::string& why, PlanContext& context) {
+std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const std::string& why, PlanContext& context, Session::Clock::time_point now) {
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;
-    Decision decision = policy::decide_unparsed(rules, why);
+    Decision decision = policy::decide_unparsed(rules, why, {{}, now, false});
     if (decision.verdict < Verdict::approve && !masks.empty()) decision.verdict = Verdict::deny;
     plan->verdict = decision.verdict;
     plan->refusal = refusal_of(decision);
@@ -208,7 +210,7 @@ std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const
     return plan;
 }
 
-std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, const std::string& name, PlanContext& context) {
+std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, const std::string& name, PlanContext& context, Session::Clock::time_point now) {
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;
     PlannedStatement planned;
@@ -226,7 +228,7 @@ std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, c
     output.name = name;
     output.functions.push_back(schema + "." + name);
     planned.statement.outputs.push_back(output);
-    planned.decision = decide(planned.statement, context.sensitivity);
+    planned.decision = decide(planned.statement, context.sensitivity, now);
     plan->verdict = planned.decision.verdict;
     if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(planned.decision);
     plan->hides_values = planned.decision.hide_texts;

@@ -24,6 +24,7 @@ struct RecordedPlan : Plan {
     bool hides_values = false;      ///< it touches masked columns: parameters are not recorded
     bool changes_catalogue = false;
     bool changes_settings = false;
+    std::optional<Session::Clock::time_point> until;  ///< a rule that goes by the hour holds until then
     std::string line;               ///< for people
 };
 
@@ -78,10 +79,10 @@ struct Shared {
 
     PlanContextRef context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names);
     /// Analyses and decides; not cached.
-    std::shared_ptr<RecordedPlan> make_plan(std::string_view text, PlanContext& context);
-    std::shared_ptr<RecordedPlan> function_plan(const std::string& schema, const std::string& name, PlanContext& context);
-    std::shared_ptr<RecordedPlan> unparsed_plan(std::string_view text, const std::string& why, PlanContext& context);
-    policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity) const;
+    std::shared_ptr<RecordedPlan> make_plan(std::string_view text, PlanContext& context, Session::Clock::time_point now);
+    std::shared_ptr<RecordedPlan> function_plan(const std::string& schema, const std::string& name, PlanContext& context, Session::Clock::time_point now);
+    std::shared_ptr<RecordedPlan> unparsed_plan(std::string_view text, const std::string& why, PlanContext& context, Session::Clock::time_point now);
+    policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, std::optional<Session::Clock::time_point> now) const;
 
   private:
     void finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed, bool parsed, const PlanContext& context);
