@@ -39,7 +39,8 @@ class Proxy:
             raise AssertionError('proxy ended with %s: %s' % (self.process.returncode, self.stderr()))
         self.ready = json.loads(line)
         self.url = self.ready['url']
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.process.stdout.read, daemon=True)
+        self.reader.start()
 
     def __enter__(self):
         return self
@@ -51,13 +52,13 @@ class Proxy:
         return pathlib.Path(self.errors).read_text(errors='replace')
 
     def peak_kib(self):
-        for line in open('/proc/%d/status' % self.process.pid):
+        for line in pathlib.Path("/proc/%d/status" % self.process.pid).read_text().splitlines():
             if line.startswith('VmHWM'):
                 return int(line.split()[1])
 
     def record(self):
         """The recording's lines."""
-        return [json.loads(line) for line in open(self.ready['recording'])]
+        return [json.loads(line) for line in pathlib.Path(self.ready["recording"]).read_text().splitlines()]
 
     def stop(self, how=signal.SIGTERM):
         """-> its exit code"""
@@ -68,6 +69,8 @@ class Proxy:
         code = self.process.poll()
         if code is None:
             code = self.stop()
+        self.reader.join(5)
+        self.process.stdout.close()
         errors = self.stderr()
         shutil.rmtree(self.folder, ignore_errors=True)
         assert code in (0, -signal.SIGKILL), 'proxy ended with %s:\n%s' % (code, errors[-4000:])

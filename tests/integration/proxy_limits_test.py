@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""Limits through `dbguard proxy`: rows, time, affected rows; and that memory does not grow with what passes."""
+import pathlib
+import struct
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from dbguard_test import Postgres, main  # noqa: E402
+from dbguard_proxy import Proxy  # noqa: E402
+from postgres_wire import Wire, bind, copy_data, copy_done, describe, error, execute, parse, query, row, sync, types, z  # noqa: E402
+
+ROLE = '''
+  %s:
+    for: local
+    databases: postgres
+    login: postgres
+    limits: { %s }
+    rules:
+      - allow: [read, write, tx, session, call, ddl.create, bulk]
+%s'''
+AFFECTED = '''      - deny: [write.update, write.delete]
+        when: { affected_rows: ">10" }
+        why: Too many.
+'''
+ROLES = ''.join(ROLE % role for role in (
+    ('rows', 'rows: 100', ''), ('cut', 'rows: 100, over: cut', ''), ('time', 'time: 1s', ''), ('affected', 'rows: 100000', AFFECTED), ('open', 'rows: 100000000', '')))
+
+
+def shape(messages):
+    """-> (types without rows, number of rows, SQLSTATE)"""
+    kinds = types(messages)
+    return kinds.replace('D', ''), kinds.count('D'), (error(messages) or {}).get('C')
+
+
+def one(sql):
+    return [parse('', sql), bind('', ''), execute('')]
+
+
+class Limits(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres()
+        cls.postgres.__enter__()
+        cls.addClassCleanup(cls.postgres.__exit__)
+
+    def as_role(self, role):
+        self.proxy = Proxy(self.postgres, ROLES, role=role)
+        self.addCleanup(self.proxy.close)
+        self.wire = Wire(self.proxy.url)
+        self.addCleanup(self.wire.close)
+        return self.wire
+
+    def sends(self, *messages):
+        self.wire.send(*messages)
+        return self.wire.until_ready()
+
+    def test_rows_exactly(self):
+        w = self.as_role('rows')
+        self.assertEqual(shape(w.query('select generate_series(1, 100)')), ('TCZ', 100, None))
+        self.assertEqual(shape(w.query('select generate_series(1, 101)')), ('TEZ', 100, '54000'))
+        self.assertEqual(shape(w.query('select generate_series(1, 3000000)')), ('TEZ', 100, '54000'))
+        self.assertEqual(shape(self.sends(*one('select generate_series(1, 500)'), sync)), ('12EZ', 100, '54000'))
+        self.assertEqual(shape(w.query('select 1')), ('TCZ', 1, None))
+        w.query('begin')
+        self.assertEqual(w.query('select generate_series(1, 101)')[-1][1], b'E')
+        self.assertEqual(w.query('rollback')[-1][1], b'I')
+
+    def test_rows_cut(self):
+        w = self.as_role('cut')
+        self.assertEqual(shape(w.query('select generate_series(1, 100)')), ('TCZ', 100, None))
+        self.assertEqual(shape(w.query('select generate_series(1, 200)')), ('TNCZ', 100, None))
+
+    def test_time(self):
+        w = self.as_role('time')
+        for messages in ([query('select pg_sleep(20)')], [*one('select pg_sleep(20)'), sync]):
+            began = time.monotonic()
+            self.assertEqual(error(self.sends(*messages))['C'], '57014')
+            self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(shape(w.query('select 1')), ('TCZ', 1, None))
+
+    def test_affected_rows(self):
+        w = self.as_role('affected')
+        w.query('create temp table k(i int)')
+        w.query('insert into k select generate_series(1, 100)')
+        undone = lambda: self.assertEqual(w.rows('select count(*) from k where i < 0 or i > 100'), [['0']])
+        with self.subTest('outside of a block'):
+            m = w.query('update k set i = i where i <= 5')
+            self.assertEqual((types(m), m[-1][1]), ('CZ', b'I'))
+            m = w.query('update k set i = -1')
+            self.assertEqual((types(m), m[-1][1], error(m)['C']), ('EZ', b'I', '42501'))
+            undone()
+        with self.subTest('summed over a transaction'):
+            w.query('begin')
+            self.assertEqual(types(w.query('update k set i = i where i <= 6')), 'CZ')
+            m = w.query('update k set i = i where i <= 6')
+            self.assertEqual((types(m), m[-1][1]), ('EZ', b'E'))
+            w.query('rollback')
+        with self.subTest('in a pipeline'):
+            m = self.sends(*one('insert into k values (1000)'), *one('update k set i = -1'), *one('select 1'), sync)
+            self.assertEqual((types(m), m[-1][1]), ('12C12EZ', b'I'))
+            undone()
+            w.send(query('update k set i = i where i <= 5'), query('update k set i = -1'), query('select 3'))
+            self.assertEqual([types(w.until_ready()) for _ in range(3)], ['CZ', 'EZ', 'TDCZ'])
+            undone()
+        with self.subTest('several in one message'):
+            self.assertEqual(types(w.query('update k set i = i where i <= 2; update k set i = i where i <= 3; select 7')), 'CCTDCZ')
+            self.assertEqual(types(w.query('update k set i = i where i <= 6; update k set i = i where i <= 6; select 7')), 'CEZ')
+        with self.subTest('errors, also of the commit'):
+            m = w.query('update k set i = 1 / 0')
+            self.assertEqual((types(m), error(m)['C'], m[-1][1]), ('EZ', '22012', b'I'))
+            w.query('create temp table parent(i int primary key); insert into parent values (1)')
+            w.query('create temp table child(i int references parent deferrable initially deferred); insert into child values (1)')
+            m = w.query('update child set i = 2')
+            self.assertEqual((types(m), error(m)['C'], m[-1][1]), ('EZ', '23503', b'I'))
+        with self.subTest('prepared'):
+            w.query('prepare p as update k set i = i where i <= $1')
+            self.assertEqual(types(w.query('execute p(3)')), 'CZ')
+            self.assertEqual(types(w.query('execute p(50)')), 'EZ')
+        with self.subTest('what cannot be counted'):
+            self.assertEqual(error(w.query('with d as (delete from k returning *) select count(*) from d'))['C'], '42501')
+            self.assertEqual(w.rows('select count(*) from k'), [['100']])
+
+    def drain(self):
+        """Reads up to ReadyForQuery and keeps nothing. -> bytes, whether there was an error"""
+        total, failed = 0, False
+        while True:
+            head = self.wire.read_exact(5)
+            left = struct.unpack('!I', head[1:])[0] - 4
+            total += left
+            failed |= head[:1] == b'E'
+            while left:
+                if self.wire.buf:
+                    taken = min(left, len(self.wire.buf))
+                    self.wire.buf = self.wire.buf[taken:]
+                else:
+                    taken = len(self.wire.s.recv(min(left, 1 << 20)))
+                    self.assertGreater(taken, 0)
+                left -= taken
+            if head[:1] == b'Z':
+                return total, failed
+
+    def test_memory_does_not_grow_with_what_passes(self):
+        w = self.as_role('open')
+        self.assertEqual(types(w.query('select 1')), 'TDCZ')
+        before = self.proxy.peak_kib()
+        size = 60_000_000
+        with self.subTest('rows'):
+            w.send(query("select repeat('x', 1000) from generate_series(1, 100000)"))
+            self.assertGreater(self.drain()[0], 100_000_000)
+        with self.subTest('one value'):
+            w.send(query("select repeat('x', %d)" % size))
+            self.assertGreater(self.drain()[0], size)
+        with self.subTest('one parameter'):
+            body = z('') + z('') + struct.pack('!HHi', 0, 1, size)
+            w.send(parse('', 'select length($1::text)', (25,)), b'B' + struct.pack('!I', 4 + len(body) + size + 2) + body)
+            for _ in range(60):
+                w.send(b'y' * 1_000_000)
+            m = self.sends(struct.pack('!H', 0), execute(''), sync)
+            self.assertEqual((types(m), row(m[2][1])), ('12DCZ', [str(size)]))
+        with self.subTest('copy'):
+            w.query('create temp table big(v text)')
+            w.send(query('copy big from stdin'))
+            self.assertEqual(w.get()[0], 'G')
+            data = copy_data((b'z' * 1000 + b'\n') * 1000)
+            for _ in range(60):
+                w.send(data)
+            self.assertEqual(self.sends(copy_done)[0][1], b'COPY 60000\0')
+            w.send(query('copy big to stdout'))
+            self.assertGreater(self.drain()[0], 60_000_000)
+        self.assertLess(self.proxy.peak_kib() - before, 64 * 1024)
+
+
+if __name__ == '__main__':
+    main()
