@@ -320,6 +320,24 @@ class Session(unittest.TestCase):
         r = self.reader.run(sh(self.PSQL + '"SELECT sum(id) FROM things"'))
         self.assertEqual((r.returncode, r.stdout), (0, b'3\n'), r.stderr)
 
+    def test_a_unix_socket(self):
+        folder = os.path.join(self.reader.folder, 'socket')
+        r = self.reader.run(sh(self.PSQL + '"SELECT 7"; psql -XqAt "$DATABASE_URL" -c "SELECT 8"; echo "$PGHOST"; stat -c %a "$PGHOST"'), '--listen', 'unix:' + folder)
+        self.assertEqual((r.returncode, r.stdout.decode().split('\n')), (0, ['7', '8', folder, '700', '']), r.stderr)
+        self.assertFalse(os.path.exists(folder + '/.s.PGSQL.5432'))
+        r = self.reader.run(['true'], '--listen', 'unix:' + folder, '--export', 'X={jdbc_url}')
+        self.assertEqual(r.returncode, 125, r.stderr)
+        self.assertIn(b'JDBC', r.stderr)
+
+    def test_a_password_among_the_arguments_is_warned_of(self):
+        r = self.reader.run(sh(self.PSQL + '"SELECT 7"'), '--db-url', postgres.url())
+        self.assertEqual((r.returncode, r.stdout), (0, b'7\n'), r.stderr)
+        self.assertIn(b'DBGUARD_DB_URL', r.stderr)
+        self.assertNotIn(b'a%20super', r.stderr)
+
+    def test_an_address_that_others_can_reach_is_refused(self):
+        self.assertEqual(self.reader.run(['true'], '--listen', '0.0.0.0:0').returncode, 125)
+
     def test_a_denial_is_not_passed_over(self):
         script = sh(self.PSQL + '"DROP TABLE things"; exit 0')
         r = self.reader.run(script)
