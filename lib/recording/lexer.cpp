@@ -95,6 +95,7 @@ Token Lexer::next() {
     }
     if (c == '`' && lexis_.backtick_identifiers) return quoted_word(begin, begin);
     if (starts_word(c)) return word_or_prefixed();
+    if (c == '.' && at(at_ + 1) == '.') return until(Token::Kind::op, begin, begin + 2);
     if (is_digit(c) || (c == '.' && is_digit(at(at_ + 1)))) return number();
     if (c == '$') {
         std::size_t end = at_ + 1;
@@ -213,24 +214,39 @@ Token Lexer::word_or_prefixed() {
     return until(Token::Kind::word, begin, end);
 }
 
+// PostgreSQL's scan.l: decinteger, hexinteger, octinteger, bininteger, numeric, real. Exact, because a `$` behind a number
+// begins a dollar quote, and one behind a letter does not.
 Token Lexer::number() {
-    // Takes too much rather than too little: what begins with a digit is a literal to its end, junk included.
     std::size_t end = at_;
-    while (end < text_.size()) {
-        const char c = text_[end];
-        if (continues_tag(c)) {
+    const auto digits = [&](auto is_one) {
+        while (is_one(at(end)) || (at(end) == '_' && is_one(at(end + 1)))) ++end;
+    };
+    const auto is_hex = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
+    const char base = at(end) == '0' ? static_cast<char>(at(end + 1) | 0x20) : '\0';
+    const auto first = at(end + 2) == '_' ? at(end + 3) : at(end + 2);
+    if (base == 'x' && is_hex(first)) {
+        end += 2;
+        digits(is_hex);
+    } else if ((base == 'o' && first >= '0' && first <= '7') || (base == 'b' && (first == '0' || first == '1'))) {
+        end += 2;
+        digits(is_digit);
+    } else {
+        digits(is_digit);
+        // 1..10 is two numbers: the range of a PL/pgSQL loop.
+        if (at(end) == '.' && at(end + 1) != '.') {
             ++end;
-        } else if (c == '.') {
-            if (at(end + 1) == '.') break;  // 1..10 of a PL/pgSQL loop
-            ++end;
-        } else if ((c == '+' || c == '-') && is_digit(at(end + 1)) && end - at_ >= 2 &&
-                   (text_[end - 1] == 'e' || text_[end - 1] == 'E') &&
-                   (is_digit(text_[end - 2]) || text_[end - 2] == '.')) {
-            ++end;  // the sign of an exponent, which 0xE+1 has not
-        } else {
-            break;
+            if (is_digit(at(end))) digits(is_digit);
+        }
+        const bool exponent = (at(end) | 0x20) == 'e';
+        const std::size_t sign = at(end + 1) == '+' || at(end + 1) == '-' ? 1 : 0;
+        if (exponent && is_digit(at(end + 1 + sign))) {
+            end += 1 + sign;
+            digits(is_digit);
         }
     }
+    // Junk behind a number is an error to PostgreSQL and an identifier to MySQL; here it belongs to the literal.
+    if (starts_word(at(end)))
+        while (continues_word(at(end))) ++end;
     return until(Token::Kind::number, at_, end);
 }
 

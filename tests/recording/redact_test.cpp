@@ -151,6 +151,13 @@ TEST_CASE("a string goes on in its own style behind a line break") {
     CHECK(redact("SELECT E'a' -- c\n 'b\\' hunter2', 'c'", Level::shape).sql == "select ? ?, ...");
 }
 
+TEST_CASE("a dollar begins a literal behind a number, and not behind a letter") {
+    CHECK(shape("SELECT 1$a$x y$a$") == "select ? ?");
+    CHECK(shape("SELECT 0x1F$a$x y$a$, 1e5$a$x y$a$, 1_0$a$x$a$") == "select ? ?, ... ?, ... ?");
+    CHECK(shape("SELECT a$b$, .1.c$d$ FROM t WHERE x = 'y'") == "select a$b$, ?.c$d$ from t where x = ?");
+    CHECK(shape("FOR i IN 1..10 LOOP") == "for i in ? .. ? loop");
+}
+
 TEST_CASE("the shape is the same for what differs only in literals") {
     const std::string_view expected = "select a, count(*) from \"My T\" where b = ? and c in(?, ...) limit $1";
     for (const std::string_view sql : {
