@@ -267,12 +267,11 @@ class OptionReader {
                 if (!text(escape)) return false;
             } else if (word("encoding")) {
                 if (!text(encoding)) return false;
-            } else if (word("freeze")) {
+            } else if (word("freeze") || word("with")) {
             } else if (word("force")) {
                 if (!word("quote") || !names()) return false;
                 force_quote = true;
             } else {
-                word("with");
                 return peek().kind == Token::Kind::end || (peek().kind == Token::Kind::symbol && peek().text == ";");
             }
         }

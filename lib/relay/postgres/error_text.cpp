@@ -163,7 +163,7 @@ wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code
         copy(field::hint);
         copy(field::position);
     } else {
-        out.fields.emplace_back(field::message, general_message(fields.get(field::sqlstate)));
+        out.fields.emplace_back(field::message, general_message(out.sqlstate()));
     }
     if (!runs_code)  // RAISE … USING TABLE = anything
         for (const char name : names_of_things) copy(name);

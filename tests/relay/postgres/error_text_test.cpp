@@ -1,0 +1,60 @@
+#include "relay/postgres/error_text.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace dbguard::relay::postgres {
+
+namespace wp = wire::postgres;
+namespace field = wp::error_field;
+
+namespace {
+
+wp::ErrorFields shown(std::initializer_list<std::pair<char, std::string_view>> fields, bool runs_code) {
+    std::string raw;
+    for (const auto& [code, value] : fields) raw += std::string(1, code) + std::string(value) + '\0';
+    return without_values(wp::ErrorFieldsView{raw}, runs_code);
+}
+
+}  // namespace
+
+TEST_CASE("values in errors of rows do not go on, names do") {
+    const auto out = shown({{'S', "ERROR"}, {'V', "ERROR"}, {'C', "23505"}, {'M', "duplicate key value violates unique constraint \"k\""}, {'D', "Key (email)=(ann@example.com) already exists."}, {'W', "SQL statement \"… ann …\""}, {'q', "select ann"}, {'s', "public"}, {'t', "people"}, {'n', "k"}}, false);
+    CHECK(out.text().find("ann") == std::string::npos);
+    CHECK(out.get(field::message) == "duplicate key value violates a unique constraint");
+    CHECK(out.get(field::detail).empty());
+    CHECK(out.get(field::where).empty());
+    CHECK(out.get(field::internal_query).empty());
+    CHECK(out.get(field::table) == "people");
+    CHECK(out.get(field::constraint) == "k");
+}
+
+TEST_CASE("what the parser says stays as it is") {
+    const auto out = shown({{'S', "ERROR"}, {'C', "42703"}, {'M', "column \"nmae\" does not exist"}, {'H', "Perhaps you meant \"name\"."}, {'P', "8"}}, false);
+    CHECK(out.get(field::message) == "column \"nmae\" does not exist");
+    CHECK(out.get(field::hint) == "Perhaps you meant \"name\".");
+    CHECK(out.get(field::position) == "8");
+}
+
+TEST_CASE("a syntax error that a function met in a value has no position") {
+    const auto out = shown({{'S', "ERROR"}, {'C', "42601"}, {'M', "syntax error in tsquery: \"ann@example.com\""}}, false);
+    CHECK(out.get(field::message) == "syntax error");
+}
+
+TEST_CASE("code may raise anything under any name") {
+    const auto out = shown({{'S', "ERROR"}, {'C', "ANN12"}, {'M', "ann"}, {'t', "ann"}, {'c', "ann"}, {'P', "1"}}, true);
+    CHECK(out.sqlstate() == "P0001");
+    CHECK(out.get(field::message) == "a function raised an exception");
+    CHECK(out.get(field::table).empty());
+    CHECK(out.get(field::column).empty());
+}
+
+TEST_CASE("every SQLSTATE has words") {
+    CHECK(general_message("22012") == "division by zero");
+    CHECK(general_message("22999") == "a value does not fit");
+    CHECK(general_message("QQ000") == "the server reports an error");
+    CHECK(general_message("") == "the server reports an error");
+}
+
+}  // namespace dbguard::relay::postgres
