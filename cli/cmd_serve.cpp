@@ -163,7 +163,7 @@ int serve(const Options& options) {
     server_options.port = prepared.config.listen_port;
     server_options.certificate_chain = prepared.certificate_chain;
     server_options.private_key = prepared.private_key;
-    server_options.handler_threads = 8;
+    server_options.handler_threads = 64;  // most of them wait for a database or an issuer
     broker::ServiceWorld world;
     world.log = write_log;
     auto service = broker::Service::make(prepared, std::move(world));

@@ -26,6 +26,10 @@ std::optional<std::string> form_decode(std::string_view text) {
     return percent_decode(spaced);
 }
 
+bool has_control_character(std::string_view text) {
+    return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 Result<std::map<std::string, std::string, std::less<>>> parse_form(std::string_view form) {
     std::map<std::string, std::string, std::less<>> fields;
     while (!form.empty()) {
@@ -37,6 +41,7 @@ Result<std::map<std::string, std::string, std::less<>>> parse_form(std::string_v
         auto name = form_decode(pair.substr(0, equals));
         auto value = form_decode(pair.substr(equals + 1));
         if (!name || !value || !is_valid_utf8(*name) || !is_valid_utf8(*value)) return bad("bad percent-encoding");
+        if (has_control_character(*name) || has_control_character(*value)) return bad("a control character");
         if (fields.size() >= 32) return bad("too many parameters");
         // RFC 6749 §3.2: parameters must not be included more than once.
         if (!fields.try_emplace(std::move(*name), std::move(*value)).second) return bad("a parameter is given twice");

@@ -29,6 +29,23 @@ constexpr std::string_view needs_approval = "needs_approval";
 constexpr std::string_view bad_request = "bad_request";
 constexpr std::string_view rate_limited = "rate_limited";
 constexpr std::string_view over_already = "session_ended_while_opening";
+constexpr std::string_view overloaded = "too_many_exchanges_at_once";
+
+/// Exchanges wait for issuers and databases; renewals must find a thread all the same (cli/cmd_serve.cpp has 64).
+constexpr int max_exchanges = 48;
+
+class Counted {
+  public:
+    explicit Counted(std::atomic<int>& count) : count_(count), number_(++count) {}
+    ~Counted() { --count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    int number() const { return number_; }
+
+  private:
+    std::atomic<int>& count_;
+    int number_;
+};
 
 /// Claims that say who somebody is, in the order to show them. Ids first: names change hands (identity.md A1, A2).
 constexpr std::string_view shown_claims[] = {
@@ -84,6 +101,7 @@ PublicError public_error(const Error& reason, bool verified) {
         return {503, error_name::temporarily_unavailable, "the issuer's keys cannot be fetched now"};
     if (reason.code == errc::store_failed || reason.code == identity::replay_error::store_unreachable)
         return {503, error_name::temporarily_unavailable, "the service cannot write its records now"};
+    if (reason.code == overloaded) return {503, error_name::temporarily_unavailable, "too many exchanges at once"};
     if (!verified) return {400, error_name::invalid_request, "the token is not accepted"};
     if (reason.code == identity::replay_error::replayed)
         return {400, error_name::invalid_request, "this token was used already: each use needs a new one"};
@@ -109,7 +127,7 @@ net::HttpResponse Service::refuse(const net::HttpRequest& request, AuditEntry au
     const bool verified = !audit.issuer.empty();
     const auto shown = public_error(reason, verified);
     // An address that floods us must not fill the disk as well: above its limit it leaves a trace in the log only.
-    const bool limited = reason.code == rate_limited;
+    const bool limited = reason.code == rate_limited || reason.code == overloaded;
     if (shown.status < 500 && !limited) failures_.failed(request.peer, FailureLimit::Clock::now());
     audit.decision = shown.status >= 500 ? "failed" : "refused";
     audit.reason = reason.text();
@@ -129,6 +147,8 @@ net::HttpResponse Service::exchange(const net::HttpRequest& request) {
     audit.event = "exchange";
     audit.peer = request.peer;
     if (!failures_.allows(request.peer, FailureLimit::Clock::now())) return refuse(request, audit, Error{rate_limited, ""});
+    const Counted running(exchanges_);
+    if (running.number() > max_exchanges) return refuse(request, audit, Error{overloaded, ""});
     if (!request.header("content-type").starts_with("application/x-www-form-urlencoded"))
         return refuse(request, audit, Error{bad_request, "Content-Type must be application/x-www-form-urlencoded"});
     const auto asked = parse_exchange_request(request.body);

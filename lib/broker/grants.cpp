@@ -16,8 +16,9 @@ using upstream::QueryResult;
 
 namespace {
 
-/// Administrative connections kept open.
+/// Administrative connections kept open, and in use at most: a burst of jobs must not use up the server's.
 constexpr std::size_t max_idle = 4;
+constexpr int max_places = 8;
 
 std::string identifier(std::string_view name) {
     std::string out = "\"";
@@ -136,6 +137,28 @@ Result<std::unique_ptr<Grants>> Grants::make(const Database& database) {
     return std::unique_ptr<Grants>(new Grants(database, std::move(target), std::move(*connector)));
 }
 
+class Grants::Place {
+  public:
+    Place(Grants& grants, Deadline deadline) : grants_(grants) {
+        std::unique_lock lock(grants_.mutex_);
+        held_ = grants_.place_free_.wait_until(lock, deadline, [&] { return grants_.places_taken_ < max_places; });
+        if (held_) ++grants_.places_taken_;
+    }
+    ~Place() {
+        if (!held_) return;
+        const std::lock_guard lock(grants_.mutex_);
+        --grants_.places_taken_;
+        grants_.place_free_.notify_one();
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    bool held() const { return held_; }
+
+  private:
+    Grants& grants_;
+    bool held_ = false;
+};
+
 Result<PostgresConnection> Grants::take(Deadline deadline) {
     {
         const std::lock_guard lock(mutex_);
@@ -246,6 +269,8 @@ std::string creation(const GrantRequest& request, const LoginRole& login, const 
 }  // namespace
 
 Result<Secret> Grants::create(const GrantRequest& request, Deadline deadline) {
+    const Place place(*this, deadline);
+    if (!place.held()) return Error{errc::database_unavailable, "too many requests wait for it"};
     if (!is_plain(request.login) || !is_plain(request.comment) || !is_plain(request.user))
         return Error{errc::cannot_grant, "a name with a NUL"};
     auto connection = take(deadline);
@@ -300,6 +325,8 @@ Result<void> release(PostgresConnection& connection, std::string_view user, std:
 }  // namespace
 
 Result<void> Grants::drop(std::string_view user, std::string_view login, Deadline deadline) {
+    const Place place(*this, deadline);
+    if (!place.held()) return Error{errc::database_unavailable, "too many requests wait for it"};
     if (!is_plain(user) || !is_plain(login)) return Error{errc::cannot_drop, "a name with a NUL"};
     auto connection = take(deadline);
     if (!connection) return connection.error();
@@ -352,6 +379,8 @@ Result<void> Grants::drop(std::string_view user, std::string_view login, Deadlin
 }
 
 Result<std::vector<Grants::Found>> Grants::list(std::string_view prefix, Deadline deadline) {
+    const Place place(*this, deadline);
+    if (!place.held()) return Error{errc::database_unavailable, "too many requests wait for it"};
     auto connection = take(deadline);
     if (!connection) return connection.error();
     const std::optional<std::string_view> parameters[] = {prefix};
@@ -376,6 +405,8 @@ FROM pg_catalog.pg_roles r WHERE starts_with(r.rolname, $1)
 }
 
 Result<void> Grants::check(const std::vector<std::string>& logins, Deadline deadline) {
+    const Place place(*this, deadline);
+    if (!place.held()) return Error{errc::database_unavailable, "too many requests wait for it"};
     auto connection = take(deadline);
     if (!connection) return connection.error();
     const auto me = connection->query("SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = current_user", deadline);

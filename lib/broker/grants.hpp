@@ -15,6 +15,7 @@
 // Source: PostgreSQL manual, CREATE ROLE, GRANT, ALTER ROLE, REASSIGN OWNED, DROP OWNED, "Role Membership".
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -88,6 +89,8 @@ class Grants {
   private:
     Grants(const Database& database, upstream::PostgresTarget target, std::shared_ptr<upstream::PostgresConnector> connector);
 
+    /// Holds one of the few places at the database while a call uses a connection.
+    class Place;
     Result<upstream::PostgresConnection> take(upstream::Deadline deadline);
     void give_back(upstream::PostgresConnection connection);
     Result<upstream::PostgresConnection> connect_to(const std::string& database, upstream::Deadline deadline);
@@ -96,8 +99,10 @@ class Grants {
     Secret password_;
     upstream::PostgresTarget target_;
     std::shared_ptr<upstream::PostgresConnector> connector_;
-    std::mutex mutex_;
-    std::vector<upstream::PostgresConnection> idle_;  ///< guarded by mutex_
+    std::mutex mutex_;  ///< for what follows
+    std::condition_variable place_free_;
+    std::vector<upstream::PostgresConnection> idle_;
+    int places_taken_ = 0;
 };
 
 }  // namespace dbguard::broker

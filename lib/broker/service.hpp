@@ -116,6 +116,7 @@ class Service {
     std::unique_ptr<IssuerKeys> keys_;
     std::map<std::string, std::unique_ptr<Grants>, std::less<>> grants_;  ///< by logical name; only `mint`
     FailureLimit failures_;
+    std::atomic<int> exchanges_{0};  ///< running now
 
     std::mutex sweep_mutex_;  ///< one round at a time
     std::mutex mutex_;        ///< for stop_

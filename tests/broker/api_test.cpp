@@ -106,6 +106,8 @@ TEST_CASE("an exchange request that is not quite right is refused") {
     CHECK(problem(good + "&x") == "bad_message: a parameter without '='");
     CHECK(problem(good + "&x=%zz") == "bad_message: bad percent-encoding");
     CHECK(problem(good + "&x=%ff") == "bad_message: bad percent-encoding");
+    CHECK(problem(good + "&x=%0a") == "bad_message: a control character");
+    CHECK(problem(good + "&scope=a" + std::string(1, '\0') + "b") == "bad_message: a control character");
     CHECK(problem(good + "&x=%00") == "bad_message: bad percent-encoding");
     CHECK(problem(grant_type + "&subject_token=t&audience=shop") == "bad_message: subject_token_type");
     CHECK(problem(grant_type + "&subject_token=t&subject_token_type=urn:ietf:params:oauth:token-type:saml2&audience=shop") == "bad_message: subject_token_type");
