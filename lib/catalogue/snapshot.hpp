@@ -100,6 +100,7 @@ struct Context {
     std::string temp_schema;                ///< empty: none yet
     std::string database;
     std::string user;
+    bool uncommitted = false;   ///< the open transaction has changed names or settings: when it ends they may mean something else again
 
     bool operator==(const Context&) const = default;
 };

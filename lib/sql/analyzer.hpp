@@ -30,6 +30,8 @@ struct Value {
 };
 
 Value merge(const Value& a, const Value& b);
+/// Whether there is a value: of a column as it is that is existence, of anything computed it tells of what it was computed from.
+Value existence_of(Value value);
 /// The same sources, none flowing more literally than `flow`; no longer a row.
 Value through(Value value, Flow flow);
 
@@ -67,9 +69,10 @@ struct Scope {
     std::vector<std::pair<std::string, std::string>> known;  ///< columns that WHERE compares with a constant, and the constant
 };
 
-/// A relation that an earlier statement of the same message made.
+/// A relation that an earlier statement of the same message made, or took away.
 struct MadeRelation {
     std::string schema, name;
+    bool gone = false;      ///< dropped, renamed or moved: what the catalogue knows by that name is not it. name `*`: all of the schema
     bool temporary = false;
     bool exact = true;
     std::vector<ScopeColumn> columns;
@@ -122,6 +125,7 @@ class Analyzer {
     // ---- queries and values
     Result query(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
     Result select(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
+    static std::string output_name(const tree::Expr& expr, const std::string& alias = {});
     void expand_star(const tree::Expr& star, const Scope& scope, Result& result);
     Value eval(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
@@ -155,6 +159,7 @@ class Analyzer {
     void assign(const catalogue::Relation* target, const std::string& target_name, const std::string& column, const Value& value);
     void copy_out(Copy copy);
     void rules_of(const catalogue::Relation& relation, char event);
+    const catalogue::Relation* base_of_view(const catalogue::Relation& view);
     void write_effect(EffectClass effect_class, const Object& object, Where where, std::vector<std::string> columns);
     void utility(const tree::Statement& statement);
     void utility_effect(const tree::UtilityEffect& effect);
@@ -177,6 +182,7 @@ class Analyzer {
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     bool target_used_ = false;
+    mutable bool literals_matter_ = false;   ///< the value of a constant was looked at
 };
 
 }  // namespace dbguard::sql

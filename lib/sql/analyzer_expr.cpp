@@ -10,28 +10,62 @@ namespace {
 using tree::Expr;
 using Kind = Expr::Kind;
 
-// The name the server gives a column without an alias. PostgreSQL: FigureColname.
-std::string output_name(const tree::Item& item) {
-    if (!item.alias.empty()) return item.alias;
-    const Expr* expr = item.expr.get();
-    while (expr->kind == Kind::cast && !expr->args.empty()) {
-        const Expr* inside = expr->args[0].get();
-        if (inside->kind != Kind::column && inside->kind != Kind::member && inside->kind != Kind::call && inside->kind != Kind::cast)
-            return expr->name.parts.empty() ? "?column?" : expr->name.last();
-        expr = inside;
-    }
-    switch (expr->kind) {
+// The name the server gives a column without an alias, and how sure it is of it: PostgreSQL, FigureColnameInternal. A name
+// that this gets wrong would be looked for elsewhere by the query around it, and found there: so this follows it exactly.
+int column_name(const Expr& expr, std::string& name) {
+    switch (expr.kind) {
         case Kind::column:
-        case Kind::call: return expr->name.parts.empty() ? "?column?" : expr->name.last();
-        case Kind::member: return expr->text;
-        case Kind::combine: return expr->text == "case" || expr->text == "coalesce" || expr->text == "greatest" || expr->text == "nullif" ? expr->text : "?column?";
-        case Kind::exists: return "exists";
+            if (expr.name.parts.empty()) return 0;
+            name = expr.name.last();
+            return 2;
+        case Kind::call:
+            name = expr.column_name.empty() ? expr.name.last() : expr.column_name;
+            return 2;
+        case Kind::member: name = expr.text; return 2;
+        case Kind::member_star:
+        case Kind::subscript: return expr.args.empty() ? 0 : column_name(*expr.args[0], name);
+        case Kind::cast: {
+            const int strength = expr.args.empty() ? 0 : column_name(*expr.args[0], name);
+            if (strength > 1 || expr.name.parts.empty()) return strength;
+            name = expr.name.last();
+            return 1;
+        }
+        case Kind::combine: {
+            if (expr.text == "case") {
+                // The ELSE stands last.
+                const int strength = expr.args.empty() ? 0 : column_name(*expr.args.back(), name);
+                if (strength > 1) return strength;
+                name = "case";
+                return 1;
+            }
+            if (expr.name.parts.empty()) return 0;
+            name = expr.name.last();
+            return 2;
+        }
+        case Kind::constant:
+            if (expr.name.parts.empty()) return 0;
+            name = expr.name.last();
+            return 2;
+        case Kind::exists: name = "exists"; return 2;
         case Kind::array:
-        case Kind::array_query: return "array";
-        case Kind::row: return "row";
-        case Kind::scalar_query:
-            return expr->query != nullptr && !expr->query->items.empty() ? output_name(expr->query->items[0]) : "?column?";
-        default: return "?column?";
+        case Kind::array_query: name = expr.column_name.empty() ? "array" : expr.column_name; return 2;
+        case Kind::row: name = "row"; return 2;
+        case Kind::scalar_query: {
+            // Of a set operation, its first query's.
+            const tree::Query* query = expr.query.get();
+            while (query != nullptr && query->left != nullptr) query = query->left.get();
+            if (query != nullptr && !query->items.empty()) {
+                if (!query->items[0].alias.empty()) name = query->items[0].alias;
+                else if (column_name(*query->items[0].expr, name) == 0) name = "?column?";
+                return 2;
+            }
+            if (query != nullptr && !query->values.empty()) {
+                name = "column1";
+                return 2;
+            }
+            return 0;
+        }
+        default: return 0;
     }
 }
 
@@ -66,6 +100,12 @@ const Expr* without_casts(const Expr* expr) {
 }
 
 }  // namespace
+
+std::string Analyzer::output_name(const Expr& expr, const std::string& alias) {
+    if (!alias.empty()) return alias;
+    std::string name;
+    return column_name(expr, name) == 0 ? "?column?" : name;
+}
 
 Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested) {
     ctes = bind(query.with, query.recursive, outer, ctes);
@@ -136,10 +176,11 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
             }
             continue;
         }
-        result.outputs.emplace_back(output_name(item), eval(*item.expr, scope, ctes));
+        result.outputs.emplace_back(output_name(*item.expr, item.alias), eval(*item.expr, scope, ctes));
     }
     for (const tree::ExprPtr& expr : query.group_by) {
         // A name is a column of FROM before it is an output; a number is an output.
+        if (expr->kind == Kind::constant) literals_matter_ = true;
         if (expr->kind == Kind::constant && is_number(expr->text)) {
             const std::size_t at = std::stoul(expr->text);
             if (at >= 1 && at <= result.outputs.size()) decides(result.outputs[at - 1].second);
@@ -255,6 +296,7 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
     if (expr.kind != Kind::operation || expr.args.size() != 2 || !is_json_step(expr.name.last())) return {};
     const Value base = eval(*expr.args[0], scope, ctes);
     const Expr* key = without_casts(expr.args[1].get());
+    if (base.steps) literals_matter_ = true;
     if (!base.steps || key->kind != Kind::constant || key->is_null) return through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
     if (expr.name.last() == "->" || expr.name.last() == "->>") return member(base, key->text, is_number(key->text));
     const auto path = plain_array(key->text);
@@ -328,7 +370,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             const Value value = eval(*tested, scope, ctes);
             // Whether an expression is NULL can tell what it was computed from; a column's own NULL is existence.
             const bool plain = tested->kind == Kind::column && value.fields == nullptr;
-            return through(value, plain ? Flow::existence : Flow::transformed);
+            return plain ? existence_of(value) : through(value, Flow::transformed);
         }
         case Kind::cast: {
             Value out = eval(*expr.args[0], scope, ctes);
@@ -353,6 +395,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value out = of;
             for (std::size_t i = 1; i < expr.args.size(); ++i) {
                 const Expr* key = without_casts(expr.args[i].get());
+                if (of.steps) literals_matter_ = true;
                 if (key->kind == Kind::constant && of.steps && !key->is_null) out = member(out, key->text, is_number(key->text));
                 else out = through(merge(out, eval(*expr.args[i], scope, ctes)), Flow::transformed);
             }
@@ -459,6 +502,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     if (rule != nullptr) {
         if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" || name == "json_extract_path" || name == "json_extract_path_text") && !args.empty() && args[0].steps) {
             Value out = args[0];
+            literals_matter_ = true;
             bool constant = true;
             for (std::size_t i = 1; i < expr.args.size(); ++i) constant = constant && without_casts(expr.args[i].get())->kind == Kind::constant;
             if (constant && expr.args.size() > 1) {
@@ -509,7 +553,8 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         }
         case FunctionKind::aggregate: return through(args, Flow::aggregated);
         case FunctionKind::counting:
-            return through(args, expr.args.size() == 1 && expr.args[0]->kind != Kind::column && !expr.star_argument ? Flow::aggregated : Flow::existence);
+            if (expr.args.size() == 1 && expr.args[0]->kind != Kind::column && !expr.star_argument) return through(args, Flow::aggregated);
+            return existence_of(args);
         case FunctionKind::sequence: {
             add_effect(EffectClass::read_table, "a sequence");
             return through(args, Flow::transformed);
@@ -521,6 +566,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         }
         case FunctionKind::reads_setting: return through(args, Flow::transformed);
         case FunctionKind::sets_setting: {
+            literals_matter_ = true;
             Effect& set = add_effect(EffectClass::session_set, "set_config");
             const Expr* setting = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
             std::string known_name = setting != nullptr && setting->kind == Kind::constant ? setting->text : "";
@@ -572,6 +618,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         }
         case FunctionKind::runs_query: {
             const Expr* text = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
+            literals_matter_ = true;
             if (rule.name == "ts_rewrite" && expr.args.size() != 2) return through(args, Flow::transformed);
             if (rule.name == "ts_rewrite") text = without_casts(expr.args[1].get());
             if (text != nullptr && text->kind == Kind::constant && !text->is_null) {

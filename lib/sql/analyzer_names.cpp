@@ -30,8 +30,10 @@ Value merge(const Value& a, const Value& b) {
         if (std::find(out.functions.begin(), out.functions.end(), function) == out.functions.end()) out.functions.push_back(function);
     out.sources = a.sources;
     for (const Source& source : b.sources) {
+        // In some rows as it is, in others computed: both are true, and neither hides the other.
         const auto same = std::find_if(out.sources.begin(), out.sources.end(), [&](const Source& known) {
-            return known.column == source.column && known.path == source.path;
+            const bool either_exists = known.flow == Flow::existence || source.flow == Flow::existence;
+            return known.column == source.column && known.path == source.path && (either_exists || (known.flow == Flow::identity) == (source.flow == Flow::identity));
         });
         if (same == out.sources.end()) out.sources.push_back(source);
         else same->flow = std::max(same->flow, source.flow);
@@ -42,11 +44,20 @@ Value merge(const Value& a, const Value& b) {
 
 Value through(Value value, Flow flow) {
     for (Source& source : value.sources) source.flow = std::min(source.flow, flow);
+    std::sort(value.sources.begin(), value.sources.end());
+    value.sources.erase(std::unique(value.sources.begin(), value.sources.end()), value.sources.end());
     value.is_row = false;
     value.steps = false;
     value.fields.reset();
     value.type = 0;
     return value;
+}
+
+Value existence_of(Value value) {
+    const bool computed = value.opaque || !value.functions.empty() || std::any_of(value.sources.begin(), value.sources.end(), [](const Source& source) {
+        return source.flow == Flow::transformed || source.flow == Flow::aggregated;
+    });
+    return through(std::move(value), computed ? Flow::transformed : Flow::existence);
 }
 
 void Analyzer::unresolved(std::string reason, std::uint32_t at) {
@@ -70,18 +81,24 @@ Analyzer::Resolved Analyzer::resolve(const tree::Name& name) const {
     const std::string& temp = names_.context != nullptr ? names_.context->temp_schema : last;
     const auto made_in = [&](const std::string& in) -> const MadeRelation* {
         for (auto made = made_.rbegin(); made != made_.rend(); ++made)
-            if (made->name == last && (made->schema == in || (made->temporary && in == "pg_temp"))) return &*made;
+            if ((made->name == last || (made->gone && made->name == "*")) && (made->schema == in || (made->temporary && in == "pg_temp"))) return &*made;
         return nullptr;
     };
     const auto look = [&](const std::string& in) {
-        if ((out.made = made_in(in)) != nullptr) return true;
+        if ((out.made = made_in(in)) != nullptr) {
+            if (!out.made->gone) return true;
+            out.made = nullptr;
+            return false;
+        }
         if (names_.snapshot == nullptr) return false;
         out.relation = names_.snapshot->relation(in, last);
         return out.relation != nullptr;
     };
     if (schema != nullptr) {
         look(*schema == "pg_temp" && made_in("pg_temp") == nullptr ? temp : *schema);
-    } else if ((out.made = made_in("pg_temp")) == nullptr) {
+    } else if (const MadeRelation* temporary = made_in("pg_temp"); temporary != nullptr && !temporary->gone) {
+        out.made = temporary;
+    } else {
         for (const std::string& in : path)
             if (look(in)) break;
     }
@@ -326,6 +343,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
     std::vector<ScopeTable> out;
     switch (from.kind) {
         case Kind::relation: {
+            for (const tree::ExprPtr& function : from.functions) decides(eval(*function, scope, ctes));
             if (from.relation.parts.size() == 1) {
                 for (const CteBinding* cte = ctes; cte != nullptr; cte = cte->outer) {
                     if (cte->name != from.relation.last()) continue;
@@ -400,7 +418,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                         known = known && this_known;
                     }
                     if (names.empty()) {
-                        const std::string own = built_in ? function->name.last() : "?column?";
+                        const std::string own = output_name(*function);
                         names.push_back(from.functions.size() == 1 && !from.alias.empty() ? from.alias : own);
                     }
                     for (std::string& name : names) table.columns.push_back({std::move(name), member, false, false});
@@ -464,6 +482,13 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     b->hidden = true;
                 }
                 merged.columns.push_back(std::move(both));
+            }
+            if (!from.using_alias.empty()) {
+                // USING (…) AS u: u.a is the merged column, found by that name only.
+                ScopeTable named = merged;
+                named.alias = from.using_alias;
+                for (ScopeColumn& column : named.columns) column.hidden = true;
+                out.push_back(std::move(named));
             }
             if (!merged.columns.empty()) out.push_back(std::move(merged));
             for (ScopeTable& table : left) out.push_back(std::move(table));

@@ -52,6 +52,7 @@ void Analyzer::decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope&
 
 void Analyzer::order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs) {
     for (const tree::ExprPtr& expr : exprs) {
+        if (expr->kind == Kind::constant) literals_matter_ = true;
         if (expr->kind == Kind::constant && !expr->is_null && !expr->text.empty() && std::all_of(expr->text.begin(), expr->text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
             const std::size_t at = std::stoul(expr->text.substr(0, 9));
             if (at >= 1 && at <= outputs.size()) decides(outputs[at - 1].second);
@@ -169,6 +170,7 @@ bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
 bool Analyzer::same(const Expr& a, const Expr& b) const {
     if (a.kind == Kind::cast && !a.args.empty()) return same(*a.args[0], b);
     if (b.kind == Kind::cast && !b.args.empty()) return same(a, *b.args[0]);
+    if (a.kind == Kind::constant && b.kind == Kind::constant) literals_matter_ = true;
     if (a.kind == Kind::column && b.kind == Kind::column)
         return !a.name.parts.empty() && !b.name.parts.empty() && a.name.last() == b.name.last() &&
                (a.name.parts.size() == 1 || b.name.parts.size() == 1 || a.name.parts == b.name.parts);
@@ -205,6 +207,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
     const auto negate = [](Truth value) { return value == Truth::always ? Truth::never : value == Truth::never ? Truth::always : Truth::unknown; };
     switch (expr.kind) {
         case Kind::constant:
+            literals_matter_ = true;
             if (expr.is_null) return Truth::never;
             if (is_word(expr.text, {"true", "t", "yes", "y", "on", "1"})) return Truth::always;
             if (is_word(expr.text, {"false", "f", "no", "n", "off", "0"})) return Truth::never;
@@ -244,6 +247,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                             const Expr* high = without_casts(a.args[1].get());
                             const Expr* low = without_casts(b.args[1].get());
                             if (high->kind == Kind::constant && low->kind == Kind::constant) {
+                                literals_matter_ = true;
                                 char *end_high = nullptr, *end_low = nullptr;
                                 const double h = std::strtod(high->text.c_str(), &end_high);
                                 const double l = std::strtod(low->text.c_str(), &end_low);
@@ -285,10 +289,12 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             if (is_operator(expr, {"=", "<=", ">=", "~~", "~~*", "@>", "<@", "&&"}) && same(a, b)) return Truth::always;
             if (is_operator(expr, {"~~", "~~*"})) {
                 const Expr* pattern = without_casts(&b);
+                literals_matter_ = literals_matter_ || pattern->kind == Kind::constant;
                 if (pattern->kind == Kind::constant && !pattern->text.empty() && pattern->text.find_first_not_of('%') == std::string::npos) return Truth::always;
             }
             if (is_operator(expr, {"~", "~*"})) {
                 const Expr* pattern = without_casts(&b);
+                literals_matter_ = literals_matter_ || pattern->kind == Kind::constant;
                 if (pattern->kind == Kind::constant && is_word(pattern->text, {"", ".*", "^", "$", "^.*$", "^.*", ".*$", "()", "(.*)", "^$|.*"})) return Truth::always;
             }
             const auto sizes = [](const Expr& side) {
@@ -296,6 +302,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                        is_word(side.name.last(), {"length", "char_length", "character_length", "octet_length", "bit_length", "abs", "cardinality", "random", "pg_column_size"});
             };
             const Expr* right = without_casts(&b);
+            if (right->kind == Kind::constant && (sizes(a) || expr.name.last() == "^@")) literals_matter_ = true;
             if (sizes(a) && right->kind == Kind::constant &&
                 ((expr.name.last() == ">=" && right->text == "0") || (expr.name.last() == ">" && right->text.starts_with("-"))))
                 return Truth::always;
@@ -344,11 +351,21 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                 return always ? Truth::always : Truth::unknown;
             }
             if (expr.text == "case") {
-                // [test] (when then)* else: every outcome true.
-                bool always = expr.args.size() >= 3;
-                for (std::size_t i = 2; i < expr.args.size(); i += 2) always = always && truth(*expr.args[i], scope) == Truth::always;
-                always = always && truth(*expr.args.back(), scope) == Truth::always;
-                return always ? Truth::always : Truth::unknown;
+                // [test] (when then)* else: every outcome that can come is true, or none is.
+                bool always = true, never = true;
+                const auto count = [&](const Expr& outcome) {
+                    const Truth value = truth(outcome, scope);
+                    always = always && value == Truth::always;
+                    never = never && value == Truth::never;
+                };
+                for (std::size_t i = expr.number == 0 ? 0 : 1; i + 1 < expr.args.size(); i += 2) {
+                    const Truth when = expr.number == 0 ? truth(*expr.args[i], scope) : Truth::unknown;
+                    if (when == Truth::never) continue;
+                    count(*expr.args[i + 1]);
+                    if (when == Truth::always) return always ? Truth::always : never ? Truth::never : Truth::unknown;
+                }
+                count(*expr.args.back());
+                return always ? Truth::always : never ? Truth::never : Truth::unknown;
             }
             return Truth::unknown;
         }

@@ -17,6 +17,7 @@ Statement Analyzer::inner(const tree::Statement& statement) {
     analyzer.path_ = path_;
     Statement out = analyzer.run(statement);
     if (!analyzer.unresolved_.empty()) unresolved(analyzer.unresolved_, analyzer.unresolved_at_);
+    literals_matter_ = literals_matter_ || analyzer.literals_matter_;
     return out;
 }
 
@@ -50,7 +51,11 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                 listed = object(name, &found);
                 if (!found && !lowered.only_existing) unknown_name("relation \"" + listed.name + "\" is not known", name.at);
                 const Resolved resolved = resolve(name);
-                if (resolved.relation != nullptr) touch(*resolved.relation);
+                if (resolved.relation != nullptr) {
+                    touch(*resolved.relation);
+                    // COPY fires triggers as INSERT does, TRUNCATE its own.
+                    if (!resolved.relation->trigger_functions.empty()) out_.runs_code = true;
+                }
                 break;
             }
             case ObjectKind::new_relation: {
@@ -118,12 +123,14 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
         }
         effect.objects.push_back(std::move(listed));
     }
+    // CALL and DO: their notices and errors may hold anything.
+    if (effect.effect_class == EffectClass::call) out_.runs_code = true;
     out_.effects.push_back(std::move(effect));
 }
 
 void Analyzer::utility(const tree::Statement& statement) {
     for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
-    if (!statement.expressions.empty()) {
+    if (!statement.expressions.empty() || !statement.checks.empty()) {
         // What a default, a check or an index expression computes is over the table's own columns; code in it is a call, and
         // an expression that can fail tells of the values it fails for.
         Scope scope;
@@ -136,11 +143,24 @@ void Analyzer::utility(const tree::Statement& statement) {
             break;
         }
         own.complete = false;
+        std::set<std::uint32_t> own_relations;
+        for (const ScopeColumn& column : own.columns)
+            for (const Source& source : column.value.sources) own_relations.insert(source.column.relation);
         scope.tables.push_back(std::move(own));
         for (const tree::ExprPtr& expr : statement.expressions) {
             const Value value = eval(*expr, scope, nullptr);
             if (value.may_fail) decides(value);
+            // A parameter of EXECUTE, an argument of CALL, a default: a value that goes elsewhere.
+            Copy stored;
+            stored.target_name = statement.kind == StatementKind::execute ? "a parameter of \"" + statement.name + "\"" : "what the statement stores or hands on";
+            for (const Source& source : value.sources)
+                if (!own_relations.contains(source.column.relation)) stored.sources.push_back(source);
+            stored.functions = value.functions;
+            stored.opaque = value.opaque;
+            copy_out(std::move(stored));
         }
+        // A CHECK is tried on the rows that are there: whether it holds tells of them.
+        for (const tree::ExprPtr& expr : statement.checks) predicate(*expr, scope, nullptr);
     }
     for (const auto& nested : statement.inner) {
         Statement run = inner(*nested);
@@ -163,6 +183,13 @@ void Analyzer::utility(const tree::Statement& statement) {
             out_.outputs = run.outputs;
             out_.outputs_exact = run.outputs_exact;
         }
+        if (statement.stores_values && nested->kind == StatementKind::execute) {
+            // CREATE TABLE AS EXECUTE: whatever the prepared statement gives.
+            Copy copy;
+            copy.target_name = statement.stores_into && !statement.stores_into->parts.empty() ? statement.stores_into->last() : "a new table";
+            copy.opaque = true;
+            copy_out(std::move(copy));
+        }
         if (statement.stores_values) {
             for (const Output& output : run.outputs) {
                 Copy copy;
@@ -174,6 +201,21 @@ void Analyzer::utility(const tree::Statement& statement) {
             }
         }
         out_.inner.push_back(std::move(run));
+    }
+
+    // What it takes away, later statements of the message do not find: the name may then mean another.
+    for (std::size_t i = 0; i < statement.effects.size() && i < out_.effects.size(); ++i) {
+        const tree::UtilityEffect& lowered = statement.effects[i];
+        if (!lowered.takes_away) continue;
+        if (lowered.kind != ObjectKind::relation && lowered.kind != ObjectKind::schema) continue;
+        for (const Object& object : out_.effects[i].objects) {
+            MadeRelation gone;
+            gone.schema = object.schema;
+            gone.name = object.name;
+            gone.temporary = object.temporary;
+            gone.gone = true;
+            made_.push_back(std::move(gone));
+        }
     }
 
     // What it makes, later statements of the message may name.
@@ -276,6 +318,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
             }
         }
     }
+    out_.literals_matter = literals_matter_ || (statement.query == nullptr && statement.write == nullptr);
     // One effect for all that is read, an object each.
     const bool has_limit = statement.query != nullptr && statement.query->limit != nullptr;
     for (auto& [key, entry] : reads_) {
@@ -343,9 +386,12 @@ std::vector<std::string> listed_schemas(const std::string& value) {
 }
 
 // What names mean after this statement of the message, where it changes that. False: nobody can tell.
-bool follow_settings(const Statement& statement, bool changed_before, catalogue::Context& context, const Dialect& dialect) {
+bool follow_settings(const Statement& statement, bool settings_before, bool catalogue_before, catalogue::Context& context, const Dialect& dialect) {
     using Kind = StatementKind;
-    if (changed_before && (statement.kind == Kind::rollback || statement.kind == Kind::rollback_to || statement.kind == Kind::commit)) return false;
+    const bool undoes = statement.kind == Kind::rollback || statement.kind == Kind::rollback_to;
+    const bool ends = undoes || statement.kind == Kind::commit || statement.kind == Kind::prepare_transaction;
+    // The end of a transaction takes back what it set, and its rollback what it made; ON COMMIT DROP what an earlier message made.
+    if ((ends && (settings_before || context.uncommitted)) || (undoes && catalogue_before)) return false;
     if (statement.kind == Kind::discard && statement.name != "plans") return false;
     for (const Effect& effect : statement.effects) {
         const bool path = effect.setting == "search_path";
@@ -375,7 +421,7 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
     catalogue::Context context;
     if (names.context != nullptr) context = *names.context;
     const Names now{names.snapshot, names.context != nullptr ? &context : nullptr};
-    bool changed = false, lost = false;
+    bool settings = false, catalogue = false, lost = false;
     for (const tree::Statement& statement : statements) {
         Analyzer analyzer(now, dialect, made);
         out.statements.push_back(analyzer.run(statement));
@@ -384,8 +430,9 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
             out.unparsed = "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself";
             out.unparsed_at = statement.begin;
         }
-        changed = changed || done.changes_settings;
-        if (!follow_settings(done, changed, context, dialect)) lost = true;
+        settings = settings || done.changes_settings;
+        catalogue = catalogue || done.changes_catalogue;
+        if (!follow_settings(done, settings, catalogue, context, dialect)) lost = true;
         if (out.unparsed.empty() && !analyzer.unresolved().empty()) {
             out.unparsed = analyzer.unresolved();
             out.unparsed_at = analyzer.unresolved_at();

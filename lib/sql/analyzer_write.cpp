@@ -61,6 +61,22 @@ void Analyzer::write_effect(EffectClass effect_class, const Object& target, Wher
     effect.objects.push_back(std::move(object));
 }
 
+/// The one table that a view shows, where it shows just one: a write to the view is a write to it (PostgreSQL manual, CREATE
+/// VIEW, "Updatable Views").
+const Relation* Analyzer::base_of_view(const Relation& view) {
+    const Relation* at = &view;
+    const auto* outer_path = path_;
+    path_ = &names_.snapshot->rendered_under().search_path;
+    for (int steps = 0; at != nullptr && at->kind == catalogue::RelationKind::view; ++steps) {
+        const ParsedText parsed = dialect_.parse(at->definition);
+        const bool plain = parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements[0].query != nullptr && parsed.statements[0].query->from.size() == 1 &&
+                           parsed.statements[0].query->from[0].kind == tree::From::Kind::relation && steps < 64;
+        at = plain ? resolve(parsed.statements[0].query->from[0].relation).relation : nullptr;
+    }
+    path_ = outer_path;
+    return at;
+}
+
 // What a rule does instead of, or besides, the statement.
 void Analyzer::rules_of(const Relation& relation, char event) {
     for (const catalogue::Rule& rule : relation.rules) {
@@ -101,15 +117,16 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     const Resolved resolved = resolve(write.target);
     const Relation* relation = resolved.relation;
     const Object target = object(write.target);
+    const std::size_t first_effect = out_.effects.size();
+    const Relation* base = nullptr;
     if (relation == nullptr && resolved.made == nullptr) unknown_name("relation \"" + (write.target.parts.empty() ? "" : write.target.last()) + "\" is not known", write.target.at);
     if (relation != nullptr) {
         touch(*relation);
         if (!relation->trigger_functions.empty()) out_.runs_code = true;
         rules_of(*relation, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
         if (relation->kind == catalogue::RelationKind::view) {
-            // Writing through a view writes its table; whichever, the view's name is judged.
-            bool exact = true;
-            (void)view_columns(*relation, exact);
+            // Writing through a view writes its table, and is judged by both names.
+            base = base_of_view(*relation);
         }
     }
 
@@ -118,8 +135,11 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     table.is_target = true;
     if (relation != nullptr && relation->kind == catalogue::RelationKind::view) {
         table.columns = view_columns(*relation, table.exact_order);
-        for (ScopeColumn& column : table.columns)
-            if (const catalogue::Column* own = relation->column(column.name); own != nullptr && own->not_null) column.not_null = true;
+        for (ScopeColumn& column : table.columns) {
+            if (base == nullptr || column.value.sources.size() != 1 || column.value.sources[0].flow != Flow::identity || column.value.sources[0].column.relation != base->id) continue;
+            const catalogue::Column* own = base->column(column.value.sources[0].column.number);
+            column.not_null = own != nullptr && own->not_null;
+        }
     } else if (relation != nullptr && !resolved.system) {
         table.columns = base_columns(*relation);
         table.relation = relation;
@@ -135,6 +155,10 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
 
     Scope scope;
     scope.outer = outer;
+    for (const tree::ExprPtr& subscript : write.subscripts) {
+        const Value place = eval(*subscript, scope, ctes);
+        for (const std::string& column : write.columns) assign(relation, target_name, column, place);
+    }
     std::vector<std::string> insert_columns = write.columns;
     if (write.kind == Write::Kind::insert) {
         if (insert_columns.empty() && relation != nullptr)
@@ -209,8 +233,31 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         }
     }
 
+    if (base != nullptr) {
+        // The same is done to the table behind the view, to the columns that the view's are made of.
+        std::vector<Effect> behind;
+        for (std::size_t i = first_effect; i < out_.effects.size(); ++i) {
+            Effect effect = out_.effects[i];
+            if (!inside(effect.effect_class, EffectClass::write) || effect.objects.size() != 1 || effect.objects[0].name != target.name || effect.objects[0].schema != target.schema) continue;
+            std::set<std::string> columns;
+            for (const std::string& name : effect.objects[0].columns)
+                for (const ScopeColumn& column : table.columns)
+                    if (column.name == name)
+                        for (const Source& source : column.value.sources)
+                            if (const catalogue::Column* own = source.column.relation == base->id ? base->column(source.column.number) : nullptr; own != nullptr) columns.insert(own->name);
+            effect.objects[0] = object(*base);
+            effect.objects[0].columns.assign(columns.begin(), columns.end());
+            behind.push_back(std::move(effect));
+        }
+        out_.effects.insert(out_.effects.end(), behind.begin(), behind.end());
+        if (!base->trigger_functions.empty()) out_.runs_code = true;
+        rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
+    }
+
     Result result;
     if (!write.returning.empty()) {
+        // MERGE … RETURNING *: the source's columns stand before the target's (PostgreSQL manual, MERGE).
+        if (write.kind == Write::Kind::merge && scope.tables.size() > 1) std::rotate(scope.tables.begin(), scope.tables.begin() + 1, scope.tables.end());
         if (relation != nullptr) {
             for (const char* name : {"old", "new"}) {
                 // RETURNING old.a, new.a
@@ -226,9 +273,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 expand_star(*item.expr, scope, result);
                 continue;
             }
-            std::string name = item.alias;
-            if (name.empty()) name = item.expr->kind == Expr::Kind::column && !item.expr->name.parts.empty() ? item.expr->name.last() : "?column?";
-            result.outputs.emplace_back(name, eval(*item.expr, scope, ctes));
+            result.outputs.emplace_back(output_name(*item.expr, item.alias), eval(*item.expr, scope, ctes));
         }
     }
     return result;

@@ -93,6 +93,7 @@ struct Statement {
     bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything
     bool changes_catalogue = false;        ///< names may mean something else afterwards
     bool changes_settings = false;         ///< search_path, role or another setting may differ afterwards
+    bool literals_matter = false;          ///< other constants in the same text could make it mean something else
     std::string name;                      ///< the prepared statement or cursor it makes or uses; empty: all of them
     std::vector<Statement> inner;          ///< what PREPARE, DECLARE, EXPLAIN or COPY (query) carries: its outputs are those of EXECUTE, FETCH, …
 

@@ -48,7 +48,8 @@ struct Expr {
         member_star,      ///< (args[0]).*
         subscript,        ///< args[0][args[1] …]
         row, array,
-        combine,          ///< CASE, COALESCE, GREATEST, NULLIF, XML and JSON constructors …: text says which; a value may come from each of args
+        combine,          ///< CASE, COALESCE, GREATEST, NULLIF, XML and JSON constructors …: text says which; a value may come from each of args;
+                          ///< name: of a result column made of it, as of a constant that is written as a word (current_date)
         exists,           ///< EXISTS (query)
         scalar_query,     ///< (query) as a value
         array_query,      ///< ARRAY(query)
@@ -71,6 +72,7 @@ struct Expr {
     bool windowed = false;
     std::vector<ExprPtr> decides;       ///< FILTER, ORDER BY, PARTITION BY of a call: which values, in which order
     std::vector<std::string> argument_names;   ///< parallel to args; empty: by position
+    std::string column_name;            ///< of a result column made of it, where that is not the call's name
 };
 
 ExprPtr make_expr(Expr::Kind kind, std::uint32_t at = 0);
@@ -88,13 +90,14 @@ struct From {
     std::vector<std::string> column_aliases;
     QueryPtr query;
     bool lateral = false;
-    std::vector<ExprPtr> functions;          ///< of a table function, or what an opaque source is computed from
+    std::vector<ExprPtr> functions;          ///< of a table function, or what an opaque source is computed from; of a relation: what its sample depends on
     std::vector<std::string> defined_columns;  ///< AS t(a int, b text); JSON_TABLE's and XMLTABLE's
     bool ordinality = false;
     // join
     std::unique_ptr<From> left, right;
     bool natural = false;
     std::vector<std::string> using_columns;
+    std::string using_alias;                 ///< USING (…) AS alias: a name for the merged columns alone
     ExprPtr on;
 };
 
@@ -140,6 +143,7 @@ struct Write {
     Name target;
     std::string alias;
     std::vector<std::string> columns;       ///< INSERT (…); empty: all
+    std::vector<ExprPtr> subscripts;        ///< evaluated to find the place in a column: INSERT INTO t (a[f()])
     QueryPtr source;                        ///< INSERT's rows, MERGE's source is in from; null: DEFAULT VALUES
     std::vector<Assignment> assignments;    ///< UPDATE
     std::vector<From> from;                 ///< UPDATE … FROM, DELETE … USING, MERGE … USING
@@ -174,6 +178,7 @@ struct UtilityEffect {
     bool if_not_exists = false;
     bool or_replace = false;        ///< ddl.alter of what exists
     bool only_existing = false;     ///< drop: nothing happens to what does not exist
+    bool takes_away = false;        ///< drop, rename, move: the name, or a column's, may mean something else afterwards
     std::string setting;
     std::string detail;
 };
@@ -185,6 +190,7 @@ struct Statement {
     std::unique_ptr<Write> write;
     std::vector<UtilityEffect> effects;
     std::vector<ExprPtr> expressions;       ///< evaluated by a utility statement: defaults, EXECUTE's arguments, SET's …
+    std::vector<ExprPtr> checks;            ///< conditions that the rows of its table have to meet
     std::vector<std::unique_ptr<Statement>> inner;
     /// CREATE TABLE AS, CREATE VIEW, COPY …: where the query's values go.
     std::optional<Name> stores_into;

@@ -32,9 +32,19 @@ std::vector<ExprPtr> lower_list(const List* list) {
     return out;
 }
 
-ExprPtr combine(std::string text, int location) {
+/// `column_name`: what a result column made of it is called; empty: nothing of its own.
+ExprPtr combine(std::string text, int location, const char* column_name = "") {
     ExprPtr expr = tree::make_expr(Kind::combine, at(location));
     expr->text = std::move(text);
+    if (*column_name != '\0') expr->name.parts.emplace_back(column_name);
+    return expr;
+}
+
+/// Something of the session's own, written as a word.
+ExprPtr word(std::string text, int location, const char* column_name) {
+    ExprPtr expr = tree::make_expr(Kind::constant, at(location));
+    expr->text = std::move(text);
+    expr->name.parts.emplace_back(column_name);
     return expr;
 }
 
@@ -91,7 +101,7 @@ ExprPtr lower_operator(const A_Expr* node) {
             return expr;
         }
         case AEXPR_NULLIF: {
-            ExprPtr expr = combine("nullif", node->location);
+            ExprPtr expr = combine("nullif", node->location, "nullif");
             add(expr, node->lexpr);
             add(expr, node->rexpr);
             return expr;
@@ -198,13 +208,14 @@ ExprPtr lower_constructor(const Node* node) {
     switch (nodeTag(node)) {
         case T_XmlExpr: {
             const auto* xml = as<XmlExpr>(node);
-            ExprPtr expr = combine("xml", xml->location);
+            static constexpr const char* names[] = {"xmlconcat", "xmlelement", "xmlforest", "xmlparse", "xmlpi", "xmlroot"};
+            ExprPtr expr = combine("xml", xml->location, xml->op <= IS_XMLROOT ? names[xml->op] : "");
             add_all(expr, xml->named_args);
             add_all(expr, xml->args);
             return expr;
         }
         case T_XmlSerialize: {
-            ExprPtr expr = combine("xmlserialize", as<XmlSerialize>(node)->location);
+            ExprPtr expr = combine("xmlserialize", as<XmlSerialize>(node)->location, "xmlserialize");
             add(expr, as<XmlSerialize>(node)->expr);
             return expr;
         }
@@ -215,7 +226,8 @@ ExprPtr lower_constructor(const Node* node) {
         }
         case T_JsonFuncExpr: {
             const auto* json = as<JsonFuncExpr>(node);
-            ExprPtr expr = combine("json", json->location);
+            const char* name = json->op == JSON_EXISTS_OP ? "json_exists" : json->op == JSON_QUERY_OP ? "json_query" : json->op == JSON_VALUE_OP ? "json_value" : "";
+            ExprPtr expr = combine("json", json->location, name);
             add_json(expr, json->context_item);
             add(expr, json->pathspec);
             add_all(expr, json->passing);
@@ -229,17 +241,17 @@ ExprPtr lower_constructor(const Node* node) {
             return expr;
         }
         case T_JsonParseExpr: {
-            ExprPtr expr = combine("json", as<JsonParseExpr>(node)->location);
+            ExprPtr expr = combine("json", as<JsonParseExpr>(node)->location, "json");
             add_json(expr, as<JsonParseExpr>(node)->expr);
             return expr;
         }
         case T_JsonScalarExpr: {
-            ExprPtr expr = combine("json", as<JsonScalarExpr>(node)->location);
+            ExprPtr expr = combine("json", as<JsonScalarExpr>(node)->location, "json_scalar");
             add(expr, as<JsonScalarExpr>(node)->expr);
             return expr;
         }
         case T_JsonSerializeExpr: {
-            ExprPtr expr = combine("json", as<JsonSerializeExpr>(node)->location);
+            ExprPtr expr = combine("json", as<JsonSerializeExpr>(node)->location, "json_serialize");
             add_json(expr, as<JsonSerializeExpr>(node)->expr);
             return expr;
         }
@@ -255,17 +267,18 @@ ExprPtr lower_constructor(const Node* node) {
             return expr;
         }
         case T_JsonObjectConstructor: {
-            ExprPtr expr = combine("json", as<JsonObjectConstructor>(node)->location);
+            ExprPtr expr = combine("json", as<JsonObjectConstructor>(node)->location, "json_object");
             add_all(expr, as<JsonObjectConstructor>(node)->exprs);
             return expr;
         }
         case T_JsonArrayConstructor: {
-            ExprPtr expr = combine("json", as<JsonArrayConstructor>(node)->location);
+            ExprPtr expr = combine("json", as<JsonArrayConstructor>(node)->location, "json_array");
             add_all(expr, as<JsonArrayConstructor>(node)->exprs);
             return expr;
         }
         case T_JsonArrayQueryConstructor: {
             ExprPtr expr = tree::make_expr(Kind::array_query, at(as<JsonArrayQueryConstructor>(node)->location));
+            expr->column_name = "json_array";
             expr->query = lower_query(as<JsonArrayQueryConstructor>(node)->query);
             return expr;
         }
@@ -274,6 +287,7 @@ ExprPtr lower_constructor(const Node* node) {
             const JsonAggConstructor* agg;
             ExprPtr expr = tree::make_expr(Kind::call);
             expr->name.parts = {"pg_catalog", "json_agg"};
+            expr->column_name = IsA(node, JsonObjectAgg) ? "json_objectagg" : "json_arrayagg";
             if (IsA(node, JsonObjectAgg)) {
                 agg = as<JsonObjectAgg>(node)->constructor;
                 add(expr, as<JsonObjectAgg>(node)->arg);
@@ -326,6 +340,9 @@ tree::From lower_from(const Node* node) {
         case T_RangeTableSample: {
             const auto* sample = as<RangeTableSample>(node);
             from = lower_from(sample->relation);
+            // How many rows come depends on these, and code in them runs.
+            each(sample->args, [&](const Node* arg) { from.functions.push_back(lower_expr(arg)); });
+            if (sample->repeatable != nullptr) from.functions.push_back(lower_expr(sample->repeatable));
             return from;
         }
         case T_RangeSubselect: {
@@ -385,6 +402,7 @@ tree::From lower_from(const Node* node) {
             from.right = std::make_unique<tree::From>(lower_from(join->rarg));
             from.natural = join->isNatural;
             from.using_columns = strings(join->usingClause);
+            if (join->join_using_alias != nullptr) from.using_alias = text_of(join->join_using_alias->aliasname);
             if (join->quals != nullptr) from.on = lower_expr(join->quals);
             lower_alias(from, join->alias);
             return from;
@@ -426,6 +444,18 @@ std::vector<tree::Item> lower_targets(const List* list) {
     return items;
 }
 
+void add_subscripts(std::vector<ExprPtr>& out, const List* indirection) {
+    each(indirection, [&](const Node* step) {
+        if (!IsA(step, A_Indices)) return;
+        for (const Node* bound : {as<A_Indices>(step)->lidx, as<A_Indices>(step)->uidx})
+            if (bound != nullptr) out.push_back(lower_expr(bound));
+    });
+}
+
+void add_target_subscripts(std::vector<ExprPtr>& out, const List* targets) {
+    each(targets, [&](const Node* node) { add_subscripts(out, as<ResTarget>(node)->indirection); });
+}
+
 std::vector<tree::Assignment> lower_assignments(const List* list) {
     std::vector<tree::Assignment> out;
     each(list, [&](const Node* node) {
@@ -434,6 +464,14 @@ std::vector<tree::Assignment> lower_assignments(const List* list) {
         assignment.column = text_of(target->name);
         assignment.whole = target->indirection == NIL;
         if (target->val != nullptr) assignment.value = lower_expr(target->val);
+        if (assignment.value != nullptr && !assignment.whole) {
+            // SET a[f(x)] = …: what finds the element is computed, too.
+            ExprPtr place = combine("assignment", target->location);
+            place->args.push_back(std::move(assignment.value));
+            add_subscripts(place->args, target->indirection);
+            if (place->args.size() == 1) assignment.value = std::move(place->args[0]);
+            else assignment.value = std::move(place);
+        }
         out.push_back(std::move(assignment));
     });
     return out;
@@ -512,22 +550,24 @@ ExprPtr lower_expr(const Node* node) {
         }
         case T_CaseExpr: {
             const auto* chosen = as<CaseExpr>(node);
+            // [test] (when then)* else; number tells whether there is a test, an ELSE is always there.
             ExprPtr expr = combine("case", chosen->location);
+            expr->number = chosen->arg != nullptr ? 1 : 0;
             add(expr, chosen->arg);
             each(chosen->args, [&](const Node* when) {
                 add(expr, as<CaseWhen>(when)->expr);
                 add(expr, as<CaseWhen>(when)->result);
             });
-            add(expr, chosen->defresult);
+            expr->args.push_back(lower_expr(reinterpret_cast<const Node*>(chosen->defresult)));
             return expr;
         }
         case T_CoalesceExpr: {
-            ExprPtr expr = combine("coalesce", as<CoalesceExpr>(node)->location);
+            ExprPtr expr = combine("coalesce", as<CoalesceExpr>(node)->location, "coalesce");
             add_all(expr, as<CoalesceExpr>(node)->args);
             return expr;
         }
         case T_MinMaxExpr: {
-            ExprPtr expr = combine("greatest", as<MinMaxExpr>(node)->location);
+            ExprPtr expr = combine("greatest", as<MinMaxExpr>(node)->location, as<MinMaxExpr>(node)->op == IS_LEAST ? "least" : "greatest");
             add_all(expr, as<MinMaxExpr>(node)->args);
             return expr;
         }
@@ -549,16 +589,15 @@ ExprPtr lower_expr(const Node* node) {
         case T_ResTarget: return lower_expr(as<ResTarget>(node)->val);
         case T_WindowDef: return lower_window(as<WindowDef>(node));
         case T_SQLValueFunction: {
-            ExprPtr expr = tree::make_expr(Kind::constant, at(as<SQLValueFunction>(node)->location));
-            expr->text = "current value";
-            return expr;
+            // In the order of SQLValueFunctionOp.
+            static constexpr const char* names[] = {"current_date", "current_time", "current_time", "current_timestamp", "current_timestamp", "localtime", "localtime",
+                                                    "localtimestamp", "localtimestamp", "current_role", "current_user", "user", "session_user", "current_catalog", "current_schema"};
+            return word("current value", as<SQLValueFunction>(node)->location, names[as<SQLValueFunction>(node)->op]);
         }
         case T_GroupingFunc: {
-            ExprPtr expr = tree::make_expr(Kind::constant, at(as<GroupingFunc>(node)->location));
-            expr->text = "grouping";
-            return expr;
+            return word("grouping", as<GroupingFunc>(node)->location, "grouping");
         }
-        case T_MergeSupportFunc: return tree::make_expr(Kind::constant);
+        case T_MergeSupportFunc: return word("merge action", as<MergeSupportFunc>(node)->location, "merge_action");
         case T_GroupingSet: {
             ExprPtr expr = combine("grouping set", as<GroupingSet>(node)->location);
             add_all(expr, as<GroupingSet>(node)->content);
@@ -632,6 +671,7 @@ std::unique_ptr<tree::Write> lower_write(const Node* node) {
             write->target = lower_relation(insert->relation);
             if (insert->relation->alias != nullptr) write->alias = text_of(insert->relation->alias->aliasname);
             write->columns = target_names(insert->cols);
+            add_target_subscripts(write->subscripts, insert->cols);
             if (insert->selectStmt != nullptr) write->source = lower_query(insert->selectStmt);
             write->returning = lower_targets(insert->returningList);
             if (insert->onConflictClause != nullptr && insert->onConflictClause->action == ONCONFLICT_UPDATE) {
@@ -684,7 +724,10 @@ std::unique_ptr<tree::Write> lower_write(const Node* node) {
                     default: when.nothing = true; break;
                 }
                 if (clause->commandType == CMD_UPDATE) when.assignments = lower_assignments(clause->targetList);
-                if (clause->commandType == CMD_INSERT) when.columns = target_names(clause->targetList);
+                if (clause->commandType == CMD_INSERT) {
+                    when.columns = target_names(clause->targetList);
+                    add_target_subscripts(write->subscripts, clause->targetList);
+                }
                 when.values = lower_list(clause->values);
                 write->whens.push_back(std::move(when));
             });

@@ -90,8 +90,12 @@ void add_expression(Statement& out, const void* node) {
 }
 
 void add_constraint(Statement& out, const Constraint* constraint) {
-    add_expression(out, constraint->raw_expr);
+    if (constraint->contype == CONSTR_CHECK && constraint->raw_expr != nullptr) out.checks.push_back(lower_expr(constraint->raw_expr));
+    else add_expression(out, constraint->raw_expr);
     add_expression(out, constraint->where_clause);
+    each(constraint->exclusions, [&](const Node* pair) {
+        if (IsA(pair, List) && list_length(as<List>(pair)) > 0 && IsA(linitial(as<List>(pair)), IndexElem)) add_expression(out, as<IndexElem>(linitial(as<List>(pair)))->expr);
+    });
     if (constraint->pktable != nullptr) {
         // A foreign key reads the other table, and locks its writers out for a moment: only its existence matters here.
         effect(out, Class::read_table, ObjectKind::relation).objects.push_back(lower_relation(constraint->pktable));
@@ -102,6 +106,13 @@ void add_column(Statement& out, const ColumnDef* column) {
     out.defined_columns.push_back(text_of(column->colname));
     add_expression(out, column->raw_default);
     each(column->constraints, [&](const Node* constraint) { add_constraint(out, as<Constraint>(constraint)); });
+}
+
+// Computed when the partition is made.
+void add_bounds(Statement& out, const PartitionBoundSpec* bound) {
+    if (bound == nullptr) return;
+    for (const List* values : {bound->listdatums, bound->lowerdatums, bound->upperdatums})
+        each(values, [&](const Node* value) { add_expression(out, value); });
 }
 
 void create_table(Statement& out, const CreateStmt* create) {
@@ -120,6 +131,9 @@ void create_table(Statement& out, const CreateStmt* create) {
             out.defined_columns.emplace_back("*");  // columns that only the catalogue knows
         }
     });
+    add_bounds(out, create->partbound);
+    if (create->partspec != nullptr)
+        each(create->partspec->partParams, [&](const Node* element) { add_expression(out, as<PartitionElem>(element)->expr); });
     each(create->inhRelations, [&](const Node* parent) {
         // A partition or child changes what its parent shows.
         change(out, Class::ddl_create, ObjectKind::relation, lower_relation(as<RangeVar>(parent)));
@@ -161,7 +175,10 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
                 change_effect.rewrites_table = true;
                 break;
             }
+            case AT_AttachPartition: add_bounds(out, as<PartitionCmd>(command->def)->bound); break;
+            case AT_DropColumn: change_effect.takes_away = true; break;
             case AT_SetLogged: case AT_SetUnLogged: case AT_SetAccessMethod: case AT_SetTableSpace: case AT_SetExpression:
+                if (command->subtype == AT_SetExpression) add_expression(out, command->def);
                 change_effect.rewrites_table = true;
                 break;
             case AT_AddConstraint:
@@ -173,7 +190,7 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
             case AT_ChangeOwner: case AT_EnableRowSecurity: case AT_DisableRowSecurity: case AT_ForceRowSecurity: case AT_NoForceRowSecurity:
                 grants = true;
                 break;
-            case AT_SetStatistics: case AT_ValidateConstraint: case AT_AttachPartition:
+            case AT_SetStatistics: case AT_ValidateConstraint:
                 break;
             default:
                 break;
@@ -242,6 +259,7 @@ void drop(Statement& out, const DropStmt* stmt) {
     UtilityEffect& dropped = effect(out, is_server_object(stmt->removeType) ? Class::server : Class::ddl_drop, kind_of(stmt->removeType));
     dropped.only_existing = stmt->missing_ok;
     dropped.lock = Lock::blocks_reads;
+    dropped.takes_away = !part;
     each(stmt->objects, [&](const Node* object) { dropped.objects.push_back(object_name(object, part)); });
     if (stmt->removeType == OBJECT_POLICY) effect(out, Class::dcl);
     out.changes_catalogue = true;
@@ -540,6 +558,7 @@ Statement lower_statement(const Node* node) {
             tree::Name name = rename->relation != nullptr ? lower_relation(rename->relation) : object_name(rename->object, false);
             change(out, effect_class, rename->relation != nullptr ? ObjectKind::relation : kind_of(rename->renameType), std::move(name));
             out.effects.back().lock = Lock::blocks_reads;
+            out.effects.back().takes_away = rename->renameType == OBJECT_COLUMN || !is_part_of_table(rename->renameType);
             out.effects.back().only_existing = rename->missing_ok;
             return out;
         }
@@ -598,6 +617,7 @@ Statement lower_statement(const Node* node) {
             const bool relation = alter->relation != nullptr;
             change(out, is_server_object(alter->objectType) ? Class::server : Class::ddl_alter, relation ? ObjectKind::relation : kind_of(alter->objectType),
                    relation ? lower_relation(alter->relation) : object_name(alter->object, false));
+            out.effects.back().takes_away = true;
             return out;
         }
         case T_AlterOwnerStmt: {
