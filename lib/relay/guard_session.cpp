@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crypto.hpp"
+#include "sql/postgres/text_shape.hpp"
 
 namespace dbguard::relay {
 namespace {
@@ -157,19 +158,32 @@ void GuardSession::answer(Answer answer) {
 
 PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
     PlanContext& context = *context_;
-    const std::string key(text);
-    if (const auto found = context.plans.find(key); found != context.plans.end()) {
+    const auto find = [&](PlanContext::Plans& plans, std::string_view key) -> PlanRef {
+        const auto found = plans.find(key);
+        if (found == plans.end()) return nullptr;
         const auto& until = recorded(found->second).until;
         if (!until || now < *until) return found->second;
-        context.plans.erase(found);
-    }
-    PlanRef plan = shared_->make_plan(text, context, now);
-    context.plan_bytes += 2 * text.size() + 1024;
-    if (context.plan_bytes > shared_->options.plan_cache_bytes) {
+        plans.erase(found);
+        return nullptr;
+    };
+    if (PlanRef known = find(context.plans, text)) return known;
+    std::string& shape = shared_->shape;
+    const bool has_shape = sql::postgres::text_shape(text, shape);
+    if (has_shape)
+        if (PlanRef known = find(context.shapes, shape)) return known;
+    std::shared_ptr<RecordedPlan> plan = shared_->make_plan(text, context, now);
+    const std::size_t bytes = 2 * text.size() + 1024;
+    if (context.plan_bytes + bytes > shared_->options.plan_cache_bytes) {
         context.plans.clear();
-        context.plan_bytes = 2 * text.size() + 1024;
+        context.shapes.clear();
+        context.plan_bytes = 0;
     }
-    if (2 * text.size() < shared_->options.plan_cache_bytes) context.plans.emplace(key, plan);
+    if (bytes < shared_->options.plan_cache_bytes) {
+        context.plan_bytes += bytes;
+        plan->by_shape = plan->by_shape && has_shape;
+        if (plan->by_shape) context.shapes.emplace(shape, plan);
+        else context.plans.emplace(std::string(text), plan);
+    }
     return plan;
 }
 
@@ -274,7 +288,9 @@ Session::Submitted GuardSession::submit(
         event.connection = connection_;
         event.transaction = status_;
         event.form = form_name(form);
-        event.about = planned.about;
+        std::string own;
+        if (planned.by_shape && shared_->record.sql != policy::RecordSql::shape) own = shared_->about(planned, text);
+        event.about = own.empty() ? planned.about : own;
         event.parameters = values;
         event.sent = true;
         number = writer->append(event);
@@ -293,7 +309,7 @@ Session::Submitted GuardSession::submit(
     out.number = number;
     running_.push_back({number, now, 0, 0, 0, {}, 0});
     if (planned.verdict == Verdict::warn) ++shared_->statistics.warned;
-    if (shared_->options.decided && (planned.verdict == Verdict::warn || shared_->options.report_all)) shared_->options.decided(planned.verdict, planned.line);
+    if (shared_->options.decided && (planned.verdict == Verdict::warn || shared_->options.report_all)) shared_->options.decided(planned.verdict, planned.line + shown_text(text));
     if (planned.changes_catalogue || planned.changes_settings) {
         stale_ = shared_->wants_names;
         catalogue_changed_ = catalogue_changed_ || planned.changes_catalogue;
@@ -303,7 +319,6 @@ Session::Submitted GuardSession::submit(
 }
 
 void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) {
-    (void)text;
     ++shared_->statistics.denied;
     const RecordedPlan& planned = recorded(plan);
     if (auto* writer = shared_->options.recording.get()) {
@@ -312,7 +327,9 @@ void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form,
         event.connection = connection_;
         event.transaction = status_;
         event.form = form_name(form);
-        event.about = planned.about;
+        std::string own;
+        if (planned.by_shape && shared_->record.sql != policy::RecordSql::shape) own = shared_->about(planned, text);
+        event.about = own.empty() ? planned.about : own;
         const recording::LineNumber number = writer->append(event);
         recording::Failed failed;
         failed.statement = number;
@@ -320,7 +337,7 @@ void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form,
         failed.text = refusal.message;
         writer->append(failed);
     }
-    if (shared_->options.decided) shared_->options.decided(Verdict::deny, planned.verdict >= Verdict::approve ? planned.line : "deny: " + refusal.message);
+    if (shared_->options.decided) shared_->options.decided(Verdict::deny, (planned.verdict >= Verdict::approve ? planned.line : "deny: " + refusal.message) + shown_text(text));
 }
 
 void GuardSession::columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) {

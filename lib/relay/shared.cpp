@@ -51,14 +51,10 @@ std::string unsafe_setting(const sql::Effect& effect) {
     return {};
 }
 
-std::string verdict_line(const Decision& decision, std::string_view text) {
+std::string verdict_line(const Decision& decision) {
     std::string line(policy::name(decision.verdict));
     if (!decision.rule.empty()) line += " " + decision.rule;
     if (!decision.reason.empty()) line += ": " + decision.reason;
-    std::string shown;
-    for (const char c : text.substr(0, 200)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
-    if (text.size() > 200) shown += " …";
-    if (!shown.empty()) line += " | " + shown;
     return line;
 }
 
@@ -134,6 +130,13 @@ Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivi
     return decision;
 }
 
+std::string shown_text(std::string_view text) {
+    std::string shown;
+    for (const char c : text.substr(0, 200)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
+    if (text.size() > 200) shown += " …";
+    return shown.empty() ? "" : " | " + shown;
+}
+
 Refusal refusal_of(const Decision& decision) {
     Refusal refusal;
     refusal.message = "dbguard: " + (decision.reason.empty() ? std::string("no rule allows this") : decision.reason);
@@ -180,7 +183,7 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
     if (strictest != nullptr) {
         plan->verdict = strictest->verdict;
         if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(*strictest);
-        plan->line = verdict_line(*strictest, text);
+        plan->line = verdict_line(*strictest);
     }
     for (const PlannedStatement& planned : plan->statements)
         if (planned.decision.verdict == Verdict::warn) plan->warnings.push_back("dbguard: " + planned.decision.reason);
@@ -192,7 +195,8 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
             plan->ask_server_to_parse = false;
         }
     }
-    finish_plan(*plan, text, analysis.unparsed, analysis.unparsed.empty(), context);
+    plan->by_shape = analysis.unparsed.empty() && plan->statements.size() == 1 && !plan->statements[0].statement.literals_matter;
+    finish_plan(*plan, text, analysis.unparsed);
     return plan;
 }
 
@@ -204,9 +208,9 @@ std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const
     plan->verdict = decision.verdict;
     plan->refusal = refusal_of(decision);
     plan->ask_server_to_parse = decision.verdict >= Verdict::approve;
-    plan->line = verdict_line(decision, text);
+    plan->line = verdict_line(decision);
     plan->changes_catalogue = plan->changes_settings = true;
-    finish_plan(*plan, text, why, false, context);
+    finish_plan(*plan, text, why);
     return plan;
 }
 
@@ -234,17 +238,20 @@ std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, c
     plan->hides_values = planned.decision.hide_texts;
     plan->changes_settings = plan->changes_catalogue = true;
     const std::string text = schema + "." + name + "(…)";
-    plan->line = verdict_line(planned.decision, text);
+    plan->line = verdict_line(planned.decision);
     plan->statements.push_back(std::move(planned));
-    finish_plan(*plan, text, "", true, context);
+    finish_plan(*plan, text, "");
     return plan;
 }
 
-void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed, bool parsed, const PlanContext& context) {
-    (void)context;
-    if (options.recording == nullptr) return;
+void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed) {
+    plan.unparsed = unparsed;
+    if (options.recording != nullptr) plan.about = about(plan, text);
+}
+
+std::string Shared::about(const RecordedPlan& plan, std::string_view text) {
     recording::RedactOptions redaction;
-    redaction.parsed = parsed;
+    redaction.parsed = plan.unparsed.empty();
     switch (record.sql.value_or(policy::RecordSql::masked)) {
         case policy::RecordSql::shape: redaction.level = recording::Level::shape; break;
         case policy::RecordSql::full: redaction.level = recording::Level::full; break;
@@ -255,7 +262,6 @@ void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::s
     }
     recording::Redacted redacted = redactor.redact(text, redaction);
     if (redaction.level == recording::Level::masked) redacted.sql = masking::redact_text(redacted.sql);
-    plan.hides_values = plan.hides_values || redacted.credentials;
 
     std::vector<std::vector<std::string>> objects;
     std::vector<recording::Effect> effects;
@@ -273,7 +279,7 @@ void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::s
     said.fingerprint = redacted.fingerprint;
     said.original_bytes = text.size();
     said.effects = effects;
-    said.unparsed = unparsed;
+    said.unparsed = plan.unparsed;
     recording::Decision decision;
     decision.verdict = policy::name(plan.verdict);
     const PlannedStatement* strictest = nullptr;
@@ -282,10 +288,10 @@ void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::s
     if (strictest != nullptr) {
         decision.rule = strictest->decision.rule;
         if (strictest->decision.verdict != Verdict::allow) decision.reason = strictest->decision.reason;
-        if (plan.verdict != strictest->decision.verdict && unparsed.empty()) decision.shadow = policy::name(strictest->decision.verdict);
+        if (plan.verdict != strictest->decision.verdict && plan.unparsed.empty()) decision.shadow = policy::name(strictest->decision.verdict);
     }
-    if (!unparsed.empty()) decision.reason = unparsed;
-    plan.about = recording::describe(said, decision);
+    if (!plan.unparsed.empty()) decision.reason = plan.unparsed;
+    return recording::describe(said, decision);
 }
 
 masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot) {

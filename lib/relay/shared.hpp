@@ -21,11 +21,13 @@ namespace dbguard::relay {
 /// A plan with what the recording says of it, rendered once.
 struct RecordedPlan : Plan {
     std::string about;
+    bool by_shape = false;          ///< holds for every text of its shape: `about` only where texts are recorded by shape
     bool hides_values = false;      ///< it touches masked columns: parameters are not recorded
     bool changes_catalogue = false;
     bool changes_settings = false;
     std::optional<Session::Clock::time_point> until;  ///< a rule that goes by the hour holds until then
-    std::string line;               ///< for people
+    std::string unparsed;           ///< why the text is not understood; empty: it is
+    std::string line;               ///< for people, before the text
 };
 
 /// What names mean, and every plan made under that meaning.
@@ -34,7 +36,13 @@ struct PlanContext {
     catalogue::SnapshotRef snapshot;
     catalogue::Context context;
     policy::Sensitivity sensitivity;
-    std::unordered_map<std::string, PlanRef> plans;
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    using Plans = std::unordered_map<std::string, PlanRef, TextHash, std::equal_to<>>;
+    Plans plans;                    ///< by exact text
+    Plans shapes;                   ///< by text without its literals
     std::size_t plan_bytes = 0;
 };
 using PlanContextRef = std::shared_ptr<PlanContext>;
@@ -72,6 +80,7 @@ struct Shared {
     std::list<PlanContextRef> contexts;   // latest first
     std::uint64_t last_context = 0;
     recording::Redactor redactor;
+    std::string shape;              ///< of the text at hand
     Statistics statistics;
     std::uint64_t session_rows = 0;
     std::uint32_t connections = 0;
@@ -82,15 +91,19 @@ struct Shared {
     std::shared_ptr<RecordedPlan> make_plan(std::string_view text, PlanContext& context, Session::Clock::time_point now);
     std::shared_ptr<RecordedPlan> function_plan(const std::string& schema, const std::string& name, PlanContext& context, Session::Clock::time_point now);
     std::shared_ptr<RecordedPlan> unparsed_plan(std::string_view text, const std::string& why, PlanContext& context, Session::Clock::time_point now);
+    /// What the recording says of this text under that plan.
+    std::string about(const RecordedPlan& plan, std::string_view text);
     policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, std::optional<Session::Clock::time_point> now) const;
 
   private:
-    void finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed, bool parsed, const PlanContext& context);
+    void finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed);
 };
 
 /// The mask's view of a type of the catalogue.
 masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot);
 
 Refusal refusal_of(const policy::Decision& decision);
+/// The beginning of a text for a line on a terminal, without control characters.
+std::string shown_text(std::string_view text);
 
 }  // namespace dbguard::relay
