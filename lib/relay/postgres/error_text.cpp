@@ -156,7 +156,9 @@ wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code
     // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
     const auto sqlstate = fields.get(field::sqlstate);
     out.fields.emplace_back(field::sqlstate, runs_code && look_up(sqlstate).empty() ? "P0001" : sqlstate);
-    const bool from_parser = !runs_code && !fields.get(field::position).empty();
+    // What the parser refuses names only what the text names; so does a name of a cursor or prepared statement that is none.
+    const bool of_names = sqlstate == "26000" || sqlstate == "34000";
+    const bool from_parser = !runs_code && (of_names || !fields.get(field::position).empty());
     if (from_parser) {
         copy(field::message);
         copy(field::detail);
