@@ -148,6 +148,7 @@ class Analyzer {
     const tree::Expr* plain_column(const tree::Expr& expr) const;
     enum class Truth : std::uint8_t { unknown, always, never };
     Truth truth(const tree::Expr& expr, const Scope& scope) const;
+    bool opposites(const tree::Expr& any_of) const;
     Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
     bool same(const tree::Expr& a, const tree::Expr& b) const;

@@ -1,6 +1,8 @@
 // What decides which rows come: filters, and whether a WHERE selects at all.
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 
 #include "sql/analyzer.hpp"
 
@@ -31,6 +33,18 @@ bool keeps_equality(const Expr& expr) {
 bool is_operator(const Expr& expr, std::initializer_list<const char*> names) {
     if (expr.kind != Kind::operation || expr.args.size() != 2) return false;
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return expr.name.last() == name; });
+}
+
+/// A key that expressions which same() takes for equal share; others may share it, too.
+std::string look_of(const Expr& expr) {
+    const Expr* inside = without_casts(&expr);
+    std::string out = std::to_string(static_cast<int>(inside->kind));
+    out += inside->kind == Kind::column && !inside->name.parts.empty() ? inside->name.last() : inside->text;
+    if (inside->kind != Kind::column)
+        for (const std::string& part : inside->name.parts) out += "." + part;
+    out += "(";
+    for (const tree::ExprPtr& arg : inside->args) out += look_of(*arg) + ",";
+    return out + ")";
 }
 
 }  // namespace
@@ -202,6 +216,77 @@ bool Analyzer::all_of_target(const Expr& column, const tree::Query& query, const
            });
 }
 
+/// Whether one side of an OR and its opposite stand in it: they cover every row between them. Terms meet through what they
+/// are about, so that fifty thousand of them take no more than one look each.
+bool Analyzer::opposites(const Expr& any_of) const {
+    struct Term {
+        const Expr* about;     ///< what two terms have to agree in
+        std::string_view way;  ///< in which way: an operator, `null`, `not null` …
+        const Expr* term;
+    };
+    constexpr std::size_t most_alike = 8;   // terms of the same look that differ nevertheless (t.id, u.id)
+    std::map<std::string, std::vector<Term>> seen;
+    const auto opposite = [](std::string_view x, std::string_view y) {
+        constexpr std::pair<std::string_view, std::string_view> pairs[] = {
+            {"=", "<>"}, {"=", "!="}, {"<", ">="}, {"<=", ">"}, {"<=", ">="}, {"~~", "!~~"}, {"~~*", "!~~*"}, {"~", "!~"}, {"~*", "!~*"}, {"null", "not null"}, {"in", "not in"}, {"yes", "not"},
+        };
+        return std::any_of(std::begin(pairs), std::end(pairs), [&](const auto& pair) { return (pair.first == x && pair.second == y) || (pair.first == y && pair.second == x); });
+    };
+    const auto agree = [&](const Expr& a, const Expr& b) {
+        if (&a == &b) return true;
+        if (a.kind != b.kind || a.args.size() != b.args.size() || a.kind == Kind::column || a.kind == Kind::call) return same(a, b);
+        // The operator is the way; the sides are what it is about.
+        for (std::size_t i = 0; i < a.args.size(); ++i)
+            if (!same(*a.args[i], *b.args[i])) return false;
+        return !a.args.empty();
+    };
+    const auto meet = [&](const std::string& look, const Expr& about, std::string_view way, bool whole) {
+        std::vector<Term>& known = seen[look];
+        std::size_t alike = 0;
+        for (const Term& other : known) {
+            if (opposite(way, other.way) && (whole ? same(about, *other.about) : agree(about, *other.about))) return true;
+            alike += other.way == way;
+        }
+        if (alike < most_alike) known.push_back({&about, way, &about});
+        return false;
+    };
+    struct Line {
+        const Expr* column;
+        double end;
+    };
+    std::map<std::string, std::pair<std::optional<Line>, std::optional<Line>>> lines;
+    for (const tree::ExprPtr& arg : any_of.args) {
+        const Expr& term = *arg;
+        if (term.kind == Kind::logic_not) {
+            if (meet("t" + look_of(*term.args[0]), *term.args[0], "not", true)) return true;
+            continue;
+        }
+        if (meet("t" + look_of(term), term, "yes", true)) return true;
+        if (term.kind == Kind::is_null && meet("n" + look_of(*term.args[0]), term, term.negated ? "not null" : "null", false)) return true;
+        if (term.kind == Kind::in_list || (term.kind == Kind::operation && term.args.size() == 2 && !term.name.parts.empty())) {
+            std::string look = term.kind == Kind::in_list ? "l" : "o";
+            for (const tree::ExprPtr& side : term.args) look += look_of(*side);
+            const std::string_view way = term.kind == Kind::in_list ? (term.negated ? "not in" : "in") : std::string_view(term.name.last());
+            if (meet(look, term, way, false)) return true;
+        }
+        if (term.kind != Kind::operation || term.args.size() != 2 || term.name.parts.empty()) continue;
+        // x < 5 OR x > 3: two half-lines that meet.
+        const std::string& way = term.name.last();
+        const bool below = way == "<" || way == "<=", above = way == ">" || way == ">=";
+        const Expr* end = without_casts(term.args[1].get());
+        if ((!below && !above) || end->kind != Kind::constant || end->text.empty()) continue;
+        literals_matter_ = true;
+        char* rest = nullptr;
+        const double number = std::strtod(end->text.c_str(), &rest);
+        if (*rest != '\0') continue;
+        auto& [high, low] = lines[look_of(*term.args[0])];
+        auto& own = below ? high : low;
+        if (!own || (below ? number > own->end : number < own->end)) own = Line{term.args[0].get(), number};
+        if (high && low && high->end > low->end && same(*high->column, *low->column)) return true;
+    }
+    return false;
+}
+
 /// Whether a condition holds for every possible row, by its meaning.
 Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
     const auto negate = [](Truth value) { return value == Truth::always ? Truth::never : value == Truth::never ? Truth::always : Truth::unknown; };
@@ -230,38 +315,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                 if (value == Truth::always) return Truth::always;
                 if (value == Truth::unknown) out = Truth::unknown;
             }
-            // One side and its opposite cover every row between them.
-            for (std::size_t i = 0; i < expr.args.size(); ++i)
-                for (std::size_t k = 0; k < expr.args.size(); ++k) {
-                    const Expr& a = *expr.args[i];
-                    const Expr& b = *expr.args[k];
-                    if (i == k) continue;
-                    if (b.kind == Kind::logic_not && same(a, *b.args[0])) return Truth::always;
-                    if (a.kind == Kind::is_null && b.kind == Kind::is_null && a.negated != b.negated && same(*a.args[0], *b.args[0])) return Truth::always;
-                    if (a.kind == Kind::operation && b.kind == Kind::operation && a.args.size() == 2 && b.args.size() == 2 && !a.name.parts.empty() && !b.name.parts.empty()) {
-                        const auto pair = [&](const char* x, const char* y) { return a.name.last() == x && b.name.last() == y; };
-                        const bool straight = same(*a.args[0], *b.args[0]) && same(*a.args[1], *b.args[1]);
-                        if (straight && (pair("=", "<>") || pair("<", ">=") || pair("<=", ">") || pair("<=", ">=") || pair("~~", "!~~") || pair("~", "!~") || pair("=", "!="))) return Truth::always;
-                        // x < 5 OR x > 3: two half-lines that meet.
-                        if (same(*a.args[0], *b.args[0]) && (a.name.last() == "<" || a.name.last() == "<=") && (b.name.last() == ">" || b.name.last() == ">=")) {
-                            const Expr* high = without_casts(a.args[1].get());
-                            const Expr* low = without_casts(b.args[1].get());
-                            if (high->kind == Kind::constant && low->kind == Kind::constant) {
-                                literals_matter_ = true;
-                                char *end_high = nullptr, *end_low = nullptr;
-                                const double h = std::strtod(high->text.c_str(), &end_high);
-                                const double l = std::strtod(low->text.c_str(), &end_low);
-                                if (!high->text.empty() && !low->text.empty() && *end_high == '\0' && *end_low == '\0' && h > l) return Truth::always;
-                            }
-                        }
-                    }
-                    if (a.kind == Kind::in_list && b.kind == Kind::in_list && a.negated != b.negated && a.args.size() == b.args.size()) {
-                        bool equal = true;
-                        for (std::size_t n = 0; n < a.args.size(); ++n) equal = equal && same(*a.args[n], *b.args[n]);
-                        if (equal) return Truth::always;
-                    }
-                }
-            return out;
+            return out == Truth::unknown && opposites(expr) ? Truth::always : out;
         }
         case Kind::is_null:
             if (!is_not_null(*expr.args[0], scope)) return Truth::unknown;
@@ -287,6 +341,20 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                 return Truth::unknown;
             }
             if (is_operator(expr, {"=", "<=", ">=", "~~", "~~*", "@>", "<@", "&&"}) && same(a, b)) return Truth::always;
+            if (is_operator(expr, {"<>", "!=", "<", ">", "!~~", "!~~*"}) && same(a, b)) return Truth::never;
+            // x - x = 0, x * 0 = 0: a zero in disguise against another.
+            const auto is_zero = [&](const Expr& side) {
+                const Expr* inside = without_casts(&side);
+                const auto zero = [&](const Expr& factor) {
+                    const Expr* constant = without_casts(&factor);
+                    if (constant->kind == Kind::constant) literals_matter_ = true;
+                    return constant->kind == Kind::constant && !constant->is_null && constant->text == "0";
+                };
+                if (is_operator(*inside, {"-"}) && same(*inside->args[0], *inside->args[1])) return true;
+                if (is_operator(*inside, {"*"})) return zero(*inside->args[0]) || zero(*inside->args[1]);
+                return zero(*inside);
+            };
+            if (is_operator(expr, {"=", "<=", ">="}) && is_zero(a) && is_zero(b)) return Truth::always;
             if (is_operator(expr, {"~~", "~~*"})) {
                 const Expr* pattern = without_casts(&b);
                 literals_matter_ = literals_matter_ || pattern->kind == Kind::constant;
@@ -308,6 +376,12 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                 return Truth::always;
             if (expr.name.last() == "^@" && right->kind == Kind::constant && right->text.empty()) return Truth::always;
             return Truth::unknown;
+        }
+        case Kind::call: {
+            const Expr* prefix = expr.args.size() == 2 && !expr.name.parts.empty() && expr.name.last() == "starts_with" ? without_casts(expr.args[1].get()) : nullptr;
+            if (prefix == nullptr || prefix->kind != Kind::constant) return Truth::unknown;
+            literals_matter_ = true;
+            return !prefix->is_null && prefix->text.empty() ? Truth::always : Truth::unknown;
         }
         case Kind::in_list: {
             bool found = false;

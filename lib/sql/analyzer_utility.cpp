@@ -121,6 +121,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                         }
                 break;
         }
+        if (listed.name.empty()) listed.resolved = false;   // which one the front end does not tell
         effect.objects.push_back(std::move(listed));
     }
     // CALL and DO: their notices and errors may hold anything.

@@ -557,6 +557,7 @@ Statement lower_statement(const Node* node) {
             const Class effect_class = role ? Class::dcl : is_server_object(rename->renameType) ? Class::server : Class::ddl_rename;
             tree::Name name = rename->relation != nullptr ? lower_relation(rename->relation) : object_name(rename->object, false);
             change(out, effect_class, rename->relation != nullptr ? ObjectKind::relation : kind_of(rename->renameType), std::move(name));
+            if (role) out.effects.back().objects.clear();   // roles have no schema
             out.effects.back().lock = Lock::blocks_reads;
             out.effects.back().takes_away = rename->renameType == OBJECT_COLUMN || !is_part_of_table(rename->renameType);
             out.effects.back().only_existing = rename->missing_ok;
