@@ -306,8 +306,7 @@ Result<SessionGrant> Service::open_session(const Choice& choice, const IssuerKey
             if (login.user == role.login) grant.database.password = login.password;
     }
     audit.decision = "allowed";
-    if (const auto written = store_->audit(audit); !written) return give_up(written.error());
-    const auto opened = store_->opened(stored.id);
+    const auto opened = store_->opened(stored.id, audit);
     if (!opened) return give_up(opened.error());
     if (!*opened) return give_up(Error{over_already, ""});
     return grant;

@@ -305,21 +305,25 @@ Result<Secret> Grants::create(const GrantRequest& request, Deadline deadline) {
 
 namespace {
 
-/// The databases in which the role owns something or was granted something.
-constexpr std::string_view databases_query = R"sql(
+/// A row when the role is there, and one for each other database in which it owns something or was granted something.
+constexpr std::string_view role_query = R"sql(
 SELECT DISTINCT d.datname
-FROM pg_catalog.pg_shdepend s
-JOIN pg_catalog.pg_roles r ON s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = r.oid
-JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+FROM pg_catalog.pg_roles r
+LEFT JOIN (pg_catalog.pg_shdepend s JOIN pg_catalog.pg_database d ON d.oid = s.dbid AND d.datname <> current_database())
+    ON s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = r.oid
 WHERE r.rolname = $1
 )sql";
 
-Result<void> release(PostgresConnection& connection, std::string_view user, std::string_view login, Deadline deadline) {
+std::string release(std::string_view user, std::string_view login) {
     std::string sql;
     if (!login.empty()) sql = "REASSIGN OWNED BY " + identifier(user) + " TO " + identifier(login) + ";\n";
-    sql += "DROP OWNED BY " + identifier(user) + ";\n";
-    if (const auto done = connection.query(sql, deadline); !done) return Error{errc::cannot_drop, server_words(connection, done.error())};
-    return {};
+    return sql + "DROP OWNED BY " + identifier(user) + ";\n";
+}
+
+/// No new connections first, in a transaction of its own; then the end of those there are, each of which gets two seconds to go.
+std::string disconnect(std::string_view user) {
+    return "BEGIN; ALTER ROLE " + identifier(user) + " NOLOGIN; COMMIT;\n" +
+           "SELECT pg_catalog.pg_terminate_backend(pid, 2000) FROM pg_catalog.pg_stat_activity WHERE usename = " + literal(user) + ";\n";
 }
 
 }  // namespace
@@ -331,49 +335,41 @@ Result<void> Grants::drop(std::string_view user, std::string_view login, Deadlin
     auto connection = take(deadline);
     if (!connection) return connection.error();
     const std::optional<std::string_view> name[] = {user};
-    constexpr std::string_view exists = "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1";
-    auto found = connection->query(exists, name, deadline);
+    auto found = connection->query(role_query, name, deadline);
     if (!found && !connection->usable()) {
         connection = PostgresConnection::connect(*connector_, deadline);
         if (!connection) return Error{errc::database_unavailable, connection.error().text()};
-        found = connection->query(exists, name, deadline);
+        found = connection->query(role_query, name, deadline);
     }
     if (!found) return unavailable(*connection, found.error());
     if (found->rows.empty()) {
         give_back(std::move(*connection));
         return {};
     }
-    const auto failed = [&](const Error& error) -> Result<void> {
-        const Error reason{errc::cannot_drop, server_words(*connection, error)};
+    const auto run = [&](const std::string& sql) -> Result<void> {
+        const auto done = connection->query(sql, deadline);
+        if (done) return {};
+        const Error reason{errc::cannot_drop, server_words(*connection, done.error())};
+        // After a failure inside of BEGIN … COMMIT the connection would stay in its transaction.
+        if (connection->usable()) static_cast<void>(connection->query("ROLLBACK", deadline));
         give_back(std::move(*connection));
         return reason;
     };
-    // No new connections first, then the end of those there are; each gets two seconds to go.
-    if (const auto done = connection->query("ALTER ROLE " + identifier(user) + " NOLOGIN", deadline); !done) return failed(done.error());
-    const auto ended = connection->query(
-        "SELECT pg_catalog.pg_terminate_backend(pid, 2000) FROM pg_catalog.pg_stat_activity WHERE usename = $1", name, deadline
-    );
-    if (!ended) return failed(ended.error());
-
-    const auto databases = connection->query(databases_query, name, deadline);
-    if (!databases) return failed(databases.error());
-    for (const auto& row : databases->rows) {
-        if (row.empty() || !row[0] || *row[0] == settings_.database) continue;
+    std::string sql = disconnect(user);
+    for (const auto& row : found->rows) {
+        if (row.empty() || !row[0]) continue;
+        if (!sql.empty())
+            if (auto done = run(sql); !done) return done;
+        sql.clear();
         auto other = connect_to(*row[0], deadline);
-        if (!other) {
+        const auto released = other ? other->query(release(user, login), deadline) : Result<QueryResult>(other.error());
+        if (!released) {
+            const std::string why = other ? server_words(*other, released.error()) : released.error().text();
             give_back(std::move(*connection));
-            return Error{errc::cannot_drop, "it owns something in database " + *row[0] + ": " + other.error().text()};
-        }
-        if (const auto done = release(*other, user, login, deadline); !done) {
-            give_back(std::move(*connection));
-            return done;
+            return Error{errc::cannot_drop, "in database " + *row[0] + ": " + why};
         }
     }
-    if (const auto done = release(*connection, user, login, deadline); !done) {
-        give_back(std::move(*connection));
-        return done;
-    }
-    if (const auto done = connection->query("DROP ROLE IF EXISTS " + identifier(user), deadline); !done) return failed(done.error());
+    if (auto done = run(sql + release(user, login) + "DROP ROLE IF EXISTS " + identifier(user)); !done) return done;
     give_back(std::move(*connection));
     return {};
 }

@@ -99,7 +99,7 @@ class Service {
     net::HttpResponse recording(const net::HttpRequest& request, const StoredSession& session);
     std::optional<StoredSession> authenticate(const net::HttpRequest& request, std::string_view id);
     /// Ends it in the store and at the database. True: its role is gone.
-    bool end_session(const StoredSession& session, std::string_view reason);
+    bool end_session(const StoredSession& session, std::string_view reason, const AuditEntry* why = nullptr);
     bool drop_user(const StoredSession& session);
 
     static net::HttpResponse error(int status, std::string_view name, std::string description, std::string correlation = "");

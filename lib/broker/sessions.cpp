@@ -94,9 +94,7 @@ net::HttpResponse Service::end(const net::HttpRequest& request, const StoredSess
         audit.database = session.database;
         audit.policy = session.policy;
         audit.role = session.role;
-        // Ending is done even when it cannot be written down: the other way round a credential would live longer.
-        const bool gone = end_session(session, asked->reason);
-        if (!store_->audit(audit)) log(LogLevel::error, "store", {{"reason", "an end could not be written down"}});
+        const bool gone = end_session(session, asked->reason, &audit);
         if (!gone) log(LogLevel::warning, "end", {{"session", session.id}, {"reason", "its role will be removed by the sweeper"}});
     } else if (session.drop_user) {
         drop_user(session);
@@ -140,8 +138,9 @@ bool Service::drop_user(const StoredSession& session) {
     return true;
 }
 
-bool Service::end_session(const StoredSession& session, std::string_view reason) {
-    const auto ended = store_->end(session.id, reason, now());
+bool Service::end_session(const StoredSession& session, std::string_view reason, const AuditEntry* why) {
+    // The credential goes even when that cannot be written down: the other way round it would live longer.
+    const auto ended = store_->end(session.id, reason, now(), why);
     if (!ended) log(LogLevel::error, "store", {{"session", session.id}, {"reason", ended.error().text()}});
     if (ended && *ended)
         log(LogLevel::info, "end", {{"session", session.id}, {"database", session.database}, {"role", session.role}, {"reason", std::string(reason)}, {"who", session.who}});

@@ -86,14 +86,14 @@ class Store : public identity::ReplayStore {
     /// Adds a session unless `max_open` sessions of its database and role are opening or open already: one atomic step.
     /// Errors: too_many_sessions.
     virtual Result<void> add(const StoredSession& session, std::optional<std::uint64_t> max_open) = 0;
-    /// opening → open. False: the session was ended meanwhile.
-    virtual Result<bool> opened(std::string_view id) = 0;
+    /// opening → open, together with the decision that allowed it. False: the session was ended meanwhile, and nothing was written.
+    virtual Result<bool> opened(std::string_view id, const AuditEntry& decision) = 0;
     virtual Result<std::optional<StoredSession>> find(std::string_view id) = 0;
     /// Prolongs an open session's lease. False: it is not open.
     virtual Result<bool> renew(std::string_view id, Time lease_until) = 0;
-    /// → ended, once: false when it was ended before.
-    virtual Result<bool> end(std::string_view id, std::string_view reason, Time now) = 0;
-    /// The session's database user is gone.
+    /// → ended, once, together with an audit entry where one is given: false when it was ended before.
+    virtual Result<bool> end(std::string_view id, std::string_view reason, Time now, const AuditEntry* why = nullptr) = 0;
+    /// The session's database user is gone. (A power cut may forget it: dropping again does no harm.)
     virtual Result<void> dropped(std::string_view id) = 0;
 
     /// Open (or opening) sessions of this job for this database and role.

@@ -138,10 +138,10 @@ class SqliteStore final : public Store {
 
     Result<std::string> instance() override;
     Result<void> add(const StoredSession& session, std::optional<std::uint64_t> max_open) override;
-    Result<bool> opened(std::string_view id) override;
+    Result<bool> opened(std::string_view id, const AuditEntry& decision) override;
     Result<std::optional<StoredSession>> find(std::string_view id) override;
     Result<bool> renew(std::string_view id, Time lease_until) override;
-    Result<bool> end(std::string_view id, std::string_view reason, Time now) override;
+    Result<bool> end(std::string_view id, std::string_view reason, Time now, const AuditEntry* why) override;
     Result<void> dropped(std::string_view id) override;
     Result<std::vector<StoredSession>> of_job(
         std::string_view issuer, std::string_view job_id, std::string_view database, std::string_view role
@@ -172,6 +172,20 @@ class SqliteStore final : public Store {
         if (!statement.ok()) return statement.error();
         return sqlite3_changes(db_) > 0;
     }
+
+    Result<void> insert(const AuditEntry& entry);
+
+    /// While it lives, a commit does not wait for the disk: for what may be lost in a power cut.
+    class Relaxed {
+      public:
+        explicit Relaxed(SqliteStore& store) : store_(store) { static_cast<void>(store_.execute("PRAGMA synchronous = NORMAL")); }
+        ~Relaxed() { static_cast<void>(store_.execute("PRAGMA synchronous = FULL")); }
+        Relaxed(const Relaxed&) = delete;
+        Relaxed& operator=(const Relaxed&) = delete;
+
+      private:
+        SqliteStore& store_;
+    };
 
     /// A transaction that is rolled back unless it was committed. BEGIN IMMEDIATE: what is read in it stays true.
     class Transaction {
@@ -258,11 +272,17 @@ Result<void> SqliteStore::add(const StoredSession& s, std::optional<std::uint64_
     return transaction.commit();
 }
 
-Result<bool> SqliteStore::opened(std::string_view id) {
+Result<bool> SqliteStore::opened(std::string_view id, const AuditEntry& decision) {
     const std::lock_guard lock(mutex_);
+    Transaction transaction(*this);
+    if (!transaction.begun()) return transaction.begun().error();
     Statement statement(db_, "UPDATE sessions SET state = 1 WHERE id = ? AND state = 0");
     statement.text(id);
-    return change(statement);
+    const auto changed = change(statement);
+    if (!changed || !*changed) return changed;
+    if (const auto written = insert(decision); !written) return written.error();
+    if (const auto done = transaction.commit(); !done) return done.error();
+    return true;
 }
 
 Result<std::optional<StoredSession>> SqliteStore::find(std::string_view id) {
@@ -277,20 +297,29 @@ Result<std::optional<StoredSession>> SqliteStore::find(std::string_view id) {
 
 Result<bool> SqliteStore::renew(std::string_view id, Time lease_until) {
     const std::lock_guard lock(mutex_);
+    const Relaxed relaxed(*this);
     Statement statement(db_, "UPDATE sessions SET lease_until = max(lease_until, ?) WHERE id = ? AND state = 1");
     statement.integer(number(lease_until)).text(id);
     return change(statement);
 }
 
-Result<bool> SqliteStore::end(std::string_view id, std::string_view reason, Time now) {
+Result<bool> SqliteStore::end(std::string_view id, std::string_view reason, Time now, const AuditEntry* why) {
     const std::lock_guard lock(mutex_);
+    Transaction transaction(*this);
+    if (!transaction.begun()) return transaction.begun().error();
     Statement statement(db_, "UPDATE sessions SET state = 2, ended = ?, end_reason = ? WHERE id = ? AND state < 2");
     statement.integer(number(now)).text(reason).text(id);
-    return change(statement);
+    const auto changed = change(statement);
+    if (!changed || !*changed) return changed;
+    if (why != nullptr)
+        if (const auto written = insert(*why); !written) return written.error();
+    if (const auto done = transaction.commit(); !done) return done.error();
+    return true;
 }
 
 Result<void> SqliteStore::dropped(std::string_view id) {
     const std::lock_guard lock(mutex_);
+    const Relaxed relaxed(*this);
     Statement statement(db_, "UPDATE sessions SET drop_user = 0 WHERE id = ?");
     statement.text(id);
     if (const auto done = change(statement); !done) return done.error();
@@ -341,8 +370,12 @@ Result<std::vector<StoredSession>> SqliteStore::latest(std::size_t count) {
     return sessions(statement);
 }
 
-Result<void> SqliteStore::audit(const AuditEntry& e) {
+Result<void> SqliteStore::audit(const AuditEntry& entry) {
     const std::lock_guard lock(mutex_);
+    return insert(entry);
+}
+
+Result<void> SqliteStore::insert(const AuditEntry& e) {
     Statement statement(
         db_,
         "INSERT INTO audit (at, correlation_id, event, decision, reason, peer, session, database, policy, role, identity, "

@@ -60,15 +60,21 @@ TEST_CASE("a session is opened, renewed, ended and its user dropped") {
     CHECK(store->find("s_1").value() == session("s_1"));
     CHECK_FALSE(store->find("s_2").value().has_value());
     CHECK_FALSE(store->renew("s_1", now + seconds(200)).value());  // still opening
-    CHECK(store->opened("s_1").value());
-    CHECK_FALSE(store->opened("s_1").value());
+    AuditEntry decision;
+    decision.correlation_id = "c_open";
+    CHECK(store->opened("s_1", decision).value());
+    CHECK_FALSE(store->opened("s_1", decision).value());
+    CHECK(store->audits("c_open").value().size() == 1);
     CHECK(store->renew("s_1", now + seconds(200)).value());
     CHECK(store->find("s_1").value()->lease_until == now + seconds(200));
     CHECK(store->renew("s_1", now + seconds(100)).value());  // a renewal that comes late takes nothing back
     CHECK(store->find("s_1").value()->lease_until == now + seconds(200));
     CHECK(store->users_in_use("shop").value() == std::vector<std::string>{"dbguard_x_s_1"});
-    CHECK(store->end("s_1", "client", now + seconds(5)).value());
-    CHECK_FALSE(store->end("s_1", "lease", now + seconds(6)).value());
+    AuditEntry why;
+    why.correlation_id = "c_end";
+    CHECK(store->end("s_1", "client", now + seconds(5), &why).value());
+    CHECK_FALSE(store->end("s_1", "lease", now + seconds(6), &why).value());
+    CHECK(store->audits("c_end").value().size() == 1);
     CHECK_FALSE(store->renew("s_1", now + seconds(300)).value());
     const auto ended = store->find("s_1").value().value();
     CHECK(ended.state == SessionState::ended);
