@@ -1,6 +1,7 @@
 #include "relay/guard_session.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crypto.hpp"
 #include "sql/postgres/text_shape.hpp"
@@ -64,6 +65,7 @@ bool GuardSession::names_are_known(Clock::time_point now) {
     if (!shared_->wants_names) return true;
     // In a failed transaction nothing can be asked, and nothing but its end can run.
     if (status_ == 'E') return true;
+    if (std::exchange(just_failed_, false)) return true;
     if (!stale_ && now - checked_ >= check_names_every) stale_ = true;
     if (stale_ && asking_ == Asking::nothing) {
         asking_ = Asking::state;
@@ -100,7 +102,8 @@ void GuardSession::names_unknown(const std::string& why) {
     failed_names_ = "the catalogue could not be read: " + why;
     asking_ = Asking::nothing;
     stale_ = false;
-    checked_ = {};   // ask again before the next statement
+    checked_ = {};   // ask again before the next statement, not before this one: it may fail for ever
+    just_failed_ = true;
 }
 
 void GuardSession::answer(Answer answer) {
@@ -119,6 +122,7 @@ void GuardSession::answer(Answer answer) {
             auto state = read_state(answer.rows);
             if (!state) return names_unknown(state.error().text());
             names_ = std::move(state->context);
+            names_.uncommitted = changed_in_transaction_;
             database_id_ = std::move(state->database_id);
             next_transaction_ = std::move(state->next_transaction);
             if (!catalogue_changed_ && names_.temp_schema.empty())
@@ -238,7 +242,7 @@ std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std:
 
 void GuardSession::transaction_status(char status) {
     // What SET and DDL did is undone, or kept, with the transaction.
-    if (status == 'I' && status_ != 'I' && changed_in_transaction_) {
+    if (status == 'I' && changed_in_transaction_) {
         stale_ = shared_->wants_names;
         catalogue_changed_ = true;
         changed_in_transaction_ = false;

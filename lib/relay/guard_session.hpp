@@ -68,6 +68,7 @@ class GuardSession : public Session {
     catalogue::Context names_;
     std::string database_id_, next_transaction_, digest_;
     Asking asking_ = Asking::nothing;
+    bool just_failed_ = false;       ///< the last question did: the statement that asked it is answered without
     bool stale_ = true;              ///< names may mean something else: ask before the next plan
     bool catalogue_changed_ = false; ///< by this session: the transaction's number does not tell
     bool changed_in_transaction_ = false;

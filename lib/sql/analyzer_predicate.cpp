@@ -219,6 +219,7 @@ bool Analyzer::all_of_target(const Expr& column, const tree::Query& query, const
 /// Whether one side of an OR and its opposite stand in it: they cover every row between them. Terms meet through what they
 /// are about, so that fifty thousand of them take no more than one look each.
 bool Analyzer::opposites(const Expr& any_of) const {
+    literals_matter_ = true;   // terms with other constants would not have met
     struct Term {
         const Expr* about;     ///< what two terms have to agree in
         std::string_view way;  ///< in which way: an operator, `null`, `not null` …
