@@ -27,7 +27,7 @@ class LocalGuard : public Guard {
     std::string failure() const override {
         if (tunnel_ && !tunnel_->failure().empty()) return tunnel_->failure();
         if (engine_->statistics().record_failed) return "the recording cannot be written";
-        return {};
+        return over_;
     }
     GuardStatistics statistics() const override {
         const auto& counted = engine_->statistics();
@@ -55,6 +55,7 @@ class LocalGuard : public Guard {
 
   private:
     void decided(policy::Verdict verdict, const std::string& line);
+    void watch_idleness(policy::Duration idle, int quiet_looks);
 
     net::EventLoop loop_;
     process::Target target_;
@@ -65,7 +66,20 @@ class LocalGuard : public Guard {
     std::vector<DenialNote> denials_;
     std::uint64_t connections_ = 0;
     bool stopped_ = false;
+    std::string over_;   ///< the policy's time for this session is over: why
+    std::uint64_t seen_statements_ = 0;
 };
+
+// Looks four times in the time allowed whether a statement came since.
+void LocalGuard::watch_idleness(policy::Duration idle, int quiet_looks) {
+    loop_.after(idle / 4, [this, idle, quiet_looks] {
+        const auto& counted = engine_->statistics();
+        const std::uint64_t now = counted.statements + counted.denied;
+        const int quiet = std::exchange(seen_statements_, now) == now ? quiet_looks + 1 : 0;
+        if (quiet >= 4) over_ = "the session was idle for longer than the policy allows";
+        else watch_idleness(idle, quiet);
+    });
+}
 
 void LocalGuard::decided(policy::Verdict verdict, const std::string& line) {
     const bool quiet = verdict == policy::Verdict::allow;
@@ -137,6 +151,10 @@ Result<void> LocalGuard::start(GuardParts parts) {
     target_.password = tunnel_->password().reveal();
     target_.database = parts.database;
     target_.session = parts.session;
+
+    const auto role = std::ranges::find(roles, parts.role, &policy::Role::name);
+    if (role->session.ttl) loop_.after(*role->session.ttl, [this] { over_ = "the session's time (ttl) is over"; });
+    if (role->session.idle) watch_idleness(*role->session.idle, 0);
     return {};
 }
 

@@ -1,6 +1,7 @@
 #include "catalogue/postgres.hpp"
 
 #include <algorithm>
+#include <algorithm>
 #include <charconv>
 
 namespace dbguard::catalogue::postgres {
@@ -325,6 +326,9 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
         }
     }
     // Rows come as the server's join left them; `*` means the columns in the order of their numbers.
+    for (Relation& relation : parts.relations)
+        std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });
+    // The server promises no order. Columns stand as `*` gives them: masks go by it.
     for (Relation& relation : parts.relations)
         std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });
     return std::make_shared<const Snapshot>(std::move(parts));
