@@ -128,7 +128,9 @@ net::HttpResponse Service::refuse(const net::HttpRequest& request, AuditEntry au
     const auto shown = public_error(reason, verified);
     // An address that floods us must not fill the disk as well: above its limit it leaves a trace in the log only.
     const bool limited = reason.code == rate_limited || reason.code == overloaded;
-    if (shown.status < 500 && !limited) failures_.failed(request.peer, FailureLimit::Clock::now());
+    // A known caller that asks for too much is no flood, unless it sends one token again and again.
+    const bool counts = !verified || reason.code == identity::replay_error::replayed;
+    if (shown.status < 500 && !limited && counts) failures_.failed(request.peer, FailureLimit::Clock::now());
     audit.decision = shown.status >= 500 ? "failed" : "refused";
     audit.reason = reason.text();
     log(shown.status >= 500 ? LogLevel::error : LogLevel::warning, "exchange",

@@ -64,9 +64,9 @@ class FakeService final : public net::HttpClient {
 
     std::mutex mutex;
     std::vector<net::ClientRequest> requests;
-    bool down = false;
-    bool over = false;
-    bool lose_answer = false;
+    std::atomic<bool> down = false;
+    std::atomic<bool> over = false;
+    std::atomic<bool> lose_answer = false;
     std::string recording;
     std::string ended;
 };
