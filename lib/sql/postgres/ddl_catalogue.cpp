@@ -158,11 +158,24 @@ constexpr BuiltInType built_in_types[] = {
     {"anyarray", 2277, 0}, {"event_trigger", 3838, 0},
 };
 
+#include "sql/postgres/system_relations.inc"
+
 // ---- the catalogue -----------------------------------------------------------------------------------------------------
 
 class Builder {
   public:
-    explicit Builder(std::string_view text) : text_(text) {}
+    explicit Builder(std::string_view text) : text_(text) {
+        // As the server's are read: without their columns.
+        auto add_own = [&, id = Id{1}](std::string_view schema, std::string_view name) mutable {
+            Relation own;
+            own.id = id++;
+            own.schema = schema;
+            own.name = name;
+            parts_.relations.push_back(std::move(own));
+        };
+        for (const std::string_view name : system_relations) add_own("pg_catalog", name);
+        for (const std::string_view name : information_schema_relations) add_own("information_schema", name);
+    }
 
     void add(const RawStmt* raw) {
         begin_ = static_cast<std::size_t>(std::max(0, raw->stmt_location));

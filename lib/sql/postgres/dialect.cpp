@@ -90,6 +90,22 @@ std::vector<std::string> table_function_columns(std::string_view name, std::size
     if (const auto found = columns.find(name); found != columns.end()) return found->second;
     if (name == "unnest") return std::vector<std::string>(arguments, "unnest");
     if (std::find(single.begin(), single.end(), name) != single.end()) return {};
+    // One row of several columns (pg_proc.prorettype record or a composite type, versions 15 to 17).
+    static constexpr std::string_view rows[] = {
+        "json_populate_record", "json_to_record", "jsonb_populate_record", "jsonb_to_record", "pg_backup_stop",
+        "pg_control_checkpoint", "pg_control_init", "pg_control_recovery", "pg_control_system",
+        "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_create_logical_replication_slot",
+        "pg_create_physical_replication_slot", "pg_get_object_address", "pg_get_wal_summarizer_state",
+        "pg_identify_object", "pg_identify_object_as_address", "pg_input_error_info", "pg_last_committed_xact",
+        "pg_replication_slot_advance", "pg_sequence_parameters", "pg_split_walfile_name", "pg_stat_file",
+        "pg_stat_get_archiver", "pg_stat_get_backend_subxact", "pg_stat_get_replication_slot",
+        "pg_stat_get_subscription_stats", "pg_stat_get_wal", "pg_stat_get_wal_receiver", "pg_walfile_name_offset",
+        "pg_xact_commit_timestamp_origin", "record_in", "record_recv",
+    };
+    if (std::find(std::begin(rows), std::end(rows), name) != std::end(rows)) {
+        known = false;
+        return {};
+    }
     const FunctionRule* rule = function("", name);
     known = rule != nullptr && !rule->returns_set;
     return {};
