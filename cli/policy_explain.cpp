@@ -18,6 +18,7 @@
 #include "policy/masks.hpp"
 #include "policy/sensitivity.hpp"
 #include "sql/postgres/analyze_text.hpp"
+#include "sql/postgres/ddl_catalogue.hpp"
 #include "sql/postgres/dialect.hpp"
 
 namespace dbguard::cli {
@@ -51,7 +52,7 @@ struct Explanation {
 class Explainer {
   public:
     Explainer(const policy::Policy& policy, const policy::Role& role, catalogue::SnapshotRef snapshot)
-        : role_(role), snapshot_(std::move(snapshot)), context_(fixture_context()),
+        : role_(role), snapshot_(std::move(snapshot)), context_(sql::postgres::fixture_context()),
           rules_(policy, role, policy::Engine::postgres), masks_(policy, role) {
         if (snapshot_) sensitivity_ = policy::Sensitivity(masks_, *snapshot_, context_, sql::postgres::dialect());
         facts_.now = std::chrono::system_clock::now();
@@ -185,6 +186,15 @@ void print_statement(const Explainer& explainer, const Explained& one) {
         const auto mask = i < one.decision.masks.size() ? one.decision.masks[i] : std::nullopt;
         line("output", padded(output.name, 14) + ' ' + padded(from.empty() ? "-" : from, 36) + ' ' + (mask ? mask_text(*mask) : ""));
     }
+    for (const auto& filter : one.statement.filters)
+        line("filter", explainer.source_text(filter.source) + (filter.use == sql::Filter::Use::equality ? " = given values" : ""));
+    for (const auto& copy : one.statement.copies) {
+        std::string from;
+        for (const auto& source : copy.sources) from += (from.empty() ? "" : ", ") + explainer.source_text(source);
+        for (const auto& function : copy.functions) from += (from.empty() ? "" : ", ") + ("code of " + function);
+        if (copy.opaque) from += from.empty() ? "anything" : ", anything";
+        line("copy", from + " to " + copy.target_name);
+    }
     print_decision(one.decision);
 }
 
@@ -230,6 +240,15 @@ Json statement_json(const Explainer& explainer, const Explained& one) {
         out["outputs"].push_back(
             {{"name", output.name}, {"sources", std::move(sources)}, {"opaque", output.opaque}, {"mask", mask ? Json(mask_text(*mask)) : Json(nullptr)}}
         );
+    }
+    out["filters"] = Json::array();
+    for (const auto& filter : one.statement.filters)
+        out["filters"].push_back({{"column", explainer.source_text(filter.source)}, {"use", filter.use == sql::Filter::Use::equality ? "equality" : "other"}});
+    out["copies"] = Json::array();
+    for (const auto& copy : one.statement.copies) {
+        Json sources = Json::array();
+        for (const auto& source : copy.sources) sources.push_back(explainer.source_text(source));
+        out["copies"].push_back({{"to", copy.target_name}, {"from", std::move(sources)}, {"functions", copy.functions}, {"opaque", copy.opaque}});
     }
     return out;
 }

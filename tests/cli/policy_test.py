@@ -167,7 +167,7 @@ def explain():
             broken.write("CREATE TABLE a (b int);\nCREATE TABL c (d int);\n")
             broken.flush()
             answer = run("explain", policy, "--role", "tester", "--schema", broken.name, "--sql", "SELECT 1")
-            check(answer.returncode == 78 and "line 2: syntax error" in answer.stderr, f"broken DDL: {answer}")
+            check(answer.returncode == 78 and "line 2, byte 31: syntax error" in answer.stderr, f"broken DDL: {answer}")
 
 
 lint()
