@@ -209,9 +209,9 @@ const std::string& load_query() {
                ", (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
                " WHERE d.classid =# 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid =# p.oid AND d.deptype =# 'e')" + t +
                ", pg_catalog.concat_ws('|', pg_catalog.array_to_string(p.proargtypes::pg_catalog.oid[], ','),"
-               " (p.proconfig IS NOT NULL)" + t + ")" + t +
+               " coalesce(p.proconfig" + t + ", ''))" + t +
                ", p.proargnames" + t + " ||# ';' ||# coalesce(p.proargmodes" + t + ", '')" +
-               ", CASE WHEN l.lanname =# 'sql' THEN coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END" + t +
+               ", coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)" + t +
                " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid =# p.pronamespace"
                " JOIN pg_catalog.pg_language l ON l.oid =# p.prolang WHERE p.oid >=# 16384";
         sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + ", o.oprleft" + t + ", o.oprright" + t + nulls(7) +
@@ -222,7 +222,7 @@ const std::string& load_query() {
     return text;
 }
 
-Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
+Result<SnapshotRef> read_load(const Rows& rows, const Context& context, FunctionSources& known) {
     Snapshot::Parts parts;
     parts.rendered_under = context;
     std::unordered_map<Id, std::size_t> relation_at;
@@ -297,9 +297,9 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
                 function.returns = number<Id>(row[8]);
                 function.extension = string(row[9]);
                 const std::string signature = string(row[10]);
-                const std::size_t bar = signature.rfind('|');
+                const std::size_t bar = signature.find('|');   // the argument types are numbers
                 function.arguments = numbers("{" + signature.substr(0, bar == std::string::npos ? 0 : bar) + "}");
-                function.has_settings = bar != std::string::npos && signature.substr(bar + 1).starts_with("t");
+                if (bar != std::string::npos) function.settings = elements(signature.substr(bar + 1));
                 const std::string names = string(row[11]);
                 const std::size_t split = names.rfind(';');
                 if (split != std::string::npos) {
@@ -328,6 +328,16 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context) {
     // Rows come as the server's join left them; `*` means the columns in the order of their numbers.
     for (Relation& relation : parts.relations)
         std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });
+    const bool first = known.empty();
+    for (Function& function : parts.functions) {
+        if (first) {
+            known.emplace(function.id, source_of(function));
+            continue;
+        }
+        const auto seen = known.find(function.id);
+        function.recent = seen == known.end() || seen->second != source_of(function);
+    }
+    if (first) known.emplace(0, "");   // a database without functions has been seen, too
     // The server promises no order. Columns stand as `*` gives them: masks go by it.
     for (Relation& relation : parts.relations)
         std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });

@@ -38,6 +38,7 @@ std::vector<std::string> tags_of_comment(std::string_view comment);
 
 /// Everything. `context` is the one the definitions are printed under.
 const std::string& load_query();
-Result<SnapshotRef> read_load(const Rows& rows, const Context& context);
+/// `known` holds the functions of the first load of this database, and is filled by it.
+Result<SnapshotRef> read_load(const Rows& rows, const Context& context, FunctionSources& known);
 
 }  // namespace dbguard::catalogue::postgres

@@ -26,6 +26,12 @@ const Column* Relation::column(std::int16_t number) const {
     return nullptr;
 }
 
+std::string source_of(const Function& function) {
+    std::string out = function.language + '\0' + function.body;
+    for (const std::string& setting : function.settings) out += '\0' + setting;
+    return out;
+}
+
 Snapshot::Snapshot(Parts parts) : parts_(std::move(parts)) {
     for (std::size_t i = 0; i < parts_.relations.size(); ++i) {
         const Relation& relation = parts_.relations[i];

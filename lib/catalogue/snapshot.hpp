@@ -83,8 +83,9 @@ struct Function {
     std::vector<Id> arguments;
     std::vector<std::string> argument_names;   ///< of the inputs; may be empty
     std::vector<std::string> output_names;     ///< OUT and TABLE columns
-    std::string body;         ///< SQL functions: the text; else empty
-    bool has_settings = false;  ///< a SET clause
+    std::string body;         ///< its source as the server keeps it: a text, or the name of a symbol
+    std::vector<std::string> settings;  ///< its SET clauses, `search_path=a, b`
+    bool recent = false;      ///< made or changed since the engine first saw this database: nobody vouched for it
 };
 
 struct Operator {
@@ -142,5 +143,10 @@ class Snapshot {
 };
 
 using SnapshotRef = std::shared_ptr<const Snapshot>;
+
+/// What the functions were when the engine first saw the database: number → source and settings.
+using FunctionSources = std::unordered_map<Id, std::string>;
+/// The same text for the same code.
+std::string source_of(const Function& function);
 
 }  // namespace dbguard::catalogue

@@ -77,6 +77,7 @@ struct Shared {
     bool wants_names;               ///< some rule or mask goes by name
     bool admits_unparsed;           ///< text that nobody understands may run: settings that change what text means, too
     CatalogueCache catalogue;
+    std::map<std::string, catalogue::FunctionSources> first_functions;   ///< by database
     std::list<PlanContextRef> contexts;   // latest first
     std::uint64_t last_context = 0;
     recording::Redactor redactor;

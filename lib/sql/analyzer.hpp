@@ -78,6 +78,9 @@ struct MadeRelation {
     std::vector<ScopeColumn> columns;
 };
 
+/// `demo, "Mixed", public` as SET takes it: the names, unquoted.
+std::vector<std::string> listed_names(const std::string& value);
+
 class Analyzer {
   public:
     Analyzer(const Names& names, const Dialect& dialect, std::vector<MadeRelation>& made) : names_(names), dialect_(dialect), made_(made) {}
@@ -131,7 +134,7 @@ class Analyzer {
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
-    Value call_sql_body(const catalogue::Function& function, const std::vector<Value>& args);
+    std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
     void run_text(const std::string& text, const std::string& what);
     void operators_used(const tree::Name& name, const Value& left, const Value& right);
     void type_used(const tree::Name& name);
@@ -180,6 +183,8 @@ class Analyzer {
     const std::vector<std::string>* path_ = nullptr;  ///< overrides the session's search path inside stored definitions
     std::string unresolved_;
     std::uint32_t unresolved_at_ = 0;
+    std::vector<catalogue::Id> reading_;     ///< the routines whose bodies are being read, outermost first
+    int bodies_read_ = 0;
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     bool target_used_ = false;

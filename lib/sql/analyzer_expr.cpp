@@ -708,10 +708,14 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             handed.opaque = all.opaque;
             copy_out(std::move(handed));
         }
-        Value value = function->language == "sql" && !function->body.empty() ? call_sql_body(*function, args) : through(all, Flow::transformed);
-        if (!(function->language == "sql" && !function->body.empty() && !value.opaque)) {
-            value.opaque = false;
+        Value value;
+        if (auto read = call_body(*function, args)) {
+            value = std::move(*read);
+        } else {
+            value = through(all, Flow::transformed);
             value.functions.push_back(full);
+            // Code that nobody can read and nobody knew is vouched for by nobody.
+            if (function->recent) value.opaque = true;
         }
         out = merge(out, value);
     }
@@ -719,47 +723,86 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     return out;
 }
 
-Value Analyzer::call_sql_body(const catalogue::Function& function, const std::vector<Value>& args) {
-    Value unknown;
-    for (const Value& arg : args) unknown = merge(unknown, through(arg, Flow::transformed));
-    unknown.opaque = true;
-    if (depth_ >= 16 || function.has_settings) return unknown;
-    const ParsedText parsed = dialect_.parse(function.body);
-    if (!parsed.error.empty() || parsed.statements.empty()) return unknown;
+// The value of a routine whose code can be read: nothing where it cannot.
+std::optional<Value> Analyzer::call_body(const catalogue::Function& function, const std::vector<Value>& args) {
+    // What a recursive call gives comes from what the outer one reads.
+    if (std::find(reading_.begin(), reading_.end(), function.id) != reading_.end()) {
+        Value out;
+        for (const Value& arg : args) out = merge(out, through(arg, Flow::transformed));
+        return out;
+    }
+    if (depth_ >= 16 || ++bodies_read_ > 200) return {};
+    const CodeBody body = dialect_.read_code(function);
+    if (!body.readable) return {};
+    std::vector<std::string> own_path;
+    for (const std::string& setting : function.settings) {
+        const std::size_t equals = setting.find('=');
+        const std::string name = setting.substr(0, equals);
+        if (name == "role" || name == "session_authorization") return {};
+        if (name != "search_path" || equals == std::string::npos) continue;
+        own_path.emplace_back(dialect_.system_schema);
+        for (std::string& schema : listed_names(setting.substr(equals + 1))) own_path.push_back(std::move(schema));
+    }
 
-    auto outer_parameters = std::move(parameters_);
-    auto outer_named = std::move(named_parameters_);
-    parameters_.clear();
-    named_parameters_.clear();
+    const std::string unresolved_before = unresolved_;
+    const std::uint32_t unresolved_at_before = unresolved_at_;
+    unresolved_.clear();
+    auto outer_parameters = std::exchange(parameters_, {});
+    auto outer_named = std::exchange(named_parameters_, {});
+    const auto* outer_path = path_;
+    if (!own_path.empty()) path_ = &own_path;
+    static const Value nothing;
     for (std::size_t i = 0; i < args.size(); ++i) {
         parameters_.push_back(&args[i]);
         if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], args[i]);
     }
-    const bool outer_quiet = quiet_;
-    quiet_ = true;
+    for (std::size_t i = args.size(); i < 32; ++i) parameters_.push_back(&nothing);
+    for (const std::string& variable : body.variables)
+        if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, Value{});
+    const bool outer_quiet = std::exchange(quiet_, true);
     ++depth_;
+    reading_.push_back(function.id);
+
     Value out;
-    for (const tree::Statement& statement : parsed.statements) {
+    bool understood = true;
+    std::vector<tree::Statement> statements;
+    for (const std::string& text : body.texts) {
+        ParsedText parsed = dialect_.parse(text);
+        understood = understood && parsed.error.empty();
+        for (tree::Statement& statement : parsed.statements) statements.push_back(std::move(statement));
+    }
+    for (const tree::Statement& statement : statements) {
+        if (!understood) break;
         Result result;
         if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
         else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
         else utility(statement);
-        if (&statement != &parsed.statements.back()) continue;
+        const bool gives_value = !body.in_sequence || &statement == &statements.back();
+        if (!gives_value) continue;
         auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
         for (auto& [name, value] : result.outputs) {
-            out = merge(out, through(value, result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
+            // What a variable took may come out anywhere.
+            out = merge(out, through(value, body.in_sequence && result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
             fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
         }
-        if (!result.exact) out.opaque = true;
-        if (result.outputs.size() > 1) {
+        if (!result.exact && out.has_value()) out.opaque = true;
+        if (body.in_sequence && result.outputs.size() > 1) {
             out.is_row = true;
             out.fields = std::move(fields);
         }
     }
+    if (!body.in_sequence)
+        for (const Value& arg : args) out = merge(out, through(arg, Flow::transformed));
+    reading_.pop_back();
     --depth_;
     quiet_ = outer_quiet;
+    path_ = outer_path;
     parameters_ = std::move(outer_parameters);
     named_parameters_ = std::move(outer_named);
+    understood = understood && unresolved_.empty();
+    unresolved_ = unresolved_before;
+    unresolved_at_ = unresolved_at_before;
+    if (!understood) return {};
     return out;
 }
 

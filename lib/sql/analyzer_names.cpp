@@ -588,7 +588,7 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
             if (table.alias == last && table.schema == qualifier) return row_of(table);
     }
     for (const auto& [name, value] : named_parameters_)
-        if (name == last) return value;
+        if (name == last || (parts.size() == 2 && name == parts[0])) return through(value, value.fields == nullptr && parts.size() == 2 ? Flow::transformed : Flow::identity);
     if (!parameters_.empty() && parts.size() == 2) return {};
     unknown_name("column \"" + last + "\" is not known", expr.at);
     return {};

@@ -11,6 +11,27 @@ using tree::ObjectKind;
 
 }  // namespace
 
+// `demo, "Mixed", public` as SET takes it: the value's names, unquoted.
+std::vector<std::string> listed_names(const std::string& value) {
+    std::vector<std::string> out;
+    std::string name;
+    bool quoted = false, any = false;
+    for (std::size_t i = 0; i <= value.size(); ++i) {
+        const char c = i < value.size() ? value[i] : ',';
+        if (c == '"') {
+            quoted = !quoted;
+            any = true;
+        } else if (c == ',' && !quoted) {
+            if (any || !name.empty()) out.push_back(name);
+            name.clear();
+            any = false;
+        } else if (quoted || (c != ' ' && c != '\t' && c != '\n')) {
+            name.push_back(!quoted && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+        }
+    }
+    return out;
+}
+
 Statement Analyzer::inner(const tree::Statement& statement) {
     Analyzer analyzer(names_, dialect_, made_);
     analyzer.depth_ = depth_ + 1;
@@ -365,27 +386,6 @@ Value Analyzer::stored_expression(const catalogue::Relation& relation, std::stri
 
 namespace {
 
-// `demo, "Mixed", public` as SET takes it: the value's names, unquoted.
-std::vector<std::string> listed_schemas(const std::string& value) {
-    std::vector<std::string> out;
-    std::string name;
-    bool quoted = false, any = false;
-    for (std::size_t i = 0; i <= value.size(); ++i) {
-        const char c = i < value.size() ? value[i] : ',';
-        if (c == '"') {
-            quoted = !quoted;
-            any = true;
-        } else if (c == ',' && !quoted) {
-            if (any || !name.empty()) out.push_back(name);
-            name.clear();
-            any = false;
-        } else if (quoted || (c != ' ' && c != '\t' && c != '\n')) {
-            name.push_back(!quoted && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-        }
-    }
-    return out;
-}
-
 // What names mean after this statement of the message, where it changes that. False: nobody can tell.
 bool follow_settings(const Statement& statement, bool settings_before, bool catalogue_before, catalogue::Context& context, const Dialect& dialect) {
     using Kind = StatementKind;
@@ -402,7 +402,7 @@ bool follow_settings(const Statement& statement, bool settings_before, bool cata
         if (effect.setting.empty()) return false;
         if (!path) continue;
         if (effect.detail.empty() || effect.detail.find('?') != std::string::npos) return false;
-        std::vector<std::string> named = listed_schemas(effect.detail);
+        std::vector<std::string> named = listed_names(effect.detail);
         std::vector<std::string> path_now;
         const bool system_named = std::find(named.begin(), named.end(), dialect.system_schema) != named.end();
         if (!context.temp_schema.empty() && std::find(named.begin(), named.end(), "pg_temp") == named.end()) path_now.push_back(context.temp_schema);

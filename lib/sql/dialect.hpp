@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "catalogue/snapshot.hpp"
 #include "sql/tree.hpp"
 
 namespace dbguard::sql {
@@ -36,6 +37,14 @@ struct ParsedText {
     std::uint32_t error_at = 0;
 };
 
+/// The code of a routine, as far as it can be read.
+struct CodeBody {
+    bool readable = false;              ///< false: it builds text and runs it, or is not understood
+    std::vector<std::string> texts;     ///< every statement and expression (as `SELECT …`) in it, in no order
+    std::vector<std::string> variables; ///< names that are not columns there
+    bool in_sequence = false;           ///< the texts are whole statements, the last one gives the value (SQL functions)
+};
+
 /// A relation of the server's own whose other columns may hold values of any table, or texts of other statements.
 struct ValueRelation {
     std::string_view name;
@@ -60,6 +69,7 @@ struct Dialect {
     const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
     /// Settings that can only narrow what the session may do: setting one is no `session.set`.
     bool (*only_restricts)(std::string_view setting);
+    CodeBody (*read_code)(const catalogue::Function& function);
     ParsedText (*parse)(std::string_view text);
 };
 

@@ -538,7 +538,7 @@ class Builder {
             const auto* option = as<DefElem>(node);
             if (std::strcmp(option->defname, "language") == 0) function.language = lower(text_of(strVal(option->arg)));
             if (std::strcmp(option->defname, "security") == 0) function.security_definer = boolVal(option->arg);
-            if (std::strcmp(option->defname, "set") == 0) function.has_settings = true;
+            if (std::strcmp(option->defname, "set") == 0) function.settings.emplace_back("role=?");   // not followed here: not read
             if (std::strcmp(option->defname, "as") == 0) {
                 const auto texts = strings(as<List>(option->arg));
                 if (!texts.empty()) function.body = texts[0];
