@@ -1,0 +1,121 @@
+#include "catalogue/snapshot.hpp"
+
+#include <doctest/doctest.h>
+
+#include "catalogue/postgres.hpp"
+
+using namespace dbguard;
+using namespace dbguard::catalogue;
+
+namespace {
+
+postgres::Rows load_rows() {
+    postgres::Rows rows;
+    const auto add = [&](std::vector<std::optional<std::string>> cells) {
+        cells.resize(13);
+        rows.push_back(std::move(cells));
+    };
+    add({"R", "16400", "public", "customers", "r", "false", std::nullopt, "{16390,16391}", "{16500}", "true"});
+    add({"C", "16400", "1", "id", "23", "-1", "true", "false"});
+    add({"C", "16400", "3", "e\"mail", "25", "54", "false", "true", "lower(x)", "where they read mail, dbguard:pii dbguard:card_no."});
+    add({"C", "99999", "1", "of no relation", "25", "-1", "false", "false"});
+    add({"R", "16410", "pg_temp_3", "mine", "r", "true"});
+    add({"R", "16411", "public", "v", "v", "false", " SELECT 1;"});
+    add({"L", "16400", "3", "true", "CREATE RULE …"});
+    add({"T", "16420", "public", "mood", "e", "0", "0", "0", "-1", "{sad,\"so, so\",\"qu\\\"ote\"}"});
+    add({"T", "16421", "public", "span", "r", "0", "0", "0", "-1", std::nullopt, "23"});
+    add({"O", "public", "===", "16500", "25", "25"});
+    add({"E", "citext"});
+    return rows;
+}
+
+Context context() {
+    Context out;
+    out.search_path = {"pg_temp_3", "pg_catalog", "public"};
+    out.temp_schema = "pg_temp_3";
+    return out;
+}
+
+Result<SnapshotRef> read(const postgres::Rows& rows) {
+    FunctionSources none;
+    return postgres::read_load(rows, context(), none);
+}
+
+}  // namespace
+
+TEST_CASE("a load is read into relations, columns, rules, types and operators") {
+    const auto loaded = read(load_rows());
+    REQUIRE(loaded.has_value());
+    const Snapshot& snapshot = **loaded;
+    const Relation* customers = snapshot.relation("public", "customers");
+    REQUIRE(customers != nullptr);
+    CHECK(snapshot.relation(16400) == customers);
+    CHECK(snapshot.relation("crm", "customers") == nullptr);
+    CHECK(customers->parents == std::vector<Id>{16390, 16391});
+    CHECK(customers->trigger_functions == std::vector<Id>{16500});
+    CHECK(customers->has_expressions);
+    REQUIRE(customers->columns.size() == 2);
+    CHECK(customers->column("id")->not_null);
+    const Column* mail = customers->column(std::int16_t{3});
+    REQUIRE(mail != nullptr);
+    CHECK(mail->name == "e\"mail");
+    CHECK(mail->generated);
+    CHECK(mail->modifier == 54);
+    CHECK(mail->tags == std::vector<std::string>{"pii", "card_no"});
+    CHECK(customers->column("nosuch") == nullptr);
+    REQUIRE(customers->rules.size() == 1);
+    CHECK(customers->rules[0].event == '3');
+    CHECK(customers->rules[0].instead);
+    CHECK(snapshot.relation("pg_temp_3", "mine")->own_temporary);
+    CHECK(snapshot.relation("public", "v")->kind == RelationKind::view);
+    CHECK(snapshot.type(16420)->labels == std::vector<std::string>{"sad", "so, so", "qu\"ote"});
+    CHECK(snapshot.type(16421)->base == 23);
+    REQUIRE(snapshot.operators("===").size() == 1);
+    CHECK(snapshot.operators("===")[0]->function == 16500);
+    CHECK(snapshot.operators("=").empty());
+    CHECK(snapshot.highest() == 16411);
+    CHECK(snapshot.rendered_under() == context());
+}
+
+TEST_CASE("an answer of another shape is no catalogue") {
+    auto rows = load_rows();
+    rows[1].pop_back();
+    CHECK(read(rows).error().code == postgres::errc::bad_answer);
+    rows = load_rows();
+    rows[0][0] = "RR";
+    CHECK_FALSE(read(rows).has_value());
+    rows[0][0].reset();
+    CHECK_FALSE(read(rows).has_value());
+    CHECK_FALSE(postgres::read_state({}).has_value());
+    CHECK_FALSE(postgres::read_state({{"{public}"}}).has_value());
+    CHECK_FALSE(postgres::read_digest({{std::nullopt}}).has_value());
+    CHECK_FALSE(postgres::read_digest({{"a"}, {"b"}}).has_value());
+}
+
+TEST_CASE("the session's state tells its search path as it is in effect") {
+    const auto state = postgres::read_state({{"{pg_temp_3,pg_catalog,\"Mixed Case\",public}", "pg_temp_3", "shop", "app", "16384", "700:702:700"}});
+    REQUIRE(state.has_value());
+    CHECK(state->context.search_path == std::vector<std::string>{"pg_temp_3", "pg_catalog", "Mixed Case", "public"});
+    CHECK(state->context.temp_schema == "pg_temp_3");
+    CHECK(state->context.database == "shop");
+    CHECK(state->context.user == "app");
+    CHECK(state->database_id == "16384");
+    CHECK(state->next_transaction == "700:702:700");
+    CHECK(postgres::read_state({{"{}", std::nullopt, "shop", "app", "1", "x"}})->context.temp_schema.empty());
+}
+
+TEST_CASE("the questions name every object and operator by schema") {
+    for (const std::string* sql : {&postgres::state_query(), &postgres::digest_query(), &postgres::load_query()}) {
+        CHECK(sql->find('#') == std::string::npos);
+        for (const char* bare : {" = ", " <> ", " >= ", " || ", " ~ "}) CHECK_MESSAGE(sql->find(bare) == std::string::npos, bare << " in " << *sql);
+        for (std::size_t at = 0; (at = sql->find("FROM ", at)) != std::string::npos; at += 5)
+            CHECK_MESSAGE(sql->compare(at + 5, 11, "pg_catalog.") == 0, sql->substr(at, 60));
+    }
+}
+
+TEST_CASE("tags are read from comments") {
+    CHECK(postgres::tags_of_comment("").empty());
+    CHECK(postgres::tags_of_comment("pii").empty());
+    CHECK(postgres::tags_of_comment("dbguard:pii") == std::vector<std::string>{"pii"});
+    CHECK(postgres::tags_of_comment("x dbguard:a-b,dbguard:c_1; dbguard:") == std::vector<std::string>{"a-b", "c_1", ""});
+}
