@@ -182,7 +182,8 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
         // A name is a column of FROM before it is an output; a number is an output.
         if (expr->kind == Kind::constant) literals_matter_ = true;
         if (expr->kind == Kind::constant && is_number(expr->text)) {
-            const std::size_t at = std::stoul(expr->text);
+            // Bounded, for it may have any number of digits, or be a sign alone; the server refuses what is no position.
+            const std::size_t at = expr->text.size() > 9 || expr->text[0] == '-' ? 0 : std::stoul(expr->text);
             if (at >= 1 && at <= result.outputs.size()) decides(result.outputs[at - 1].second);
         } else if (expr->kind == Kind::column && expr->name.parts.size() == 1) {
             Value value;

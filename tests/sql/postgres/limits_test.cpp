@@ -130,3 +130,11 @@ TEST_CASE("text that is no text is refused with its place") {
     CHECK(reason("SELECT '\xc0\x80'") == "the text is not valid UTF-8");
     CHECK(reason("SELECT '\xed\xa0\x80'") == "the text is not valid UTF-8");
 }
+
+TEST_CASE("positions in GROUP BY and ORDER BY may be no positions") {
+    for (const char* position : {"'-'", "'-1'", "-1", "0", "99", "99999999999999999999999", "'99999999999999999999999'", "''", "'1'", "1.5", "NULL"}) {
+        CHECK_MESSAGE(cases::analyze("SELECT id FROM plain GROUP BY " + std::string(position)).statements.size() == 1, position);
+        CHECK_MESSAGE(cases::analyze("SELECT id FROM plain ORDER BY " + std::string(position)).statements.size() == 1, position);
+        CHECK_MESSAGE(cases::analyze("SELECT id FROM plain UNION SELECT id FROM orders ORDER BY " + std::string(position)).statements.size() == 1, position);
+    }
+}
