@@ -405,6 +405,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             if (expr.query == nullptr || expr.query->combine != tree::Query::Combine::none) return Truth::unknown;
             if (expr.query->where == nullptr && expr.query->having == nullptr) return Truth::always;
             const tree::Query& query = *expr.query;
+            if (query.where != nullptr && truth(*query.where, scope) == Truth::never) return Truth::never;
             if (query.from.size() == 1 && query.from[0].kind == tree::From::Kind::relation && query.where != nullptr && query.where->kind == Kind::operation &&
                 query.where->args.size() == 2 && query.where->name.last() == "=" && query.where->args[0]->kind == Kind::column && query.where->args[1]->kind == Kind::column &&
                 query.where->args[0]->name.last() == query.where->args[1]->name.last()) {
