@@ -338,9 +338,6 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
         function.recent = seen == known.end() || seen->second != source_of(function);
     }
     if (first) known.emplace(0, "");   // a database without functions has been seen, too
-    // The server promises no order. Columns stand as `*` gives them: masks go by it.
-    for (Relation& relation : parts.relations)
-        std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });
     return std::make_shared<const Snapshot>(std::move(parts));
 }
 

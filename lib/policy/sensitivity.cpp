@@ -43,25 +43,24 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
             columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule};
         }
     }
-    // Children and partitions carry their parents' masks; a few rounds for those of several levels.
+    // Children and partitions carry their parents' masks, and a parent shows its children's rows; a few rounds for several levels.
     for (bool changed = true; changed;) {
         changed = false;
-        for (const Relation& relation : snapshot.relations()) {
-            for (const catalogue::Id parent_id : relation.parents) {
-                const Relation* parent = snapshot.relation(parent_id);
-                if (parent == nullptr) continue;
-                for (const catalogue::Column& column : relation.columns) {
-                    const sql::ColumnId own{relation.id, column.number};
-                    if (columns_.contains(own) || decided.contains(key(relation, column))) continue;
-                    const catalogue::Column* above = parent->column(column.name);
-                    if (above == nullptr) continue;
-                    const auto found = columns_.find({parent->id, above->number});
-                    if (found == columns_.end()) continue;
-                    columns_[own] = found->second;
-                    changed = true;
-                }
+        const auto carry = [&](const Relation& from, const Relation& to) {
+            for (const catalogue::Column& column : from.columns) {
+                const auto known = columns_.find({from.id, column.number});
+                const catalogue::Column* other = known == columns_.end() ? nullptr : to.column(column.name);
+                if (other == nullptr || columns_.contains({to.id, other->number}) || decided.contains(key(to, *other))) continue;
+                columns_[{to.id, other->number}] = known->second;
+                changed = true;
             }
-        }
+        };
+        for (const Relation& relation : snapshot.relations())
+            for (const catalogue::Id parent_id : relation.parents)
+                if (const Relation* parent = snapshot.relation(parent_id); parent != nullptr) {
+                    carry(*parent, relation);
+                    carry(relation, *parent);
+                }
     }
     // Stored copies: generated columns and materialized views. One masked column as it is, or alone in an expression, keeps
     // its mask; several together are redacted.

@@ -165,16 +165,16 @@ PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
     const auto find = [&](PlanContext::Plans& plans, std::string_view key) -> PlanRef {
         const auto found = plans.find(key);
         if (found == plans.end()) return nullptr;
-        const auto& until = recorded(found->second).until;
-        if (!until || now < *until) return found->second;
+        if (!found->second->until || now < *found->second->until) return found->second;
         plans.erase(found);
         return nullptr;
     };
-    if (PlanRef known = find(context.plans, text)) return known;
+    // Most texts are new, and most of those are of a known shape.
     std::string& shape = shared_->shape;
     const bool has_shape = sql::postgres::text_shape(text, shape);
     if (has_shape)
         if (PlanRef known = find(context.shapes, shape)) return known;
+    if (PlanRef known = find(context.plans, text)) return known;
     std::shared_ptr<RecordedPlan> plan = shared_->make_plan(text, context, now);
     const std::size_t bytes = 2 * text.size() + 1024;
     if (context.plan_bytes + bytes > shared_->options.plan_cache_bytes) {

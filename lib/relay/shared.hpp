@@ -40,7 +40,7 @@ struct PlanContext {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
     };
-    using Plans = std::unordered_map<std::string, PlanRef, TextHash, std::equal_to<>>;
+    using Plans = std::unordered_map<std::string, std::shared_ptr<const RecordedPlan>, TextHash, std::equal_to<>>;
     Plans plans;                    ///< by exact text
     Plans shapes;                   ///< by text without its literals
     std::size_t plan_bytes = 0;

@@ -164,7 +164,6 @@ class Analyzer {
     void copy_out(Copy copy);
     void rules_of(const catalogue::Relation& relation, char event);
     const catalogue::Relation* base_of_view(const catalogue::Relation& view);
-    std::vector<Object> tables_behind(const catalogue::Relation& view);
     void write_effect(EffectClass effect_class, const Object& object, Where where, std::vector<std::string> columns);
     void utility(const tree::Statement& statement);
     void utility_effect(const tree::UtilityEffect& effect);

@@ -58,28 +58,8 @@ void Analyzer::write_effect(EffectClass effect_class, const Object& target, Wher
     std::sort(columns.begin(), columns.end());
     columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
     object.columns = std::move(columns);
-    const Relation* relation = names_.snapshot == nullptr ? nullptr : names_.snapshot->relation(object.schema, object.name);
-    if (relation != nullptr && relation->kind == catalogue::RelationKind::view) {
-        // A write through a view is one of the tables behind it.
-        std::vector<Object> tables = tables_behind(*relation);
-        object.expanded = !tables.empty();
-        for (Object& table : tables) effect.objects.push_back(std::move(table));
-    }
     effect.objects.push_back(std::move(object));
     out_.effects.push_back(std::move(effect));
-}
-
-std::vector<Object> Analyzer::tables_behind(const Relation& view) {
-    std::vector<Object> out;
-    bool exact = true;
-    for (const ScopeColumn& column : view_columns(view, exact))
-        for (const Source& source : column.value.sources) {
-            const Relation* base = source.flow == Flow::identity ? names_.snapshot->relation(source.column.relation) : nullptr;
-            if (base == nullptr) continue;
-            Object listed = object(*base);
-            if (std::find(out.begin(), out.end(), listed) == out.end()) out.push_back(std::move(listed));
-        }
-    return out;
 }
 
 /// The one table that a view shows, where it shows just one: a write to the view is a write to it (PostgreSQL manual, CREATE

@@ -52,7 +52,7 @@ Analysis analyze_text(std::string_view text, const Names& names) {
         out.unparsed = "the statement is nested too deep, or one expression is too long";
         return out;
     }
-    const auto work = [&] {
+    const auto analysed = [&] {
         Parsed parsed = parse(text);
         if (!parsed.error.empty()) {
             out.unparsed = std::move(parsed.error);
@@ -60,6 +60,15 @@ Analysis analyze_text(std::string_view text, const Names& names) {
             return;
         }
         out = analyze(parsed.statements, names, dialect());
+    };
+    // A fault of ours on some text must not end the sessions of others: it is one more text that is not understood.
+    const auto work = [&] {
+        try {
+            analysed();
+        } catch (const std::exception&) {
+            out = Analysis{};
+            out.unparsed = "the analysis failed";
+        }
     };
     if (depth <= shallow_depth) work();
     else if (!with_large_stack(work)) out.unparsed = "no memory to analyse a statement this deep";
