@@ -164,7 +164,7 @@ public class Client {
             c.setAutoCommit(false);
             try (Statement s = c.createStatement()) {
                 s.addBatch("insert into notes(body) values ('batch undone')");
-                s.addBatch("drop table forbidden");
+                s.addBatch("delete from forbidden");
                 s.addBatch("insert into notes(body) values ('batch undone')");
                 state("42501", x -> s.executeBatch(), c);
             }
@@ -267,7 +267,7 @@ public class Client {
         });
         cases.put("the hint of a refusal", c -> {
             try (Statement s = c.createStatement()) {
-                s.execute("drop table forbidden");
+                s.execute("delete from forbidden");
                 throw new AssertionError("no error");
             } catch (org.postgresql.util.PSQLException e) {
                 equal(e.getServerErrorMessage().getHint(), "Ask for a migration.");
@@ -287,6 +287,28 @@ public class Client {
             copy.copyOut("copy people(id, email) to stdout", out);
             equal(out.toString(), "1\ta***@e***.com\n2\tb***@f***.org\n3\t\\N\n");
         });
+    }
+
+    /** A server-prepared statement, executed before and after something that may change what its names mean. */
+    static void across(Connection c, String sql, Case change, List<String> wanted) throws Exception {
+        c.unwrap(org.postgresql.PGConnection.class).setPrepareThreshold(1);
+        try (PreparedStatement p = c.prepareStatement(sql)) {
+            for (int i = 0; i < 6; i++) {
+                if (i == 3) change.run(c);
+                p.setInt(1, 1);
+                try (ResultSet r = p.executeQuery()) {
+                    equal(rows(r, wanted.size()), List.of(wanted));
+                }
+            }
+        }
+    }
+
+    static {
+        String sql = "select email, name from people where id = ?";
+        List<String> masked = List.of("a***@e***.com", "Ann");
+        cases.put("a prepared statement across a change of the schema", c -> across(c, sql, x -> x.createStatement().execute("create temp table later(a int)"), masked));
+        cases.put("a prepared statement across a change of a setting", c -> across(c, sql, x -> x.createStatement().execute("set datestyle = 'ISO, MDY'"), masked));
+        cases.put("a prepared call of a function", c -> across(c, "select plain.add(2, ?)", x -> {}, List.of("3")));
     }
 
     public static void main(String[] args) throws Exception {
