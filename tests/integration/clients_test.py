@@ -10,7 +10,9 @@ import io
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -234,6 +236,38 @@ select id, email, phone from people where id = 2 \gdesc
         self.succeeds(self.psql('-v', 'ON_ERROR_STOP=1', input=b"create table inline(a int, b text);\ncopy inline from stdin;\n1\tx\n2\t\\N\n\\.\nselect 1;\n"))
         self.assertEqual(self.straight('select * from inline order by 1'), '1|x\n2|')
 
+    def test_completion_by_tab(self):
+        def terminal(url, keys):
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.execve(self.bin + '/psql', ['psql', '-X', url], plain_environment(TERM='dumb', INPUTRC='/dev/null', PSQL_HISTORY='/dev/null'))
+            seen = b''
+
+            def until(text, seconds=10):
+                nonlocal seen
+                start, end = len(seen), time.monotonic() + seconds
+                while text not in seen[start:] and time.monotonic() < end:
+                    if select.select([fd], [], [], 0.2)[0]:
+                        try:
+                            seen += os.read(fd, 4096)
+                        except OSError:
+                            return
+            until(b'=# ')
+            for typed, completed in keys:
+                os.write(fd, typed)
+                until(completed)
+            os.write(fd, b'\x15\\q\n')
+            until(b'never', 5)
+            os.close(fd)
+            os.waitpid(pid, 0)
+            return seen
+        keys = [(b'select * from peo\t', b'ple'), (b'where em\t', b'ail'), (b'\x15\\d plain.it\t', b'em'), (b'\x15set datest\t', b'yle'), (b'\x15\\df plain.ad\t', b'd')]
+        for url in (self.direct, self.url):
+            seen = terminal(url, keys)
+            self.assertIn(b'select * from people where email', seen)
+            self.assertRegex(seen, br'\\d plain\.it\a?em')
+            self.assertIn(b'\\df plain.add', seen)
+
     def test_every_value_of_an_unmasked_table_is_as_at_the_server(self):
         for sql in ('table plain.item', 'table plain.event', 'select * from plain.totals order by 1', 'select * from plain.item, lateral unnest(tags) t order by id', 'explain (costs off) select * from plain.item where id = 1',
                     'select plain.add(2, 3)', 'call plain.nothing(1)', 'show all', 'select * from information_schema.columns where table_schema = \'plain\''):
@@ -293,14 +327,20 @@ class Dump(Guarded):
     def dump(self, url, *args):
         done = run([self.bin + '/pg_dump', *args, url])
         self.assertEqual(done.returncode, 0, done.stderr.decode()[-2000:])
-        return done.stdout
+        # Releases of late write a random word into \restrict and \unrestrict.
+        return re.sub(rb'(?m)^\\((un)?restrict) .*$', rb'\\\1', done.stdout)
+
+    def test_whole_databases(self):
+        for args in (['-s'], ['-N', 'public'], ['-s', '-C'], ['-T', 'people']):
+            with self.subTest(args):
+                self.assertEqual(self.dump(self.direct, *args), self.dump(self.url, *args))
 
     def test_a_plain_dump_is_the_same_byte_for_byte(self):
         for args in ([], ['--inserts'], ['--column-inserts', '--rows-per-insert=7'], ['-s'], ['-a', '--disable-triggers'], ['-c', '--if-exists', '-O', '-x'],
-                     ['-t', 'plain.line'], ['--enable-row-security', '--serializable-deferrable']):
+                     ['-t', 'plain.line'], ['--enable-row-security', '--serializable-deferrable'], ['--section=pre-data'], ['--section=post-data'], ['-b'],
+                     ['--role=postgres', '--lock-wait-timeout=1s'], ['--quote-all-identifiers', '--load-via-partition-root'], ['--inserts', '--on-conflict-do-nothing']):
             with self.subTest(args):
-                # Releases of late write a random word into \restrict and \unrestrict.
-                direct, guarded = (re.sub(rb'(?m)^\\((un)?restrict) .*$', rb'\\\1', self.dump(url, '-n', 'plain', *args)) for url in (self.direct, self.url))
+                direct, guarded = (self.dump(url, '-n', 'plain', *args) for url in (self.direct, self.url))
                 self.assertEqual(direct, guarded)
                 self.assertIn(b'PostgreSQL database dump complete', guarded)
 
@@ -332,8 +372,7 @@ class Dump(Guarded):
             for args in ([], ['-c', '--if-exists', '-1']):
                 done = run([self.bin + '/pg_restore', '--no-owner', '--exit-on-error', *args, '-d', proxy.url, archive])
                 self.assertEqual(done.returncode, 0, done.stderr.decode()[-2000:])
-                dumps = [re.sub(rb'(?m)^\\((un)?restrict) .*$', rb'\\\1', self.dump(url, '-n', 'plain')) for url in (self.direct, self.postgres.url('restored'))]
-                self.assertEqual(*dumps)
+                self.assertEqual(self.dump(self.direct, '-n', 'plain'), self.dump(self.postgres.url('restored'), '-n', 'plain'))
 
     def test_a_dump_of_masked_columns_holds_masks(self):
         for args in ([], ['--inserts']):
@@ -522,6 +561,20 @@ class Psycopg2(Guarded):
             connection.set_client_encoding('LATIN1')
         connection.rollback()
         self.assertEqual(self.rows(connection, "select email, 'é' from people where id = 1"), [('a***@e***.com', 'é')])
+
+    def test_masked_columns_of_writes(self):
+        connection = self.connect()
+        for sql in ("insert into people(id, email) values (70, 'zed@zebra.org') returning email, id", "update people set name = 'Z' where id = 70 returning email, id",
+                    "delete from people where id = 70 returning email, id"):
+            self.assertEqual(self.rows(connection, sql), [('z***@z***.org', 70)])
+        connection.rollback()
+
+    def test_large_objects_are_refused_and_the_connection_goes_on(self):
+        connection = self.connect()
+        with self.assertRaises(psycopg2.OperationalError):  # by function call messages; their answers cannot be masked
+            connection.lobject(0, 'wb')
+        connection.rollback()
+        self.assertEqual(self.rows(connection, 'select email from people where id = 1'), [('a***@e***.com',)])
 
     def test_execute_values_and_large_values(self):
         connection = self.connect()
@@ -743,9 +796,15 @@ class Helpers(Guarded):
             self.skipTest('javac or the JDBC driver is not installed')
         done = run(['javac', '-cp', JDBC, '-d', self.temp, HELPERS / 'Client.java'])
         self.assertEqual(done.returncode, 0, done.stderr.decode())
-        user, password, rest = re.fullmatch(r'postgres(?:ql)?://([^:]*):([^@]*)@([^?]*)(?:\?.*)?', self.url).groups()
-        url = 'jdbc:postgresql://%s?user=%s&password=%s&sslmode=disable' % (rest, user, password)
-        self.cases(['java', '-cp', '%s:%s' % (JDBC, self.temp), 'Client', url], 21)
+        java = ['java', '-cp', '%s:%s' % (JDBC, self.temp), 'Client']
+        urls = []
+        for url in (self.direct, self.url):
+            user, password, rest = re.fullmatch(r'postgres(?:ql)?://([^:]*):([^@]*)@([^?]*)(?:\?.*)?', url).groups()
+            urls.append('jdbc:postgresql://%s?user=%s&password=%s&sslmode=disable' % (rest, user, password))
+        direct, guarded = (self.succeeds(run(java + [url, 'metadata'])) for url in urls)
+        self.assertGreater(len(direct.splitlines()), 1000)
+        self.assertEqual(direct, guarded)
+        self.cases(java + [urls[1]], 21)
 
 
 if __name__ == '__main__':

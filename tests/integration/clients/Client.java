@@ -1,4 +1,5 @@
 // PostgreSQL's JDBC driver through dbguard: `java Client JDBC-URL`. One line a case: "ok NAME" or "FAIL NAME: why".
+// `java Client JDBC-URL metadata` prints what DatabaseMetaData says, to be compared with what it says without the guard.
 import java.sql.*;
 import java.util.*;
 
@@ -311,8 +312,48 @@ public class Client {
         cases.put("a prepared call of a function", c -> across(c, "select plain.add(2, ?)", x -> {}, List.of("3")));
     }
 
+    static void print(String name, ResultSet r) throws SQLException {
+        try (r) {
+            for (List<String> row : rows(r, r.getMetaData().getColumnCount())) System.out.println(name + " " + row);
+        }
+    }
+
+    static void metadata() throws SQLException {
+        try (Connection c = DriverManager.getConnection(url)) {
+            DatabaseMetaData m = c.getMetaData();
+            print("tables", m.getTables(null, null, "%", null));
+            print("columns", m.getColumns(null, "plain", "%", "%"));
+            print("columns", m.getColumns(null, "public", "%", "%"));
+            print("procedures", m.getProcedures(null, "plain", "%"));
+            print("procedure columns", m.getProcedureColumns(null, "plain", "%", "%"));
+            print("functions", m.getFunctions(null, "plain", "%"));
+            print("function columns", m.getFunctionColumns(null, "plain", "%", "%"));
+            print("types", m.getTypeInfo());
+            print("user types", m.getUDTs(null, "plain", "%", null));
+            print("schemas", m.getSchemas());
+            print("catalogs", m.getCatalogs());
+            print("table types", m.getTableTypes());
+            print("exported keys", m.getExportedKeys(null, "plain", "item"));
+            print("imported keys", m.getImportedKeys(null, "plain", "line"));
+            print("cross reference", m.getCrossReference(null, "plain", "item", null, "plain", "line"));
+            print("table privileges", m.getTablePrivileges(null, "plain", "%"));
+            print("column privileges", m.getColumnPrivileges(null, "plain", "item", "%"));
+            for (String table : List.of("item", "line", "event")) {
+                print("primary keys", m.getPrimaryKeys(null, "plain", table));
+                print("indexes", m.getIndexInfo(null, "plain", table, false, true));
+                print("row identifiers", m.getBestRowIdentifier(null, "plain", table, DatabaseMetaData.bestRowSession, true));
+                print("version columns", m.getVersionColumns(null, "plain", table));
+            }
+            System.out.println(m.getSQLKeywords() + m.getDatabaseProductVersion() + m.getMaxColumnNameLength() + m.getDefaultTransactionIsolation());
+        }
+    }
+
     public static void main(String[] args) throws Exception {
         url = args[0];
+        if (args.length > 1) {
+            metadata();
+            return;
+        }
         int failed = 0;
         for (var each : cases.entrySet()) {
             try (Connection c = DriverManager.getConnection(url)) {
