@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/crypto.hpp"
+#include "sql/postgres/analyze_text.hpp"
 #include "sql/postgres/text_shape.hpp"
 
 namespace dbguard::relay {
@@ -158,6 +159,26 @@ void GuardSession::answer(Answer answer) {
     }
 }
 
+namespace {
+
+// BEGIN, SET TRANSACTION and their like need no names. In a transaction a question must not come before them: SET
+// TRANSACTION has to be the first statement (PostgreSQL manual, SET TRANSACTION).
+bool needs_no_names(std::string_view text) {
+    if (text.size() > 256) return false;
+    const std::size_t begin = text.find_first_not_of(" \t\r\n");
+    if (begin == std::string_view::npos) return true;
+    const std::string word = lower_case(text.substr(begin, text.find_first_of(" \t\r\n;", begin) - begin));
+    if (word != "set" && word != "begin" && word != "start" && word != "commit" && word != "end" && word != "rollback" && word != "abort" && word != "savepoint" && word != "release") return false;
+    const sql::Analysis analysis = sql::postgres::analyze_text(text, {});
+    if (!analysis.unparsed.empty() || analysis.statements.size() != 1) return false;
+    const sql::Statement& only = analysis.statements[0];
+    return only.kind != sql::StatementKind::other && std::ranges::all_of(only.effects, [](const sql::Effect& effect) {
+        return effect.objects.empty() && (effect.effect_class == sql::EffectClass::tx || effect.effect_class == sql::EffectClass::session_set);
+    });
+}
+
+}  // namespace
+
 // ---- plans ----------------------------------------------------------------------------------------------------------
 
 PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
@@ -192,6 +213,7 @@ PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
 }
 
 PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
+    if (status_ == 'T' && asking_ == Asking::nothing && context_ != nullptr && context_->snapshot != nullptr && needs_no_names(text)) return cached(text, now);
     if (!names_are_known(now)) return nullptr;
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
     if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_, now);

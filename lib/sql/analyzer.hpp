@@ -137,7 +137,6 @@ class Analyzer {
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
     void run_text(const std::string& text, const std::string& what);
     void operators_used(const tree::Name& name, const Value& left, const Value& right);
-    void type_used(const tree::Name& name);
     Value member(const Value& of, const std::string& field, bool array_step) const;
     std::optional<Value> path_step(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
 

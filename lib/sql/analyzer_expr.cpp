@@ -375,7 +375,6 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         }
         case Kind::cast: {
             Value out = eval(*expr.args[0], scope, ctes);
-            type_used(expr.name);
             const bool row = out.is_row && out.fields != nullptr;
             auto fields = out.fields;
             out = through(std::move(out), Flow::transformed);
@@ -667,7 +666,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             handed.opaque = args.opaque;
             copy_out(std::move(handed));
             Value out = through(args, Flow::transformed);
-            out.opaque = true;
+            out.functions.push_back(std::string(dialect_.system_schema) + "." + std::string(rule.name));
             return out;
         }
     }
@@ -710,7 +709,9 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             copy_out(std::move(handed));
         }
         Value value;
-        if (auto read = call_body(*function, args)) {
+        // By name an argument may stand anywhere.
+        const bool by_name = std::any_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return !name.empty(); });
+        if (auto read = call_body(*function, by_name ? std::vector<Value>(function->arguments.size(), all) : args)) {
             value = std::move(*read);
         } else {
             value = through(all, Flow::transformed);
@@ -720,7 +721,6 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         }
         out = merge(out, value);
     }
-    (void)expr;
     return out;
 }
 
@@ -758,6 +758,9 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], args[i]);
     }
     for (std::size_t i = args.size(); i < 32; ++i) parameters_.push_back(&nothing);
+    // What is left to its default is given.
+    for (std::size_t i = args.size(); i < function.argument_names.size(); ++i)
+        if (!function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], Value{});
     for (const std::string& variable : body.variables)
         if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, Value{});
     const bool outer_quiet = std::exchange(quiet_, true);
@@ -806,7 +809,5 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     if (!understood) return {};
     return out;
 }
-
-void Analyzer::type_used(const tree::Name& name) { (void)name; }
 
 }  // namespace dbguard::sql

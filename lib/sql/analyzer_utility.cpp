@@ -70,6 +70,17 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
             case ObjectKind::relation: {
                 bool found = false;
                 listed = object(name, &found);
+                if (!found && lowered.only_existing) {
+                    // IF EXISTS of what does not exist: the name is known, and that it is nothing's. It is judged as one of the
+                    // schema where it would be.
+                    listed.resolved = true;
+                    if (listed.schema.empty() && names_.context != nullptr)
+                        for (const std::string& schema : names_.context->search_path)
+                            if (!dialect_.is_system_schema(schema) && schema != names_.context->temp_schema) {
+                                listed.schema = schema;
+                                break;
+                            }
+                }
                 if (!found && !lowered.only_existing) unknown_name("relation \"" + listed.name + "\" is not known", name.at);
                 const Resolved resolved = resolve(name);
                 if (resolved.relation != nullptr) {

@@ -32,7 +32,7 @@ nothing_is_left "after the second time"
 
 # Interrupted, it takes everything down as well.
 "$demo" >/dev/null 2>&1 &
-sleep 3
+sleep 1
 kill -TERM $!
 wait $! && { echo "an interrupted demo ended with 0"; exit 1; }
 nothing_is_left "after an interruption"

@@ -30,6 +30,17 @@ bool controls_transactions(const Plan& plan) {
     });
 }
 
+/// BEGIN … ROLLBACK with no other end of a transaction between: whatever it changes is undone, by it or by an error.
+bool undoes_itself(const Plan& plan) {
+    const auto& statements = plan.statements;
+    if (statements.size() < 2 || statements.front().statement.kind != StatementKind::begin || statements.back().statement.kind != StatementKind::rollback) return false;
+    return std::ranges::none_of(std::span(statements).subspan(1, statements.size() - 2), [](const PlannedStatement& planned) {
+        const StatementKind kind = planned.statement.kind;
+        // A routine may commit.
+        return kind == StatementKind::commit || kind == StatementKind::rollback || kind == StatementKind::prepare_transaction || planned.statement.runs_code;
+    });
+}
+
 /// How many rows a command tag says were changed; empty when it does not say, as SELECT (of a WITH that writes) or EXPLAIN.
 std::optional<std::uint64_t> changed_rows(std::string_view tag) {
     for (const std::string_view command : {"INSERT ", "UPDATE ", "DELETE ", "MERGE ", "COPY "})
@@ -71,6 +82,10 @@ Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view
     }
     if (status_ == 'E') {
         bound.reset();  // the server refuses it
+        return Step::pass;
+    }
+    if (status_ == 'I' && undoes_itself(*plan)) {
+        bound.reset();  // nothing stays to be counted
         return Step::pass;
     }
     if (controls_transactions(*plan))

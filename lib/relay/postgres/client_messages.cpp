@@ -140,6 +140,7 @@ PlanRef Adapter::current_plan(Prepared& prepared) {
         prepared.index = 0;  // its text is that statement alone
         prepared.plan = plan;
         prepared.columns.reset();
+        prepared.described = false;
     }
     return plan;
 }
@@ -415,7 +416,10 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     entry.bound = std::move(bound);
     entry.copies_left = copies(*plan);
     if (keeps_text(*plan)) entry.text = std::make_shared<const std::string>(text);
-    const bool described = portal->described || (portal->statement->described && !portal->formats_unknown);
+    // What a Describe said, or will say, of the statement holds for this plan of it alone.
+    const auto& columns = portal->statement->columns;
+    const bool statement_described = portal->statement->described && (!columns || columns->context == plan->context);
+    const bool described = portal->described || (statement_described && !portal->formats_unknown);
     if (!described) describe_portal(execute->portal, portal);
     const bool counted = entry.bound != nullptr;
     push(std::move(entry));

@@ -74,13 +74,13 @@ void Adapter::begin_portal_result(Pending& entry, std::uint16_t count) {
     const bool tell = !portal.suspended;
     if (portal.columns) return begin_result(*portal.columns, nullptr, entry.number, tell);
     if (portal.statement && portal.statement->columns && !portal.formats_unknown &&
-        portal.statement->columns->context == session_.context())
+        entry.plan && portal.statement->columns->context == entry.plan->context)
         return begin_result(*portal.statement->columns, &portal.result_formats, entry.number, tell);
     if (count == 0) return;
     // Nobody asked what they are. It cannot be found out any more.
     ResultColumns unknown;
     unknown.count = count;
-    for (std::uint16_t i = 0; i < count; ++i) unknown.masked.push_back({i, masking::Mask{masking::Function::null}});
+    for (std::uint16_t i = 0; i < count && !session_.masks_nothing(); ++i) unknown.masked.push_back({i, masking::Mask{masking::Function::null}});
     begin_result(unknown, nullptr, entry.number, false);
 }
 

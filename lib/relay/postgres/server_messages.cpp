@@ -304,7 +304,14 @@ Adapter::Step Adapter::on_row_description(std::string_view body) {
                 portal->columns = describe_columns(body, *description, statement);
             }
         } else if (const auto prepared = statements_.now(entry.name)) {
-            prepared->columns = describe_columns(body, *description, planned_of(prepared->plan, prepared->index));
+            auto columns = describe_columns(body, *description, planned_of(prepared->plan, prepared->index));
+            if (columns && prepared->plan) {
+                // They are this plan's, whatever the session has learned since.
+                auto own = std::make_shared<ResultColumns>(*columns);
+                own->context = prepared->plan->context;
+                columns = std::move(own);
+            }
+            prepared->columns = std::move(columns);
         }
         pop();
         return Step::pass;

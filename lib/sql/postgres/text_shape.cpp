@@ -37,6 +37,16 @@ std::size_t end_of_quotes(std::string_view text, std::size_t i, char quote) {
     return std::string_view::npos;
 }
 
+/// From behind the opening of a comment to behind its end; npos: none, another opening, or a byte that is no printable ASCII.
+std::size_t end_of_comment(std::string_view text, std::size_t i) {
+    for (; i + 1 < text.size(); ++i) {
+        if (text[i] == '*' && text[i + 1] == '/') return i + 2;
+        if (text[i] == '/' && text[i + 1] == '*') return std::string_view::npos;
+        if ((text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') || text[i] > 0x7e) return std::string_view::npos;
+    }
+    return std::string_view::npos;
+}
+
 }  // namespace
 
 bool text_shape(std::string_view text, std::string& out) {
@@ -93,8 +103,14 @@ bool text_shape(std::string_view text, std::string& out) {
             if (text.find_first_not_of("; \n\t\r", i) != std::string_view::npos) return false;
             i = text.size();
         } else {
-            if ((c == '-' && next == '-') || (c == '/' && next == '*')) return false;
+            if (c == '-' && next == '-') return false;
             ++i;
+            if (c == '/' && next == '*') {
+                // What drivers put before a statement to say where it comes from. Comments nest: one inside is in doubt.
+                i = end_of_comment(text, i + 1);
+                if (i == std::string_view::npos) return false;
+                replace(begin, " ");
+            }
         }
     }
     out.append(text.substr(copied));

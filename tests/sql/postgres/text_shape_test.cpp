@@ -19,11 +19,13 @@ TEST_CASE("a shape is the text without its literals") {
     CHECK(shape("select 1.5+2.-3") == "select ?n+?n-?n");
     CHECK(shape("SELECT date '2020-01-01'") == "SELECT date ?s");
     CHECK(shape("SELECT 'a'\n'b'") == "SELECT ?s\n?s");
+    CHECK(shape("/* app:web route:/a/88 */ SELECT 2/* c */") == "  SELECT ?n ");
+    CHECK(shape("SELECT 2*/*c*/3") == "SELECT ?n* ?n");
     CHECK(shape("") == "");
 }
 
 TEST_CASE("where the server's lexer might cut otherwise there is no shape") {
-    for (const char* text : {"SELECT E'a'", "SELECT U&'a'", "SELECT U&\"a\"", "SELECT B'1'", "SELECT $$a$$", "SELECT $a$b$a$", "SELECT 1 -- 2", "SELECT /* 1 */ 2", "SELECT 1e5",
+    for (const char* text : {"SELECT E'a'", "SELECT U&'a'", "SELECT U&\"a\"", "SELECT B'1'", "SELECT $$a$$", "SELECT $a$b$a$", "SELECT 1 -- 2", "SELECT /* /* 1 */ 2", "SELECT /* open", "SELECT /*/ 1", "SELECT 1e5",
                              "SELECT 0x1f", "SELECT 1_000", "SELECT 1a", "SELECT 'open", "SELECT \"open", "SELECT 1; SELECT 2", "SELECT 'caf\xc3\xa9'", "SELECT a ? b", "SELECT '\n'",
                              "SELECT 1..2", "SELECT $1a", "SELECT 'a'\"b\"", "SELECT \\x"})
         CHECK_MESSAGE(shape(text) == "none", text);
