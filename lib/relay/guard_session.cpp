@@ -145,7 +145,7 @@ void GuardSession::answer(Answer answer) {
         case Asking::load: {
             auto snapshot = read_load(answer.rows, names_, shared_->first_functions[names_.database]);
             if (!snapshot) return names_unknown(snapshot.error().text());
-            const auto& entry = shared_->catalogue.add({database_id_, digest_, next_transaction_, *snapshot, checked_});
+            const auto& entry = shared_->catalogue.add({database_id_, digest_, next_transaction_, *snapshot});
             return use(entry.snapshot);
         }
         case Asking::function: {

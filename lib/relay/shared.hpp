@@ -55,7 +55,6 @@ class CatalogueCache {
         std::string digest;
         std::string next_transaction;
         catalogue::SnapshotRef snapshot;
-        Session::Clock::time_point checked;
     };
     Entry* by_transaction(const std::string& database, const std::string& next_transaction);
     Entry* by_digest(const std::string& database, const std::string& digest);
