@@ -24,12 +24,16 @@ struct Value {
     bool is_row = false;
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
     catalogue::Id type = 0;                 ///< when known
+    std::vector<std::uint32_t> givens;      ///< literals and parameters it is made of, sorted (see Analyzer::given)
+    bool givens_lost = false;               ///< it is made of more than were kept
     std::shared_ptr<const std::vector<std::pair<std::string, Value>>> fields;  ///< of a row, when known
 
     bool has_value() const;  ///< some source is more than existence, or it is opaque or passed through code
 };
 
 Value merge(const Value& a, const Value& b);
+/// Adds the literals and parameters of `other` alone.
+void add_givens(Value& value, const Value& other);
 /// Whether there is a value: of a column as it is that is existence, of anything computed it tells of what it was computed from.
 Value existence_of(Value value);
 /// The same sources, none flowing more literally than `flow`; no longer a row.
@@ -51,6 +55,7 @@ struct ScopeTable {
     bool complete = true;               ///< false: it may have columns that are not listed
     bool exact_order = true;            ///< false: how many columns `*` gives is not known
     bool unknown_is_opaque = false;     ///< the columns that are not listed may hold values of any table
+    Value rest;                         ///< what a column that is not listed may hold
     const catalogue::Relation* relation = nullptr;  ///< a base relation
     bool is_target = false;             ///< of an UPDATE, DELETE or MERGE
 };
@@ -140,6 +145,11 @@ class Analyzer {
     Value member(const Value& of, const std::string& field, bool array_step) const;
     std::optional<Value> path_step(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
 
+    // ---- what literals meet
+    Value given(const tree::Expr& expr);
+    void meets(const Value& value, bool unknown = false);
+    void list_givens();
+
     // ---- what decides
     void predicate(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void decides(const Value& value, Filter::Use use = Filter::Use::other);
@@ -187,6 +197,14 @@ class Analyzer {
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     bool target_used_ = false;
+    bool foreign_ = false;                   ///< in a text other than the statement's: a view, a routine, text that a function runs
+    struct Met {
+        std::vector<Source> sources;
+        bool unknown = false;
+    };
+    std::map<std::uint32_t, Met> met_;       ///< by Value::givens
+    std::uint32_t literals_seen_ = 0;
+    bool givens_lost_ = false;               ///< too many to follow: nothing is said of any
     mutable bool literals_matter_ = false;   ///< the value of a constant was looked at
 };
 

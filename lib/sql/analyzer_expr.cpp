@@ -183,6 +183,7 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
         if (expr->kind == Kind::constant) literals_matter_ = true;
         if (expr->kind == Kind::constant && is_number(expr->text)) {
             // Bounded, for it may have any number of digits, or be a sign alone; the server refuses what is no position.
+            meets(given(*expr));
             const std::size_t at = expr->text.size() > 9 || expr->text[0] == '-' ? 0 : std::stoul(expr->text);
             if (at >= 1 && at <= result.outputs.size()) decides(result.outputs[at - 1].second);
         } else if (expr->kind == Kind::column && expr->name.parts.size() == 1) {
@@ -299,12 +300,16 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
     const Expr* key = without_casts(expr.args[1].get());
     if (base.steps) literals_matter_ = true;
     if (!base.steps || key->kind != Kind::constant || key->is_null) return through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
-    if (expr.name.last() == "->" || expr.name.last() == "->>") return member(base, key->text, is_number(key->text));
-    const auto path = plain_array(key->text);
-    if (!path) return through(base, Flow::transformed);
-    Value out = base;
-    for (const std::string& step : *path) out = member(out, step, is_number(step));
-    if (path->empty()) out = through(base, Flow::transformed);
+    Value out;
+    const bool one = expr.name.last() == "->" || expr.name.last() == "->>";
+    if (one) out = member(base, key->text, is_number(key->text));
+    const auto path = one ? std::nullopt : plain_array(key->text);
+    if (path) {
+        out = base;
+        for (const std::string& step : *path) out = member(out, step, is_number(step));
+    }
+    if (!one && (!path || path->empty())) out = through(base, Flow::transformed);
+    add_givens(out, given(*key));
     return out;
 }
 
@@ -321,13 +326,13 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             out.is_row = true;
             return out;
         }
-        case Kind::constant:
+        case Kind::constant: return given(expr);
         case Kind::set_default:
         case Kind::current_of: return {};
         case Kind::parameter: {
             const auto number = static_cast<std::size_t>(expr.number);
             if (number >= 1 && number <= parameters_.size()) return *parameters_[number - 1];
-            return {};
+            return given(expr);
         }
         case Kind::call: return call(expr, scope, ctes);
         case Kind::operation: {
@@ -396,8 +401,10 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             for (std::size_t i = 1; i < expr.args.size(); ++i) {
                 const Expr* key = without_casts(expr.args[i].get());
                 if (of.steps) literals_matter_ = true;
-                if (key->kind == Kind::constant && of.steps && !key->is_null) out = member(out, key->text, is_number(key->text));
-                else out = through(merge(out, eval(*expr.args[i], scope, ctes)), Flow::transformed);
+                if (key->kind == Kind::constant && of.steps && !key->is_null) {
+                    out = member(out, key->text, is_number(key->text));
+                    add_givens(out, given(*key));
+                } else out = through(merge(out, eval(*expr.args[i], scope, ctes)), Flow::transformed);
             }
             const bool steps = out.steps;
             out = through(std::move(out), Flow::transformed);
@@ -620,13 +627,17 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             const Expr* text = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
             literals_matter_ = true;
             if (rule.name == "ts_rewrite" && expr.args.size() != 2) return through(args, Flow::transformed);
+            // The literals inside the text meet what it names.
+            meets(args, true);
             if (rule.name == "ts_rewrite") text = without_casts(expr.args[1].get());
             if (text != nullptr && text->kind == Kind::constant && !text->is_null) {
                 const ParsedText parsed = dialect_.parse(text->text);
                 if (parsed.error.empty()) {
                     Value out = args;
                     for (const tree::Statement& statement : parsed.statements) {
+                        const bool outer_foreign = std::exchange(foreign_, true);
                         const Statement run = inner(statement);
+                        foreign_ = outer_foreign;
                         absorb(run);
                         for (const Output& output : run.outputs) {
                             Value value;
@@ -764,6 +775,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     for (const std::string& variable : body.variables)
         if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, Value{});
     const bool outer_quiet = std::exchange(quiet_, true);
+    const bool outer_foreign = std::exchange(foreign_, true);
     ++depth_;
     reading_.push_back(function.id);
 
@@ -800,6 +812,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     reading_.pop_back();
     --depth_;
     quiet_ = outer_quiet;
+    foreign_ = outer_foreign;
     path_ = outer_path;
     parameters_ = std::move(outer_parameters);
     named_parameters_ = std::move(outer_named);

@@ -13,6 +13,55 @@ using catalogue::RelationKind;
 // Deeper stored definitions are refused: PostgreSQL itself allows them, ordinary schemas do not have them.
 constexpr int max_definition_depth = 64;
 
+std::vector<const tree::Cte*> as_written(const std::vector<tree::Cte>& with) {
+    std::vector<const tree::Cte*> out;
+    for (const tree::Cte& cte : with) out.push_back(&cte);
+    return out;
+}
+
+/// WITH RECURSIVE: an item may name one that stands after it (PostgreSQL, checkWellFormedRecursion). Those that it names come
+/// first; in a circle, which the server refuses, in some order.
+std::vector<const tree::Cte*> in_order_of_use(const std::vector<tree::Cte>& with) {
+    std::map<std::string, const tree::Cte*> by_name;
+    for (const tree::Cte& cte : with) by_name.emplace(cte.name, &cte);
+    std::vector<const tree::Cte*> out;
+    std::set<const tree::Cte*> met;
+    struct Visit {
+        const tree::Cte* cte;
+        std::vector<std::string> names;   // not looked at yet
+    };
+    std::vector<Visit> visits;
+    const auto visit = [&](const tree::Cte* cte) {
+        if (!met.insert(cte).second) return;
+        Visit& added = visits.emplace_back();
+        added.cte = cte;
+        if (cte->query != nullptr) tree::relation_names(*cte->query, added.names);
+        if (cte->write != nullptr) tree::relation_names(*cte->write, added.names);
+    };
+    for (const tree::Cte& cte : with) {
+        visit(&cte);
+        while (!visits.empty()) {
+            if (visits.back().names.empty()) {
+                out.push_back(visits.back().cte);
+                visits.pop_back();
+                continue;
+            }
+            const std::string name = std::move(visits.back().names.back());
+            visits.back().names.pop_back();
+            if (const auto used = by_name.find(name); used != by_name.end()) visit(used->second);
+        }
+    }
+    return out;
+}
+
+/// Of a table whose columns are not all listed: what the others may hold, from what the listed ones do.
+Value rest_of(const ScopeTable& table) {
+    Value rest;
+    if (table.complete) return rest;
+    for (const ScopeColumn& column : table.columns) rest = merge(rest, through(column.value, Flow::transformed));
+    return rest;
+}
+
 }  // namespace
 
 bool Value::has_value() const {
@@ -39,6 +88,9 @@ Value merge(const Value& a, const Value& b) {
         else same->flow = std::max(same->flow, source.flow);
     }
     std::sort(out.sources.begin(), out.sources.end());
+    out.givens = a.givens;
+    out.givens_lost = a.givens_lost;
+    add_givens(out, b);
     return out;
 }
 
@@ -187,7 +239,9 @@ std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& 
     path_ = &names_.snapshot->rendered_under().search_path;
     quiet_ = true;
     ++depth_;
+    const bool outer_foreign = std::exchange(foreign_, true);
     const Result result = query(*parsed.statements[0].query, nullptr, nullptr, true);
+    foreign_ = outer_foreign;
     --depth_;
     path_ = outer_path;
     quiet_ = outer_quiet;
@@ -213,6 +267,7 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
         if (alias.empty()) out.schema = resolved.made->schema;
         out.columns = resolved.made->columns;
         out.complete = out.exact_order = resolved.made->exact;
+        out.rest = rest_of(out);
         Object made = object(name);
         read_object(EffectClass::read_table, std::move(made));
         return out;
@@ -271,7 +326,8 @@ void Analyzer::use(const ScopeTable& table, const ScopeColumn& column) {
 }
 
 const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes) {
-    for (const tree::Cte& cte : with) {
+    for (const tree::Cte* item : recursive ? in_order_of_use(with) : as_written(with)) {
+        const tree::Cte& cte = *item;
         auto binding = std::make_unique<CteBinding>();
         binding->name = cte.name;
         binding->outer = ctes;
@@ -351,6 +407,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     table.alias = from.alias.empty() ? cte->name : from.alias;
                     table.columns = cte->columns;
                     table.complete = table.exact_order = cte->exact;
+                    table.rest = rest_of(table);
                     rename(table);
                     out.push_back(std::move(table));
                     return out;
@@ -376,6 +433,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             table.alias = from.alias;
             table.complete = table.exact_order = result.exact;
             for (const auto& [name, value] : result.outputs) table.columns.push_back({name, value, false, false});
+            table.rest = rest_of(table);
             rename(table);
             out.push_back(std::move(table));
             return out;
@@ -426,6 +484,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 table.exact_order = known;
                 table.complete = known;
             }
+            table.rest = member;
             if (from.ordinality) table.columns.push_back({"ordinality", {}, false, false});
             if (table.alias.empty() && from.functions.size() == 1 && from.functions[0]->kind == tree::Expr::Kind::call) table.alias = from.functions[0]->name.last();
             if (!table.complete)
@@ -479,6 +538,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     use(*right_table, *b);
                     decides(b->value);
                     both.value = a != nullptr ? merge(both.value, b->value) : b->value;
+                    meets(both.value);
                     b->hidden = true;
                 }
                 merged.columns.push_back(std::move(both));
@@ -505,6 +565,8 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 flat.alias = from.alias;
                 for (ScopeTable& table : out) {
                     flat.complete = flat.complete && table.complete;
+                    flat.rest = merge(flat.rest, table.rest);
+                    flat.unknown_is_opaque = flat.unknown_is_opaque || table.unknown_is_opaque;
                     flat.exact_order = flat.exact_order && table.exact_order;
                     flat.is_target = flat.is_target || table.is_target;
                     for (ScopeColumn& column : table.columns) {
@@ -525,6 +587,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
 
 bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain) {
     bool found = false;
+    Value rest;
     for (const ScopeTable& table : scope.tables) {
         for (const ScopeColumn& column : table.columns) {
             if (column.hidden || column.name != name) continue;
@@ -532,13 +595,17 @@ bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& v
             value = found ? merge(value, column.value) : column.value;
             found = true;
         }
-        if (!table.complete) uncertain = true;
-        if (!found && table.unknown_is_opaque) value.opaque = true;
+        if (!table.complete) {
+            uncertain = true;
+            rest = merge(rest, table.rest);
+        }
+        if (table.unknown_is_opaque) rest.opaque = true;
         if (!found && (table.relation != nullptr || table.is_target) && dialect_.is_system_column(name)) {
             if (table.is_target) target_used_ = true;
             uncertain = true;
         }
     }
+    if (!found) value = std::move(rest);
     return found;
 }
 
@@ -546,14 +613,22 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
     const std::vector<std::string>& parts = expr.name.parts;
     if (parts.empty()) return {};
     const std::string& last = parts.back();
+    // A relation whose columns are not known may have the name, or the query around it: then it may be either.
+    Value either;
+    bool anywhere = false;
+    const auto or_else = [&](Value value) { return anywhere && either.has_value() ? merge(either, value) : value; };
     for (const Scope* in = &scope; in != nullptr; in = in->outer) {
         if (parts.size() == 1) {
             Value value;
             bool uncertain = false;
-            if (find_column(last, *in, value, uncertain)) return value;
+            if (find_column(last, *in, value, uncertain)) return or_else(std::move(value));
             for (const ScopeTable& table : in->tables)
-                if (table.alias == last) return row_of(table);
-            if (uncertain) return value;
+                if (table.alias == last) return or_else(row_of(table));
+            if (uncertain || value.has_value()) {
+                either = merge(either, value);
+                anywhere = true;
+                if (dialect_.is_system_column(last)) return either;
+            }
             continue;
         }
         const std::string& qualifier = parts[parts.size() - 2];
@@ -571,7 +646,8 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
                 unknown.opaque = true;
                 return unknown;
             }
-            if (!table.complete || dialect_.is_system_column(last)) return {};
+            if (dialect_.is_system_column(last)) return {};
+            if (!table.complete) return table.rest;
             // `t.f` is f(t) where t has no column f.
             tree::Expr call_of;
             call_of.kind = tree::Expr::Kind::call;
@@ -587,6 +663,7 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
         for (const ScopeTable& table : in->tables)
             if (table.alias == last && table.schema == qualifier) return row_of(table);
     }
+    if (anywhere) return either;
     for (const auto& [name, value] : named_parameters_)
         if (name == last || (parts.size() == 2 && name == parts[0])) return through(value, value.fields == nullptr && parts.size() == 2 ? Flow::transformed : Flow::identity);
     if (!parameters_.empty() && parts.size() == 2) return {};

@@ -50,6 +50,7 @@ std::string look_of(const Expr& expr) {
 }  // namespace
 
 void Analyzer::decides(const Value& value, Filter::Use use) {
+    meets(value);
     for (const Source& source : value.sources) {
         if (source.flow == Flow::existence) continue;
         Filter filter{source, use};
@@ -68,6 +69,7 @@ void Analyzer::order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& sc
     for (const tree::ExprPtr& expr : exprs) {
         if (expr->kind == Kind::constant) literals_matter_ = true;
         if (expr->kind == Kind::constant && !expr->is_null && !expr->text.empty() && std::all_of(expr->text.begin(), expr->text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+            meets(given(*expr));
             const std::size_t at = std::stoul(expr->text.substr(0, 9));
             if (at >= 1 && at <= outputs.size()) decides(outputs[at - 1].second);
             continue;
@@ -128,7 +130,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
                     if (plain_column(one) == nullptr || !is_given(other)) continue;
                     const Value value = eval(one, scope, ctes);
                     if (value.fields != nullptr) break;   // a whole row
-                    (void)eval(other, scope, ctes);
+                    meets(merge(value, eval(other, scope, ctes)));
                     decides(value, Filter::Use::equality);
                     operators_used(expr.name, side == 0 ? value : Value{}, side == 0 ? Value{} : value);
                     return;
@@ -141,7 +143,9 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
                 std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); })) {
                 const Value value = eval(*expr.args[0], scope, ctes);
                 if (value.fields != nullptr) break;
-                for (std::size_t i = 1; i < expr.args.size(); ++i) (void)eval(*expr.args[i], scope, ctes);
+                Value listed = value;
+                for (std::size_t i = 1; i < expr.args.size(); ++i) add_givens(listed, eval(*expr.args[i], scope, ctes));
+                meets(listed);
                 decides(value, Filter::Use::equality);
                 operators_used(expr.name, value, {});
                 return;

@@ -36,7 +36,9 @@ Statement Analyzer::inner(const tree::Statement& statement) {
     Analyzer analyzer(names_, dialect_, made_);
     analyzer.depth_ = depth_ + 1;
     analyzer.path_ = path_;
+    analyzer.foreign_ = foreign_;
     Statement out = analyzer.run(statement);
+    givens_lost_ = givens_lost_ || analyzer.givens_lost_;
     if (!analyzer.unresolved_.empty()) unresolved(analyzer.unresolved_, analyzer.unresolved_at_);
     literals_matter_ = literals_matter_ || analyzer.literals_matter_;
     return out;
@@ -50,6 +52,8 @@ void Analyzer::absorb(const Statement& inner) {
     for (const Copy& copy : inner.copies) copy_out(copy);
     for (const std::uint32_t relation : inner.relations)
         if (std::find(out_.relations.begin(), out_.relations.end(), relation) == out_.relations.end()) out_.relations.push_back(relation);
+    for (const Given& given : inner.givens)
+        if (std::find(out_.givens.begin(), out_.givens.end(), given) == out_.givens.end()) out_.givens.push_back(given);
     out_.runs_code = out_.runs_code || inner.runs_code;
     out_.changes_catalogue = out_.changes_catalogue || inner.changes_catalogue;
     out_.changes_settings = out_.changes_settings || inner.changes_settings;
@@ -293,6 +297,8 @@ Statement Analyzer::run(const tree::Statement& statement) {
     out_.length = statement.length;
     out_.kind = statement.kind;
     out_.name = statement.name;
+    out_.explainable = statement.query != nullptr || statement.write != nullptr || statement.stores_values || statement.kind == StatementKind::declare_cursor ||
+                       statement.kind == StatementKind::execute || statement.kind == StatementKind::prepare || statement.kind == StatementKind::copy_out;
     Result result;
     bool rows = false;
     if (statement.query != nullptr) {
@@ -341,6 +347,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
         out_.outputs_exact = result.exact;
         if (rows) {
             for (auto& [name, value] : result.outputs) {
+                meets(value);
                 Output output;
                 output.name = name;
                 output.sources = value.sources;
@@ -351,6 +358,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
             }
         }
     }
+    list_givens();
     out_.literals_matter = literals_matter_ || (statement.query == nullptr && statement.write == nullptr);
     // One effect for all that is read, an object each.
     const bool has_limit = statement.query != nullptr && statement.query->limit != nullptr;

@@ -94,6 +94,7 @@ void Analyzer::rules_of(const Relation& relation, char event) {
         }
         const auto* outer_path = path_;
         path_ = &names_.snapshot->rendered_under().search_path;
+        const bool outer_foreign = std::exchange(foreign_, true);
         ++depth_;
         for (const auto& action : parsed.statements[0].inner) {
             // old and new are rows of the relation.
@@ -109,6 +110,7 @@ void Analyzer::rules_of(const Relation& relation, char event) {
             else utility(*action);
         }
         --depth_;
+        foreign_ = outer_foreign;
         path_ = outer_path;
     }
 }
@@ -152,6 +154,14 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         }
     }
     table.schema = write.alias.empty() && relation != nullptr ? relation->schema : "";
+    // What a literal of a written value meets: the column it is written to, and what else it is made with. Where a rule or a
+    // trigger decides what is done instead, that is anything.
+    const bool elsewhere = relation != nullptr && (!relation->rules.empty() || (relation->kind == catalogue::RelationKind::view && (base == nullptr || !relation->trigger_functions.empty())));
+    const auto written = [&](const std::string& column, const Value& value, bool unknown = false) {
+        const auto own = std::find_if(table.columns.begin(), table.columns.end(), [&](const ScopeColumn& listed) { return listed.name == column; });
+        if (own == table.columns.end()) meets(value, true);
+        else meets(merge(value, own->value), unknown || elsewhere);
+    };
     const std::string target_name = target.schema.empty() ? target.name : target.schema + "." + target.name;
 
     Scope scope;
@@ -176,6 +186,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 Value value = rows.outputs[i].second;
                 if (!rows.exact && value.has_value()) value.opaque = true;
                 assign(relation, target_name, column, value);
+                written(column, value, !rows.exact);
                 for (ScopeColumn& listed : excluded.columns)
                     if (listed.name == column) listed.value = value;
             }
@@ -187,8 +198,12 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
             conflict.tables.push_back(table);
             conflict.tables.push_back(excluded);
             if (write.conflict_where != nullptr) predicate(*write.conflict_where, conflict, ctes);
-            for (const tree::Assignment& assignment : write.conflict_assignments)
-                if (assignment.value != nullptr) assign(relation, target_name, assignment.column, eval(*assignment.value, conflict, ctes));
+            for (const tree::Assignment& assignment : write.conflict_assignments) {
+                if (assignment.value == nullptr) continue;
+                const Value value = eval(*assignment.value, conflict, ctes);
+                assign(relation, target_name, assignment.column, value);
+                written(assignment.column, value);
+            }
             write_effect(EffectClass::write_merge, target, rows_are_given(write.source.get()) ? Where::present : Where::missing, columns_of(write.conflict_assignments));
             if (relation != nullptr) rules_of(*relation, '2');
         }
@@ -211,12 +226,18 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 // NOT MATCHED BY SOURCE reaches all that the join leaves.
                 Where own = when.by_source ? where_of(when.condition.get(), scope, target_used_) : where;
                 if (own == Where::not_applicable) own = Where::missing;
-                for (const tree::Assignment& assignment : when.assignments)
-                    if (assignment.value != nullptr) assign(relation, target_name, assignment.column, eval(*assignment.value, scope, ctes));
+                for (const tree::Assignment& assignment : when.assignments) {
+                    if (assignment.value == nullptr) continue;
+                    const Value value = eval(*assignment.value, scope, ctes);
+                    assign(relation, target_name, assignment.column, value);
+                    written(assignment.column, value);
+                }
                 for (std::size_t i = 0; i < when.values.size(); ++i) {
                     const std::string column = i < when.columns.size() ? when.columns[i]
                                                : relation != nullptr && when.columns.empty() && i < relation->columns.size() ? relation->columns[i].name : "?";
-                    assign(relation, target_name, column, eval(*when.values[i], scope, ctes));
+                    const Value value = eval(*when.values[i], scope, ctes);
+                    assign(relation, target_name, column, value);
+                    written(column, value);
                 }
                 if (when.nothing) continue;
                 if (when.action == Write::Kind::insert) {
@@ -228,8 +249,12 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 write_effect(EffectClass::write_merge, target, own, columns_of(when.assignments));
             }
         } else {
-            for (const tree::Assignment& assignment : write.assignments)
-                if (assignment.value != nullptr) assign(relation, target_name, assignment.column, eval(*assignment.value, scope, ctes));
+            for (const tree::Assignment& assignment : write.assignments) {
+                if (assignment.value == nullptr) continue;
+                const Value value = eval(*assignment.value, scope, ctes);
+                assign(relation, target_name, assignment.column, value);
+                written(assignment.column, value);
+            }
             write_effect(class_of(write.kind), target, where, columns_of(write.assignments));
         }
     }

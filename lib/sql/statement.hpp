@@ -73,6 +73,17 @@ struct Copy {
     bool operator==(const Copy&) const = default;
 };
 
+/// A literal or a parameter of the text, and the columns that its value meets: compared with, stored in, computed with. For
+/// what may be recorded of it. One that is not listed may have met anything.
+struct Given {
+    std::uint32_t at = 0;          ///< byte offset of the literal, or of the minus sign before it; of a parameter its number
+    bool parameter = false;
+    bool unknown = false;          ///< it meets more than is listed
+    std::vector<Source> meets;     ///< sorted
+
+    bool operator==(const Given&) const = default;
+};
+
 /// What a statement means for the session that runs it; everything else is `other`.
 enum class StatementKind : std::uint8_t {
     other, begin, commit, rollback, savepoint, rollback_to, release, prepare_transaction,
@@ -89,10 +100,12 @@ struct Statement {
     bool outputs_exact = true;    ///< false: how many columns come is not known (`*` over one of the server's own relations)
     std::vector<Filter> filters;
     std::vector<Copy> copies;
+    std::vector<Given> givens;    ///< of the text as written, also inside what PREPARE and the like carry
     std::vector<std::uint32_t> relations;  ///< every base relation it can reach, through views, rules, triggers, functions
     bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything
     bool changes_catalogue = false;        ///< names may mean something else afterwards
     bool changes_settings = false;         ///< search_path, role or another setting may differ afterwards
+    bool explainable = false;              ///< the planner can say how many rows it returns or changes
     bool literals_matter = false;          ///< other constants in the same text could make it mean something else
     std::string name;                      ///< the prepared statement or cursor it makes or uses; empty: all of them
     std::vector<Statement> inner;          ///< what PREPARE, DECLARE, EXPLAIN or COPY (query) carries: its outputs are those of EXECUTE, FETCH, …
