@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 namespace dbguard::net {
 
@@ -132,7 +133,9 @@ Result<void> Listener::listen_unix() {
     if (::bind(socket_.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0) {
         if (errno != EADDRINUSE) return system_error(file);
         const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        if (::connect(probe.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0 || errno != ECONNREFUSED)
+        // connect() to a file that is no socket is refused as well, and that file is not ours to remove.
+        const bool is_socket = ::lstat(file.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+        if (!is_socket || ::connect(probe.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) == 0 || errno != ECONNREFUSED)
             return Error{errc::cannot_listen, file + " is in use"};
         ::unlink(file.c_str());
         if (::bind(socket_.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0) return system_error(file);
@@ -150,7 +153,7 @@ void Listener::ready(std::uint32_t) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                 // Nothing can be taken before something ends; without a pause this would spin.
                 pause();
-                loop_.after(std::chrono::milliseconds(100), [this] { resume(); });
+                retry_ = loop_.after(std::chrono::milliseconds(100), [this] { resume(); });
             }
             return;
         }
@@ -170,6 +173,7 @@ void Listener::resume() {
 }
 
 void Listener::close() {
+    loop_.cancel(std::exchange(retry_, 0));
     if (!socket_) return;
     if (!paused_) loop_.forget(socket_.get());
     socket_.reset();

@@ -64,6 +64,7 @@ class Listener : private Watcher {
     std::string socket_file_;
     bool made_directory_ = false;
     bool paused_ = false;
+    EventLoop::TimerId retry_ = 0;  ///< while there are no descriptors for connections
 };
 
 }  // namespace dbguard::net
