@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <limits>
 
 #include "sql/postgres/lower.hpp"
 #include "sql/postgres/pg_nodes.hpp"
@@ -10,26 +11,54 @@
 namespace dbguard::sql::postgres {
 namespace {
 
+// A hundredth of a second's work for the scanner.
+constexpr std::size_t max_rescanned_bytes = 10'000'000;
+
 bool is_word(unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '$' || c >= 0x80; }
 
+bool is_operator(char c) { return std::string_view("~!@#^&|`?+-*/%<>=").find(c) != std::string_view::npos; }
+
+// How often the scanner looks at the same bytes: where a comment begins it reads all the operator characters that follow
+// (scan.l, xcstart) and gives them back, so that `/*/*/*…` takes quadratic time.
+struct Rescans {
+    std::size_t bytes = 0;
+    std::size_t run_end = 0;
+
+    void comment_begins(std::string_view text, std::size_t i) {
+        if (run_end < i + 2) run_end = i + 2;
+        while (run_end < text.size() && is_operator(text[run_end])) ++run_end;
+        bytes += run_end - i;
+    }
+};
+
 // The end of what begins at `i` and holds no tokens: a comment, a string, a quoted name, a dollar quote. 0: none of these.
-std::size_t skip_quoted(std::string_view text, std::size_t i) {
+std::size_t skip_quoted(std::string_view text, std::size_t i, Rescans& rescans) {
     const char c = text[i];
     const char next = i + 1 < text.size() ? text[i + 1] : '\0';
-    if (c == '-' && next == '-') return std::min(text.find('\n', i), text.size());
+    if (c == '-' && next == '-') return std::min(text.find_first_of("\n\r", i), text.size());
     if (c == '/' && next == '*') {
         std::size_t open = 1;
+        rescans.comment_begins(text, i);
         for (i += 2; i < text.size() && open > 0;) {
-            if (text.compare(i, 2, "*/") == 0) --open, i += 2;
-            else if (text.compare(i, 2, "/*") == 0) ++open, i += 2;
-            else ++i;
+            if (text.compare(i, 2, "*/") == 0) {
+                --open, i += 2;
+            } else if (text.compare(i, 2, "/*") == 0) {
+                rescans.comment_begins(text, i);
+                ++open, i += 2;
+            } else {
+                ++i;
+            }
         }
         return i;
     }
     if (c == '\'' || c == '"') {
-        // An E'' string ends no later than this takes it to end; what it thinks lies outside only adds to the bound.
-        const std::size_t end = text.find(c, i + 1);
-        return end == std::string_view::npos ? text.size() : end + 1;
+        const bool escapes = c == '\'' && i > 0 && (text[i - 1] == 'e' || text[i - 1] == 'E') && (i == 1 || !is_word(text[i - 2]));
+        if (!escapes) {
+            const std::size_t end = text.find(c, i + 1);
+            return end == std::string_view::npos ? text.size() : end + 1;
+        }
+        for (++i; i < text.size() && text[i] != '\'';) i += text[i] == '\\' ? 2 : 1;
+        return std::min(i + 1, text.size());
     }
     if (c == '$' && (i == 0 || !is_word(text[i - 1]))) {
         std::size_t tag = i + 1;
@@ -47,6 +76,16 @@ bool same_word(std::string_view word, std::string_view lower) {
            });
 }
 
+/// What stands between two brackets of one level.
+struct Level {
+    std::size_t run = 0;    ///< tokens since the last one that separates
+    /// Words that nest without brackets, whatever separates their operands: UNION, JOIN, CASE. Which END ends a CASE is not
+    /// told (`t.end`), so a CASE counts to the end of the statement.
+    std::size_t kept = 0;
+
+    std::size_t depth() const { return run + kept; }
+};
+
 // Bytes of the `characters`-th character (1-based), as PostgreSQL counts positions.
 std::uint32_t byte_offset(std::string_view text, int characters) {
     std::size_t i = 0;
@@ -60,45 +99,53 @@ std::uint32_t byte_offset(std::string_view text, int characters) {
 }  // namespace
 
 std::size_t depth_bound(std::string_view text) {
-    std::vector<std::size_t> runs{0};
-    std::size_t open = 0;   // tokens of the enclosing runs
+    std::vector<Level> levels{Level{}};
+    Rescans rescans;
+    std::size_t open = 0;   // of the enclosing levels
     std::size_t bound = 0;
     for (std::size_t i = 0; i < text.size();) {
         const unsigned char c = text[i];
+        Level& level = levels.back();
         if (std::isspace(c) != 0) {
             ++i;
             continue;
         }
-        if (const std::size_t end = skip_quoted(text, i); end > i) {
-            if (c == '\'' || c == '"' || c == '$') ++runs.back();
+        if (const std::size_t end = skip_quoted(text, i, rescans); end > i) {
+            if (c == '\'' || c == '"' || c == '$') ++level.run;
+            if (rescans.bytes > max_rescanned_bytes) return std::numeric_limits<std::size_t>::max();
             i = end;
         } else if (c == '(' || c == '[') {
-            open += runs.back() + 1;
-            runs.push_back(0);
+            open += level.depth() + 1;
+            levels.emplace_back();
             ++i;
         } else if (c == ')' || c == ']') {
-            if (runs.size() > 1) {
-                runs.pop_back();
-                open -= std::min(open, runs.back() + 1);
+            if (levels.size() > 1) {
+                levels.pop_back();
+                open -= std::min(open, levels.back().depth() + 1);
             }
-            ++runs.back();
+            ++levels.back().run;
             ++i;
-        } else if (c == ',' || c == ';') {
-            runs.back() = 0;
+        } else if (c == ',') {
+            level.run = 0;
+            ++i;
+        } else if (c == ';') {
+            level = {};
             ++i;
         } else if (is_word(c)) {
             std::size_t end = i;
             while (end < text.size() && is_word(text[end])) ++end;
             const std::string_view word = text.substr(i, end - i);
+            const auto is = [&](std::string_view lower) { return same_word(word, lower); };
             // AND and OR chains are flat in the grammar.
-            if (same_word(word, "and") || same_word(word, "or")) runs.back() = 0;
-            else ++runs.back();
+            if (is("and") || is("or")) level.run = 0;
+            else if (is("join") || is("case") || is("union") || is("except") || is("intersect")) ++level.kept;
+            else ++level.run;
             i = end;
         } else {
-            ++runs.back();
+            ++level.run;
             ++i;
         }
-        bound = std::max(bound, open + runs.back());
+        bound = std::max(bound, open + levels.back().depth());
     }
     return bound;
 }

@@ -19,7 +19,8 @@ struct Parsed {
 };
 
 /// An upper bound on the depth of recursion the grammar, and everything that walks its tree, can need: open brackets plus
-/// the longest run of tokens at one level that nothing separates. Linear in the text, no recursion.
+/// the longest run of tokens at one level that nothing separates. Linear in the text, no recursion. More than any depth
+/// where the scanner would go over the text again and again.
 std::size_t depth_bound(std::string_view text);
 
 /// Texts whose depth_bound is above this are refused before the grammar sees them (libpg_query needs about 2 kB of stack

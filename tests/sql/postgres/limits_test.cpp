@@ -85,6 +85,32 @@ TEST_CASE("depth_bound sees every way to nest, also behind what looks like text"
     CHECK(depth_bound("SELECT 1" + repeated(" UNION SELECT 1", 5000)) >= 5000);
 }
 
+TEST_CASE("nothing that stands before it hides depth") {
+    const std::string deep = repeated("(", 3000), sum = "1" + repeated(" + 1", 3000);
+    for (const char* before :
+         {R"(SELECT E'\'' || )", R"(SELECT e'\\\'' || )", "SELECT -- a\r ", R"(SELECT U&'\' || )", R"(SELECT U&"\" + )", R"(SELECT a.e'' || )", "SELECT $$'$$ || ",
+          "SELECT $a$ $b$ ' $a$ || ", "SELECT a$b$ + ", "SELECT /* ' /* */ */ ", "SELECT /**/ ", "SELECT '''' || ", R"(SELECT """" + )", R"(SELECT N'\' || )"}) {
+        CHECK_MESSAGE(depth_bound(before + deep) >= 3000, before);
+        CHECK_MESSAGE(depth_bound(before + sum) >= 3000, before);
+    }
+    CHECK(depth_bound("SELECT 1, 2" + repeated(" UNION SELECT 1, 2", 3000)) >= 3000);
+    CHECK(depth_bound("SELECT 1, 2" + repeated(" EXCEPT SELECT 1, 2 WHERE a AND b", 3000)) >= 3000);
+    CHECK(depth_bound("SELECT 1 FROM t" + repeated(" JOIN t u ON a AND b", 3000)) >= 3000);
+    CHECK(depth_bound("SELECT " + repeated("CASE WHEN a AND b THEN ", 3000)) >= 3000);
+    CHECK(depth_bound("SELECT " + repeated("CASE WHEN t.end AND b THEN ", 3000)) >= 3000);
+}
+
+TEST_CASE("what the scanner would read again and again is refused") {
+    const std::string why = "the statement is nested too deep, or one expression is too long";
+    CHECK(reason("SELECT 1 " + repeated("/*", 250'000) + repeated("*/", 250'000)) == why);
+    CHECK(reason("SELECT 1 " + repeated("/**/", 250'000)) == why);
+    CHECK(reason("SELECT 1 /*" + repeated("/*-", 250'000) + " " + repeated("*/", 250'001)) == why);
+    CHECK(reason("SELECT 1 " + repeated("-", 250'000)) == "");
+    CHECK(reason("SELECT 1 " + repeated("/* ", 2'000) + repeated("*/", 2'000)) == "");
+    CHECK(reason("SELECT 1 " + repeated("/* a comment */\n", 50'000)) == "");
+    CHECK(reason("SELECT 1 /*" + repeated("*", 500'000) + "/") == "");
+}
+
 TEST_CASE("what is long but not deep is analysed") {
     std::string insert = "INSERT INTO plain (id, a) VALUES (0, 'x')";
     while (insert.size() < 4'000'000) insert += ", (1, 'some words of text that go on, with a comma')";
