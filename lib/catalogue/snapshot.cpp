@@ -39,7 +39,10 @@ Snapshot::Snapshot(Parts parts) : parts_(std::move(parts)) {
         relations_by_name_.emplace(std::pair<std::string_view, std::string_view>(relation.schema, relation.name), i);
         highest_ = std::max(highest_, relation.id);
     }
-    for (std::size_t i = 0; i < parts_.types.size(); ++i) types_by_id_.emplace(parts_.types[i].id, i);
+    for (std::size_t i = 0; i < parts_.types.size(); ++i) {
+        types_by_id_.emplace(parts_.types[i].id, i);
+        types_by_name_.emplace(parts_.types[i].name, i);
+    }
     for (std::size_t i = 0; i < parts_.functions.size(); ++i) {
         functions_by_id_.emplace(parts_.functions[i].id, i);
         functions_by_name_.emplace(parts_.functions[i].name, i);
@@ -55,6 +58,13 @@ const Relation* Snapshot::relation(std::string_view schema, std::string_view nam
 }
 
 const Type* Snapshot::type(Id id) const { return find(types_by_id_, id, parts_.types); }
+
+std::vector<const Type*> Snapshot::types(std::string_view name) const {
+    std::vector<const Type*> found;
+    const auto [begin, end] = types_by_name_.equal_range(name);
+    for (auto i = begin; i != end; ++i) found.push_back(&parts_.types[i->second]);
+    return found;
+}
 
 const Function* Snapshot::function(Id id) const { return find(functions_by_id_, id, parts_.functions); }
 

@@ -122,6 +122,8 @@ class Snapshot {
     const Relation* relation(Id id) const;
     const Relation* relation(std::string_view schema, std::string_view name) const;
     const Type* type(Id id) const;
+    /// Every type of that name, in whichever schema; none of those built in.
+    std::vector<const Type*> types(std::string_view name) const;
     /// Every function of that name, in whichever schema.
     std::vector<const Function*> functions(std::string_view name) const;
     const Function* function(Id id) const;
@@ -136,6 +138,7 @@ class Snapshot {
     std::unordered_map<Id, std::size_t> relations_by_id_;
     std::map<std::pair<std::string_view, std::string_view>, std::size_t> relations_by_name_;
     std::unordered_map<Id, std::size_t> types_by_id_;
+    std::unordered_multimap<std::string_view, std::size_t> types_by_name_;
     std::unordered_map<Id, std::size_t> functions_by_id_;
     std::unordered_multimap<std::string_view, std::size_t> functions_by_name_;
     std::unordered_multimap<std::string_view, std::size_t> operators_by_name_;

@@ -21,6 +21,8 @@ struct Value {
     std::vector<std::string> functions;     ///< code outside the vetted list that it passed through
     bool opaque = false;                    ///< may come from anything the statement can reach
     bool may_fail = false;                  ///< computing it may fail for some values
+    bool fallible = false;                  ///< computing it may fail, or is seen otherwise, whatever the values
+    bool is_seen = false;                   ///< computing it leaves a trace: a sequence's next value, a lock, code that does things
     bool is_row = false;
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
     catalogue::Id type = 0;                 ///< when known
@@ -74,6 +76,9 @@ struct Scope {
     std::vector<std::pair<std::string, std::string>> known;  ///< columns that WHERE compares with a constant, and the constant
 };
 
+/// Behind casts of any kind: for questions where a wrong answer only costs a refusal.
+const tree::Expr* without_casts(const tree::Expr* expr);
+
 /// A relation that an earlier statement of the same message made, or took away.
 struct MadeRelation {
     std::string schema, name;
@@ -122,6 +127,7 @@ class Analyzer {
     ScopeTable table(const tree::Name& name, const std::string& alias);
     std::vector<ScopeColumn> base_columns(const catalogue::Relation& relation);
     std::vector<ScopeColumn> view_columns(const catalogue::Relation& relation, bool& exact);
+    std::vector<ScopeColumn> expand_view(const catalogue::Relation& relation, bool& exact);
     void add_from(const tree::From& from, Scope& scope, const CteBinding* ctes);
     std::vector<ScopeTable> join(const tree::From& from, Scope& scope, const CteBinding* ctes);
     const CteBinding* bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes);
@@ -135,6 +141,8 @@ class Analyzer {
     Result select(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
     static std::string output_name(const tree::Expr& expr, const std::string& alias = {});
     void expand_star(const tree::Expr& star, const Scope& scope, Result& result);
+    void expand_row(const Value& row, Result& result) const;
+    const catalogue::Relation* members_of(catalogue::Id type) const;
     Value eval(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
@@ -153,7 +161,7 @@ class Analyzer {
     // ---- what decides
     void predicate(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void decides(const Value& value, Filter::Use use = Filter::Use::other);
-    static void remember_constants(const tree::Expr& where, Scope& scope);
+    void remember_constants(const tree::Expr& where, Scope& scope) const;
     void decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes);
     void order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
     bool is_given(const tree::Expr& expr) const;
@@ -163,6 +171,9 @@ class Analyzer {
     bool opposites(const tree::Expr& any_of) const;
     Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
+    bool keeps_text(const tree::Expr& cast) const;
+    bool keeps_characters(const tree::Expr& cast) const;
+    const tree::Expr* told_by(const tree::Expr& expr) const;
     bool same(const tree::Expr& a, const tree::Expr& b) const;
     bool all_of_target(const tree::Expr& column, const tree::Query& query, const Scope& scope) const;
     bool rows_are_given(const tree::Query* query) const;
@@ -170,6 +181,8 @@ class Analyzer {
     // ---- writes and everything else
     Result write(const tree::Write& write, const Scope* outer, const CteBinding* ctes);
     void assign(const catalogue::Relation* target, const std::string& target_name, const std::string& column, const Value& value);
+    void assign(const catalogue::Relation* target, const std::string& target_name, const tree::Assignment& assignment, const Scope& scope, const CteBinding* ctes);
+    Value kept(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void copy_out(Copy copy);
     void rules_of(const catalogue::Relation& relation, char event);
     const catalogue::Relation* base_of_view(const catalogue::Relation& view);
@@ -186,6 +199,12 @@ class Analyzer {
     std::vector<MadeRelation>& made_;
     Statement out_;
     std::map<std::pair<EffectClass, std::pair<std::string, std::string>>, std::pair<Object, std::set<std::string>>> reads_;
+    struct ExpandedView {
+        std::vector<ScopeColumn> columns;
+        bool exact = true;
+        std::string unresolved;
+    };
+    std::map<catalogue::Id, ExpandedView> views_;
     std::vector<std::unique_ptr<CteBinding>> bindings_;
     std::vector<const Value*> parameters_;   ///< inside an SQL function: what $n stands for
     std::vector<std::pair<std::string, Value>> named_parameters_;

@@ -69,6 +69,9 @@ int column_name(const Expr& expr, std::string& name) {
     }
 }
 
+// No server gives more (PostgreSQL: 1,664; MySQL: 4,096); a query of stars over queries of stars asks for any number.
+constexpr std::size_t max_columns = 4096;
+
 bool is_json_step(const std::string& name) { return name == "->" || name == "->>" || name == "#>" || name == "#>>"; }
 
 bool is_number(const std::string& text) {
@@ -92,11 +95,6 @@ std::optional<std::vector<std::string>> plain_array(const std::string& text) {
         }
     }
     return out;
-}
-
-const Expr* without_casts(const Expr* expr) {
-    while (expr->kind == Kind::cast && !expr->args.empty()) expr = expr->args[0].get();
-    return expr;
 }
 
 }  // namespace
@@ -166,13 +164,7 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
             if (item.expr->kind == Kind::star) {
                 expand_star(*item.expr, scope, result);
             } else {
-                const Value row = eval(*item.expr->args[0], scope, ctes);
-                if (row.fields != nullptr) {
-                    for (const auto& [name, value] : *row.fields) result.outputs.emplace_back(name, value);
-                } else {
-                    result.exact = false;
-                    result.outputs.emplace_back("?", through(row, Flow::transformed));
-                }
+                expand_row(eval(*item.expr->args[0], scope, ctes), result);
             }
             continue;
         }
@@ -237,6 +229,11 @@ void Analyzer::expand_star(const tree::Expr& star, const Scope& scope, Result& r
             }
             for (const ScopeColumn& column : table.columns) {
                 if (alias == nullptr && column.hidden) continue;
+                if (result.outputs.size() >= max_columns) {
+                    unresolved("a query of more than " + std::to_string(max_columns) + " columns", star.at);
+                    result.exact = false;
+                    return;
+                }
                 use(table, column);
                 result.outputs.emplace_back(column.name, column.value);
             }
@@ -249,13 +246,28 @@ void Analyzer::expand_star(const tree::Expr& star, const Scope& scope, Result& r
     column_of.kind = Kind::column;
     column_of.name = star.name;
     column_of.at = star.at;
-    const Value row = column(column_of, scope);
+    expand_row(column(column_of, scope), result);
+}
+
+/// `row.*`
+void Analyzer::expand_row(const Value& row, Result& result) const {
     if (row.fields != nullptr) {
         for (const auto& [name, value] : *row.fields) result.outputs.emplace_back(name, value);
+    } else if (const catalogue::Relation* members = row.steps ? members_of(row.type) : nullptr; members != nullptr) {
+        for (const catalogue::Column& column : members->columns) result.outputs.emplace_back(column.name, member(row, column.name, false));
     } else {
         result.exact = false;
         result.outputs.emplace_back("?", through(row, Flow::transformed));
     }
+}
+
+/// The columns of a composite type.
+const catalogue::Relation* Analyzer::members_of(catalogue::Id type_id) const {
+    const catalogue::Type* type = names_.snapshot == nullptr || type_id == 0 ? nullptr : names_.snapshot->type(type_id);
+    while (type != nullptr && type->kind == catalogue::TypeKind::domain) type = names_.snapshot->type(type->base);
+    if (type == nullptr || type->kind != catalogue::TypeKind::composite) return nullptr;
+    const catalogue::Relation* members = names_.snapshot->relation(type->relation);
+    return members == nullptr || members->columns.empty() ? nullptr : members;
 }
 
 // An operator made from a function that is not vetted is a call of that function, where its sides can be of its types.
@@ -286,6 +298,8 @@ Value Analyzer::member(const Value& of, const std::string& field, bool array_ste
     out.is_row = false;
     out.fields.reset();
     out.type = 0;
+    if (const catalogue::Relation* members = members_of(of.type); members != nullptr && !array_step)
+        if (const catalogue::Column* known = members->column(field); known != nullptr) out.type = known->type;
     for (Source& source : out.sources) {
         source.flow = std::min(source.flow, Flow::transformed);
         if (of.steps && !array_step) source.path.push_back(field);
@@ -297,9 +311,9 @@ Value Analyzer::member(const Value& of, const std::string& field, bool array_ste
 std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
     if (expr.kind != Kind::operation || expr.args.size() != 2 || !is_json_step(expr.name.last())) return {};
     const Value base = eval(*expr.args[0], scope, ctes);
-    const Expr* key = without_casts(expr.args[1].get());
+    const Expr* key = told_by(*expr.args[1]);
     if (base.steps) literals_matter_ = true;
-    if (!base.steps || key->kind != Kind::constant || key->is_null) return through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
+    if (!base.steps || key == nullptr) return through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
     Value out;
     const bool one = expr.name.last() == "->" || expr.name.last() == "->>";
     if (one) out = member(base, key->text, is_number(key->text));
@@ -399,9 +413,9 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value of = eval(*expr.args[0], scope, ctes);
             Value out = of;
             for (std::size_t i = 1; i < expr.args.size(); ++i) {
-                const Expr* key = without_casts(expr.args[i].get());
+                const Expr* key = told_by(*expr.args[i]);
                 if (of.steps) literals_matter_ = true;
-                if (key->kind == Kind::constant && of.steps && !key->is_null) {
+                if (key != nullptr && of.steps) {
                     out = member(out, key->text, is_number(key->text));
                     add_givens(out, given(*key));
                 } else out = through(merge(out, eval(*expr.args[i], scope, ctes)), Flow::transformed);
@@ -510,11 +524,12 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" || name == "json_extract_path" || name == "json_extract_path_text") && !args.empty() && args[0].steps) {
             Value out = args[0];
             literals_matter_ = true;
-            bool constant = true;
-            for (std::size_t i = 1; i < expr.args.size(); ++i) constant = constant && without_casts(expr.args[i].get())->kind == Kind::constant;
+            bool constant = !expr.variadic;
+            for (std::size_t i = 1; i < expr.args.size(); ++i) constant = constant && told_by(*expr.args[i]) != nullptr;
+            for (const std::string& named : expr.argument_names) constant = constant && named.empty();
             if (constant && expr.args.size() > 1) {
                 for (std::size_t i = 1; i < expr.args.size(); ++i) {
-                    const std::string& step = without_casts(expr.args[i].get())->text;
+                    const std::string& step = told_by(*expr.args[i])->text;
                     out = member(out, step, is_number(step));
                 }
                 return out;
@@ -575,8 +590,11 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         case FunctionKind::sets_setting: {
             literals_matter_ = true;
             Effect& set = add_effect(EffectClass::session_set, "set_config");
-            const Expr* setting = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
-            std::string known_name = setting != nullptr && setting->kind == Kind::constant ? setting->text : "";
+            const bool in_order = std::all_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return name.empty(); });
+            const Expr* told = expr.args.empty() || !in_order ? nullptr : told_by(*expr.args[0]);
+            std::string known_name = told != nullptr ? told->text : "";
+            const Expr* setting = expr.args.empty() || !in_order ? nullptr : expr.args[0].get();
+            while (setting != nullptr && setting->kind == Kind::cast && keeps_text(*setting)) setting = setting->args[0].get();
             if (setting != nullptr && setting->kind == Kind::column && !setting->name.parts.empty())
                 for (const auto& [column, constant] : scope.known)
                     if (column == setting->name.last()) known_name = constant;
@@ -584,8 +602,8 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
                 set.setting = known_name;
                 for (char& c : set.setting)
                     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-                const Expr* value = expr.args.size() > 1 ? without_casts(expr.args[1].get()) : nullptr;
-                set.detail = value != nullptr && value->kind == Kind::constant ? value->text : "?";
+                const Expr* value = expr.args.size() > 1 ? told_by(*expr.args[1]) : nullptr;
+                set.detail = value != nullptr ? value->text : "?";
                 if (dialect_.only_restricts(set.setting)) {
                     out_.effects.pop_back();
                     out_.changes_settings = true;
@@ -624,13 +642,14 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             return {};
         }
         case FunctionKind::runs_query: {
-            const Expr* text = expr.args.empty() ? nullptr : without_casts(expr.args[0].get());
+            const bool in_order = std::all_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return name.empty(); });
+            const Expr* text = expr.args.empty() || !in_order ? nullptr : told_by(*expr.args[0]);
             literals_matter_ = true;
             if (rule.name == "ts_rewrite" && expr.args.size() != 2) return through(args, Flow::transformed);
             // The literals inside the text meet what it names.
             meets(args, true);
-            if (rule.name == "ts_rewrite") text = without_casts(expr.args[1].get());
-            if (text != nullptr && text->kind == Kind::constant && !text->is_null) {
+            if (rule.name == "ts_rewrite") text = in_order ? told_by(*expr.args[1]) : nullptr;
+            if (text != nullptr) {
                 const ParsedText parsed = dialect_.parse(text->text);
                 if (parsed.error.empty()) {
                     Value out = args;

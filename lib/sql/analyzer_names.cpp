@@ -222,7 +222,27 @@ std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {
     return out;
 }
 
+// A view is expanded once a statement, however many views over it there are: what that does to the statement is the same
+// each time.
 std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& exact) {
+    auto known = views_.find(relation.id);
+    if (known == views_.end()) {
+        std::string outer_unresolved = std::exchange(unresolved_, {});
+        const std::uint32_t outer_at = std::exchange(unresolved_at_, 0);
+        ExpandedView view;
+        view.unresolved = "view " + relation.schema + "." + relation.name + " reads itself";
+        views_.emplace(relation.id, view);   // for what it says of itself
+        view.columns = expand_view(relation, view.exact);
+        view.unresolved = std::exchange(unresolved_, std::move(outer_unresolved));
+        unresolved_at_ = outer_at;
+        known = views_.insert_or_assign(relation.id, std::move(view)).first;
+    }
+    if (!known->second.unresolved.empty()) unresolved(known->second.unresolved, 0);
+    exact = known->second.exact;
+    return known->second.columns;
+}
+
+std::vector<ScopeColumn> Analyzer::expand_view(const Relation& relation, bool& exact) {
     if (depth_ >= max_definition_depth) {
         unresolved("views nested more than " + std::to_string(max_definition_depth) + " deep", 0);
         exact = false;

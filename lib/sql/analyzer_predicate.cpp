@@ -19,11 +19,6 @@ bool is_word(const std::string& text, std::initializer_list<const char*> words) 
     return std::any_of(words.begin(), words.end(), [&](const char* word) { return lower == word; });
 }
 
-const Expr* without_casts(const Expr* expr) {
-    while (expr->kind == Kind::cast && !expr->args.empty()) expr = expr->args[0].get();
-    return expr;
-}
-
 // Functions that keep which value it is: policy.md, "Existence is not a value".
 bool keeps_equality(const Expr& expr) {
     return expr.kind == Kind::call && expr.args.size() == 1 && expr.decides.empty() && !expr.name.parts.empty() &&
@@ -49,13 +44,47 @@ std::string look_of(const Expr& expr) {
 
 }  // namespace
 
+const Expr* without_casts(const Expr* expr) {
+    while (expr->kind == Kind::cast && !expr->args.empty()) expr = expr->args[0].get();
+    return expr;
+}
+
+/// A cast to text or varchar as the server has them: the characters stay. A modifier cuts, and a type of the user's under that
+/// name may do anything.
+bool Analyzer::keeps_text(const Expr& cast) const {
+    if (cast.kind != Kind::cast || cast.modified || cast.args.empty() || cast.name.parts.empty()) return false;
+    if (!is_word(cast.name.last(), {"text", "varchar"})) return false;
+    if (cast.name.parts.size() > 1) return cast.name.parts[cast.name.parts.size() - 2] == dialect_.system_schema;
+    return names_.snapshot == nullptr || names_.snapshot->types(cast.name.last()).empty();
+}
+
+/// The constant that a text or a number is told by; null where something on the way may change it.
+const Expr* Analyzer::told_by(const Expr& expr) const {
+    const Expr* inside = &expr;
+    while (inside->kind == Kind::cast && !inside->args.empty()) {
+        const Expr* under = inside->args[0].get();
+        const bool number = !inside->modified && inside->text.empty() && is_word(inside->name.last(), {"int2", "int4", "int8"}) && under->kind == Kind::constant &&
+                            !under->text.empty() && under->text.find_first_not_of("0123456789") == std::string::npos;
+        if (!number && !keeps_text(*inside)) return nullptr;
+        inside = under;
+    }
+    return inside->kind == Kind::constant && !inside->is_null ? inside : nullptr;
+}
+
 void Analyzer::decides(const Value& value, Filter::Use use) {
+    if (value.opaque || !value.functions.empty()) {
+        Filter filter;
+        filter.use = Filter::Use::other;
+        filter.opaque = value.opaque;
+        filter.functions = value.functions;
+        if (std::find(out_.filters.begin(), out_.filters.end(), filter) == out_.filters.end()) out_.filters.push_back(std::move(filter));
+    }
     meets(value);
     for (const Source& source : value.sources) {
         if (source.flow == Flow::existence) continue;
-        Filter filter{source, use};
+        Filter filter{source, use, false, {}};
         const auto known = std::find_if(out_.filters.begin(), out_.filters.end(), [&](const Filter& other) {
-            return other.source.column == source.column && other.source.path == source.path && other.use == use;
+            return !other.opaque && other.functions.empty() && other.source.column == source.column && other.source.path == source.path && other.use == use;
         });
         if (known == out_.filters.end()) out_.filters.push_back(std::move(filter));
     }
@@ -101,14 +130,20 @@ bool Analyzer::is_given(const Expr& expr) const {
     }
 }
 
+/// bpchar pads and citext folds: which value it is stays.
+bool Analyzer::keeps_characters(const Expr& cast) const {
+    if (cast.modified || cast.name.parts.empty() || !is_word(cast.name.last(), {"bpchar", "citext"})) return false;
+    if (names_.snapshot == nullptr) return true;
+    const auto types = names_.snapshot->types(cast.name.last());
+    return std::all_of(types.begin(), types.end(), [](const catalogue::Type* type) { return type->name == "citext" && type->kind == catalogue::TypeKind::base; });
+}
+
 /// The column, where the expression is one as far as equality goes: itself, a cast to text, lower/upper/trim of it.
 const Expr* Analyzer::plain_column(const Expr& expr) const {
     const Expr* inside = &expr;
     for (int steps = 0; steps < 4; ++steps) {
         if (inside->kind == Kind::column) return inside;
-        if (inside->kind == Kind::cast && !inside->name.parts.empty() && inside->text.empty() &&
-            is_word(inside->name.last(), {"text", "varchar", "bpchar", "citext"}))
-            inside = inside->args[0].get();
+        if (inside->kind == Kind::cast && inside->text.empty() && (keeps_text(*inside) || keeps_characters(*inside))) inside = inside->args[0].get();
         else if (keeps_equality(*inside)) inside = inside->args[0].get();
         else return nullptr;
     }
@@ -157,7 +192,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
 }
 
 // `name = 'x' AND …`: what the rows that come have there.
-void Analyzer::remember_constants(const Expr& where, Scope& scope) {
+void Analyzer::remember_constants(const Expr& where, Scope& scope) const {
     if (where.kind == Kind::logic_and) {
         for (const tree::ExprPtr& arg : where.args) remember_constants(*arg, scope);
         return;
@@ -165,8 +200,8 @@ void Analyzer::remember_constants(const Expr& where, Scope& scope) {
     if (where.kind != Kind::operation || where.args.size() != 2 || where.name.last() != "=" || !where.text.empty()) return;
     for (std::size_t side = 0; side < 2; ++side) {
         const Expr& column = *where.args[side];
-        const Expr* constant = without_casts(where.args[1 - side].get());
-        if (column.kind == Kind::column && !column.name.parts.empty() && constant->kind == Kind::constant && !constant->is_null)
+        const Expr* constant = told_by(*where.args[1 - side]);
+        if (column.kind == Kind::column && !column.name.parts.empty() && constant != nullptr)
             scope.known.emplace_back(column.name.last(), constant->text);
     }
 }

@@ -43,7 +43,7 @@ void print_into(std::string& out, const Statement& statement, const catalogue::S
         out += indent + "  " + output.name + " <- " + (value.empty() ? "nothing" : value) + (output.may_fail ? " may fail" : "") + "\n";
     }
     for (const Filter& filter : statement.filters)
-        out += indent + "  filter " + print(filter.source, snapshot) + (filter.use == Filter::Use::equality ? " equality" : "") + "\n";
+        out += indent + "  filter " + (filter.opaque || !filter.functions.empty() ? value_text({}, filter.functions, filter.opaque, snapshot) : print(filter.source, snapshot)) + (filter.use == Filter::Use::equality ? " equality" : "") + "\n";
     for (const Copy& copy : statement.copies)
         out += indent + "  copy " + copy.target_name + " <- " + value_text(copy.sources, copy.functions, copy.opaque, snapshot) + "\n";
     std::string flags;

@@ -57,6 +57,8 @@ struct Filter {
     };
     Source source;
     Use use = Use::other;
+    bool opaque = false;                 ///< it may be any column; `source` says nothing
+    std::vector<std::string> functions;  ///< as in Output; `source` says nothing where there are some
 
     bool operator==(const Filter&) const = default;
 };

@@ -1,12 +1,80 @@
 #include "sql/tree.hpp"
 
 namespace dbguard::sql::tree {
+namespace {
+
+void names_in(const Expr* expr, std::vector<std::string>& out);
+
+void names_in(const std::vector<ExprPtr>& exprs, std::vector<std::string>& out) {
+    for (const ExprPtr& expr : exprs) names_in(expr.get(), out);
+}
+
+void names_in(const Expr* expr, std::vector<std::string>& out) {
+    if (expr == nullptr) return;
+    names_in(expr->args, out);
+    names_in(expr->decides, out);
+    if (expr->query != nullptr) relation_names(*expr->query, out);
+}
+
+void names_in(const From& from, std::vector<std::string>& out) {
+    if (from.kind == From::Kind::relation && from.relation.parts.size() == 1) out.push_back(from.relation.last());
+    if (from.query != nullptr) relation_names(*from.query, out);
+    names_in(from.functions, out);
+    if (from.left != nullptr) names_in(*from.left, out);
+    if (from.right != nullptr) names_in(*from.right, out);
+    names_in(from.on.get(), out);
+}
+
+void names_in(const std::vector<Cte>& with, std::vector<std::string>& out) {
+    for (const Cte& cte : with) {
+        if (cte.query != nullptr) relation_names(*cte.query, out);
+        if (cte.write != nullptr) relation_names(*cte.write, out);
+    }
+}
+
+void names_in(const std::vector<Assignment>& assignments, std::vector<std::string>& out) {
+    for (const Assignment& assignment : assignments) names_in(assignment.value.get(), out);
+}
+
+void names_in(const std::vector<Item>& items, std::vector<std::string>& out) {
+    for (const Item& item : items) names_in(item.expr.get(), out);
+}
+
+}  // namespace
 
 ExprPtr make_expr(Expr::Kind kind, std::uint32_t at) {
     auto expr = std::make_unique<Expr>();
     expr->kind = kind;
     expr->at = at;
     return expr;
+}
+
+void relation_names(const Query& query, std::vector<std::string>& out) {
+    names_in(query.with, out);
+    if (query.left != nullptr) relation_names(*query.left, out);
+    if (query.right != nullptr) relation_names(*query.right, out);
+    names_in(query.items, out);
+    for (const From& from : query.from) names_in(from, out);
+    for (const Expr* expr : {query.where.get(), query.having.get(), query.limit.get(), query.offset.get()}) names_in(expr, out);
+    for (const auto* exprs : {&query.group_by, &query.order_by, &query.distinct_on, &query.windows}) names_in(*exprs, out);
+    for (const auto& row : query.values) names_in(row, out);
+}
+
+void relation_names(const Write& write, std::vector<std::string>& out) {
+    names_in(write.with, out);
+    names_in(write.subscripts, out);
+    if (write.source != nullptr) relation_names(*write.source, out);
+    names_in(write.assignments, out);
+    for (const From& from : write.from) names_in(from, out);
+    names_in(write.where.get(), out);
+    names_in(write.returning, out);
+    names_in(write.conflict_assignments, out);
+    names_in(write.conflict_where.get(), out);
+    for (const Write::When& when : write.whens) {
+        names_in(when.condition.get(), out);
+        names_in(when.assignments, out);
+        names_in(when.values, out);
+    }
 }
 
 }  // namespace dbguard::sql::tree

@@ -43,7 +43,7 @@ struct Expr {
         logic_and, logic_or, logic_not,
         is_null,          ///< args[0] IS [NOT] NULL; negated
         is_truth,         ///< args[0] IS [NOT] TRUE/FALSE/UNKNOWN: text
-        cast,             ///< args[0] :: name
+        cast,             ///< args[0] :: name; text `[]` for an array of it; modified: the type has a modifier, varchar(3)
         member,           ///< (args[0]).text
         member_star,      ///< (args[0]).*
         subscript,        ///< args[0][args[1] …]
@@ -66,7 +66,9 @@ struct Expr {
     int number = 0;
     bool is_null = false;
     bool negated = false;
+    bool modified = false;
     // calls
+    bool variadic = false;              ///< the last argument is an array of arguments
     bool star_argument = false;         ///< count(*)
     bool distinct = false;
     bool windowed = false;
@@ -165,6 +167,10 @@ struct Write {
     std::uint32_t at = 0;
 };
 
+/// The unqualified names of all relations that stand in FROM somewhere in it, at any depth; some more than once.
+void relation_names(const Query& query, std::vector<std::string>& out);
+void relation_names(const Write& write, std::vector<std::string>& out);
+
 /// What the objects of an effect are, so that their names can be looked up.
 enum class ObjectKind : std::uint8_t { relation, new_relation, function, schema, type, other };
 
@@ -178,6 +184,7 @@ struct UtilityEffect {
     bool if_not_exists = false;
     bool or_replace = false;        ///< ddl.alter of what exists
     bool only_existing = false;     ///< drop: nothing happens to what does not exist
+    bool names_index = false;       ///< of an index by its own name, which a catalogue need not hold
     bool takes_away = false;        ///< drop, rename, move: the name, or a column's, may mean something else afterwards
     std::string setting;
     std::string detail;

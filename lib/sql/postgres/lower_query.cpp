@@ -137,6 +137,7 @@ ExprPtr lower_call(const FuncCall* call) {
     expr->star_argument = call->agg_star;
     expr->distinct = call->agg_distinct;
     expr->windowed = call->over != nullptr;
+    expr->variadic = call->func_variadic;
     each(call->args, [&](const Node* arg) {
         std::string name;
         if (IsA(arg, NamedArgExpr)) {
@@ -545,6 +546,7 @@ ExprPtr lower_expr(const Node* node) {
             ExprPtr expr = tree::make_expr(Kind::cast, at(cast->location));
             expr->name = lower_name(cast->typeName->names, cast->typeName->location);
             if (cast->typeName->arrayBounds != NIL) expr->text = "[]";
+            expr->modified = cast->typeName->typmods != NIL;
             add(expr, cast->arg);
             return expr;
         }
