@@ -35,7 +35,7 @@ Result<void> make_directory(const std::string& directory) {
     const int reason = errno;
     struct stat status {};
     if (reason == EEXIST && ::stat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
-    return Error{errc::cannot_create, directory + ": " + std::strerror(reason)};
+    return Error{errc::cannot_create, directory + ": " + std::strerror(reason == EEXIST ? ENOTDIR : reason)};
 }
 
 Result<std::unique_ptr<Writer>> Writer::create(
