@@ -107,7 +107,7 @@ int run(ProxyOptions& options) {
     int signal = 0;
     {
         EndOnSignal end(*signals, (*guard)->loop());
-        while (!(*guard)->loop().stopped() && (*guard)->failure().empty()) (*guard)->loop().run_once(std::chrono::hours(1));
+        while (!(*guard)->loop().stopped() && (*guard)->failure().empty()) (*guard)->loop().run_once();
         signal = end.signal();
     }
     const std::string failure = (*guard)->failure();

@@ -30,7 +30,8 @@ class ChildWatch : public net::Watcher {
 Clock::duration patience(
     const process::Supervisor& child, std::optional<Clock::time_point> deadline
 ) {
-    Clock::time_point until = Clock::now() + 1h;
+    if (!child.timer() && !deadline) return net::EventLoop::for_ever;
+    Clock::time_point until = Clock::time_point::max();
     if (child.timer()) until = std::min(until, *child.timer());
     if (deadline) until = std::min(until, *deadline);
     return std::max<Clock::duration>(until - Clock::now(), 0ms);

@@ -79,19 +79,20 @@ class EventLoop {
     void stop();
     bool stopped() const { return stopped_; }
 
-    /// The time of the last wake-up: no system call.
-    Clock::time_point now() const { return now_; }
     /// The thread's read buffer. Whoever reads into it is done with it when its handler returns.
     std::span<char> buffer() { return buffer_; }
 
   private:
+    void add_own(int fd, std::uint32_t events);
+    void arm_timer();
     void run_timers();
     void run_deferred();
 
     UniqueFd epoll_;
     UniqueFd wake_;
+    UniqueFd timer_;
+    Clock::time_point armed_ = Clock::time_point::max();  ///< when timer_ rings; max: not at all
     std::atomic<bool> stopped_ = false;
-    Clock::time_point now_;
     std::vector<char> buffer_;
     std::multimap<Clock::time_point, std::pair<TimerId, std::function<void()>>> timers_;
     std::unordered_map<TimerId, Clock::time_point> timer_times_;

@@ -4,30 +4,21 @@
 // hashed, not the object, so there is no canonical form to get wrong.
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
-
-struct evp_md_ctx_st;
 
 namespace dbguard::recording {
 
 /// 64 zeros: what the first line carries.
 std::string_view first_previous();
 
-/// SHA-256 as lower-case hexadecimal digits, with its context kept: OpenSSL's one-shot call looks the algorithm up each
-/// time and costs twice as much on a line.
+/// SHA-256 as lower-case hexadecimal digits.
 class LineHash {
   public:
-    LineHash();
     /// 64 digits, valid until the next call.
     std::string_view operator()(std::string_view bytes);
 
   private:
-    struct Free {
-        void operator()(evp_md_ctx_st* context) const;
-    };
-    std::unique_ptr<evp_md_ctx_st, Free> context_;
     char hex_[64];
 };
 

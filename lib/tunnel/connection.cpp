@@ -67,21 +67,22 @@ bool Connection::start() {
 bool Connection::watch(Side& side) {
     if (!side.stream) return true;
     const Side& other = &side == &client_ ? server_ : client_;
-    const bool client_held = &side == &client_ && state_ == State::relaying && !adapter_->wants_client_bytes();
+    const bool held = &side == &client_ && client_held();
     // What comes from one side is read only when the other has taken what was read before: nothing piles up.
-    const bool read = !side.ended && !other.blocked() && !client_held && !(state_ == State::closing && &side == &server_) &&
-                      !(state_ == State::server_login);
-    const std::uint32_t wanted = (read ? EPOLLIN : 0U) | (side.blocked() ? EPOLLOUT : 0U);
-    if (side.watched == 0) {
-        side.watched = wanted | EPOLLRDHUP;
-        return guard_.loop_.watch(side.stream.fd(), wanted, side);
-    }
-    if ((side.watched & ~EPOLLRDHUP) == wanted) return true;
+    const bool read = !side.ended && !other.blocked() && !held && !(state_ == State::closing && &side == &server_);
+    // Edge-triggered: epoll need not ask the socket again after each event (2 % of a short query).
+    const std::uint32_t wanted = EPOLLET | (read ? EPOLLIN | EPOLLRDHUP : 0U) | (side.blocked() ? EPOLLOUT : 0U);
+    if (side.watched == wanted) return true;
     // A held client, mostly: that costs no call unless it really sends something.
-    if (client_held && (wanted & EPOLLOUT) == (side.watched & EPOLLOUT)) return true;
-    side.watched = wanted | EPOLLRDHUP;
+    if (held && (wanted & EPOLLOUT) == (side.watched & EPOLLOUT)) return true;
+    if (std::exchange(side.watched, wanted) == 0) return guard_.loop_.watch(side.stream.fd(), wanted, side);
     guard_.loop_.change(side.stream.fd(), wanted, side);
     return true;
+}
+
+/// What the client sends is left in its socket: it waits for an answer about its last message, or for the server's login.
+bool Connection::client_held() const {
+    return state_ == State::server_login || (state_ == State::relaying && !adapter_->wants_client_bytes());
 }
 
 void Connection::update_interest() {
@@ -108,18 +109,24 @@ void Connection::ready(Side& side, std::uint32_t events) {
             read_client();
         else
             read_server();
+        // A short read has emptied the socket, but does not tell of an end that came with the data (epoll(7), question 9).
+        const bool more = side.more || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+        if (more && !removed_ && side.stream && !side.ended && (side.watched & EPOLLIN) != 0)
+            guard_.loop_.change(side.stream.fd(), side.watched, side);
     }
 }
 
 void Connection::read_client() {
-    if (state_ == State::relaying && !adapter_->wants_client_bytes()) {
-        // It waits for an answer about its last message; what it sends now stays in its socket.
-        guard_.loop_.change(client_.stream.fd(), client_.blocked() ? EPOLLOUT : 0U, client_);
-        client_.watched = EPOLLRDHUP | (client_.blocked() ? EPOLLOUT : 0U);
+    client_.more = false;
+    if (client_held()) {
+        if ((client_.watched & EPOLLIN) == 0) return;
+        client_.watched = EPOLLET | (client_.watched & EPOLLOUT);
+        guard_.loop_.change(client_.stream.fd(), client_.watched, client_);
         return;
     }
     const auto buffer = guard_.loop_.buffer();
     const auto got = client_.stream.read(buffer);
+    client_.more = got.bytes == buffer.size();
     if (got.status == Transfer::Status::would_block) return;
     if (got.status != Transfer::Status::done) {
         client_.ended = true;
@@ -146,6 +153,7 @@ void Connection::read_server_once() {
     if (state_ != State::relaying) return;
     const auto buffer = guard_.loop_.buffer();
     const auto got = server_.stream.read(buffer);
+    server_.more = got.bytes == buffer.size();
     if (got.status == Transfer::Status::would_block) return;
     if (got.status != Transfer::Status::done) {
         server_.ended = true;

@@ -46,7 +46,8 @@ class Connection {
         net::Stream stream;
         std::string unsent;  ///< what the socket did not take yet, from `sent` on
         std::size_t sent = 0;
-        std::uint32_t watched = 0;  ///< events the loop is asked for
+        std::uint32_t watched = 0;  ///< events the loop is asked for; 0: it does not know the socket
+        bool more = false;          ///< the last read filled the buffer: there may be more to read
         bool ended = false;         ///< the peer sends nothing more
         bool finished = false;      ///< nothing more will be written
 
@@ -61,6 +62,7 @@ class Connection {
     void send(Side& side, relay::postgres::Gather& what);
     void send(Side& side, std::string_view bytes);
     bool watch(Side& side);
+    bool client_held() const;
     void update_interest();
 
     void on_client_login(std::string_view bytes);

@@ -99,6 +99,39 @@ TEST_CASE("a cancelled timer does not run, and a wrong or old id cancels nothing
     CHECK(run_until(loop, [&] { return order.size() == 2; }));
 }
 
+TEST_CASE("a timer that is sooner than the one waited for rings first, and a cancelled one only wakes") {
+    EventLoop loop;
+    std::string order;
+    loop.after(hours(1), [&] { order += 'x'; });
+    loop.run_once(milliseconds(0));  // the hour is waited for
+    const auto gone = loop.after(milliseconds(2), [&] { order += 'y'; });
+    loop.after(milliseconds(5), [&] { order += 'a'; });
+    loop.cancel(gone);
+    loop.after(milliseconds(10), [&] { order += 'b'; });
+    const auto end = Clock::now() + std::chrono::seconds(10);
+    while (order.size() < 2 && Clock::now() < end) loop.run_once();
+    CHECK(order == "ab");
+}
+
+TEST_CASE("with EPOLLET what is there is told once, and again after change()") {
+    EventLoop loop;
+    auto [ours, theirs] = socket_pair();
+    int told = 0;
+    Calls watcher([&](std::uint32_t) { ++told; });
+    REQUIRE(loop.watch(ours.get(), EPOLLIN | EPOLLET, watcher));
+    REQUIRE(::send(theirs.get(), "x", 1, 0) == 1);
+    loop.run_once(milliseconds(5));
+    loop.run_once(milliseconds(5));
+    CHECK(told == 1);
+    loop.change(ours.get(), EPOLLIN | EPOLLET, watcher);
+    loop.run_once(milliseconds(5));
+    loop.run_once(milliseconds(5));
+    CHECK(told == 2);
+    REQUIRE(::send(theirs.get(), "y", 1, 0) == 1);
+    loop.run_once(milliseconds(5));
+    CHECK(told == 3);
+}
+
 TEST_CASE("a timer may cancel others that are due in the same moment, and itself") {
     EventLoop loop;
     std::string order;
