@@ -42,12 +42,18 @@ nlohmann::ordered_json to_json(const Summary& summary, const std::string& path) 
         object["statements"] = summary.statements;
         object["denied"] = summary.denied;
         object["failed"] = summary.failed;
+        object["masked_results"] = summary.masked;
     }
     object["role"] = summary.role;
     object["database"] = summary.database;
     object["engine"] = summary.engine;
     object["login"] = summary.login;
+    object["upstream"] = summary.upstream;
     object["policy"] = summary.policy;
+    if (!summary.mode.empty()) object["mode"] = summary.mode;
+    if (!summary.record_sql.empty()) object["record"] = {{"sql", summary.record_sql}, {"results", summary.record_results}};
+    object["gateway"] = summary.gateway;
+    if (!summary.previous.empty()) object["previous"] = summary.previous;
     if (!summary.agent.empty()) object["agent"] = summary.agent;
     for (const auto& [name, value] : summary.who) object["who"][name] = value;
     object["file"] = path;
@@ -137,12 +143,15 @@ int show(const SessionsArguments& arguments) {
         row("login", summary->login);
         row("policy", summary->policy);
         row("mode", summary->mode);
+        row("records", summary->record_sql.empty() ? "" : "sql: " + summary->record_sql + ", results: " + summary->record_results);
         row("agent", summary->agent.empty() ? "" : summary->agent + " (as declared)");
         for (const auto& [name, value] : summary->who) row("who", name + ": " + value);
         if (!summary->ended.empty())
             row("statements", std::to_string(summary->statements) + ", " + std::to_string(summary->denied) +
                                   " denied, " + std::to_string(summary->failed) + " failed");
+        if (summary->masked > 0) row("masked", std::to_string(summary->masked) + (summary->masked == 1 ? " result" : " results") + " with masked columns");
         row("gateway", summary->gateway);
+        row("follows", summary->previous.substr(0, summary->previous.find(':')));
         row("file", path);
         row("verified", recording::text(verified));
         row("head", verified.chain_head);

@@ -133,6 +133,8 @@ class Finder {
                     consider(Detector::credit_card, &Finder::credit_card);
                     consider(Detector::ssn, &Finder::ssn);
                     consider(Detector::phone, &Finder::phone);
+                    consider(Detector::ssn, &Finder::named_ssn);
+                    consider(Detector::phone, &Finder::named_phone);
                 } else if (letter(c)) {
                     consider(Detector::iban, &Finder::iban);
                     if (c == 'e') consider(Detector::jwt, &Finder::jwt);
@@ -369,6 +371,63 @@ class Finder {
             if (trunk && digits >= 9 && digits <= 12) return end;
         }
         return begin;
+    }
+
+    /// Whether one of these words stands before `at`, with at most a few signs between them, and perhaps
+    /// `number`, `no` or the like: `SSN: `, `tel. no. `.
+    bool named(std::size_t at, std::initializer_list<std::string_view> words) const {
+        for (int steps = 0; steps < 2; ++steps) {
+            std::size_t end = at;
+            while (end > 0 && at - end < 4 &&
+                   std::string_view(" :.=#-(\t\"").find(text_[end - 1]) != std::string_view::npos)
+                --end;
+            if (end == at) return false;
+            std::size_t begin = end;
+            while (begin > 0 && end - begin < 16 && letter(text_[begin - 1])) --begin;
+            std::string word(text_.substr(begin, end - begin));
+            for (char& c : word) c = static_cast<char>(c | 0x20);
+            if (std::find(words.begin(), words.end(), word) != words.end()) return true;
+            if (word != "number" && word != "no" && word != "nr" && word != "num" && word != "is")
+                return false;
+            at = begin;
+        }
+        return false;
+    }
+
+    /// Nine digits in a row are one only where the text says so.
+    std::size_t named_ssn(std::size_t begin) const {
+        constexpr std::size_t count = 9;
+        std::size_t end = begin;
+        while (digit_at(end)) ++end;
+        if (end - begin != count || word_at(end)) return begin;
+        return named(begin, {"ssn", "security", "itin", "tin"}) ? end : begin;
+    }
+
+    /// So are digits in no form that is a number's.
+    std::size_t named_phone(std::size_t begin) const {
+        constexpr std::size_t least = 7;
+        constexpr std::size_t most = 15;
+        if (begin > 0 && (text_[begin - 1] == '+' || text_[begin - 1] == '.')) return begin;
+        std::size_t found = begin;
+        std::size_t digits = 0;
+        for (std::size_t at = begin; digits <= most;) {
+            while (digit_at(at)) {
+                ++at;
+                ++digits;
+            }
+            if (word_at(at) || digits > most) break;
+            // A date is none.
+            const bool date = at - begin == 10 && peek(begin + 4) == '-' && peek(begin + 7) == '-';
+            if (digits >= least && !date) found = at;
+            const bool goes_on = std::string_view(" -./").find(peek(at)) != std::string_view::npos &&
+                                 digit_at(at + 1);
+            if (peek(at) == '\0' || !goes_on) break;
+            ++at;
+        }
+        if (found == begin) return begin;
+        return named(begin, {"phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax"})
+                   ? found
+                   : begin;
     }
 
     std::size_t jwt(std::size_t begin) const {

@@ -19,8 +19,9 @@ enum class Detector : std::uint8_t {
                   ///< (ISO/IEC 7812-1)
     iban,         ///< ISO 13616, remainder 1 modulo 97; blanks between groups of four
     ssn,    ///< NNN-NN-NNNN of the United States by hyphens or blanks, no part all zeros; 9NN too:
-            ///< tax numbers
-    phone,  ///< E.164 with its plus sign, or a national number in separated groups
+            ///< tax numbers; nine digits in a row behind `SSN`, `social security number`, `TIN`
+    phone,  ///< E.164 with its plus sign, or a national number in separated groups; 7 to 15 digits
+            ///< behind `phone`, `tel`, `mobile`, `fax`
     jwt,    ///< three base64url parts, the first two beginning with `{"` (RFC 7519)
     cloud_key,    ///< access keys and tokens that their issuer marks with a prefix (AWS, Google,
                   ///< GitHub, Slack, …)

@@ -16,4 +16,10 @@ std::string recording_path(const std::string& directory, const std::string& file
 /// Paths of all recordings in a directory, sorted by name. Errors: cannot_read.
 Result<std::vector<std::string>> list_recordings(const std::string& directory);
 
+/// What the next recording's head names as `prev`: `session:head` of the one that was last ended in this directory. Empty: none, or
+/// it is not known.
+std::string previous_head(const std::string& directory);
+/// Remembers it, in `<directory>/.previous`. Errors: cannot_write.
+Result<void> remember_head(const std::string& directory, std::string_view session, std::string_view head);
+
 }  // namespace dbguard::recording

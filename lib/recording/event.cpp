@@ -1,6 +1,7 @@
 #include "recording/event.hpp"
 
 #include "base/encoding.hpp"
+#include "recording/compress.hpp"
 #include "recording/json_text.hpp"
 
 namespace dbguard::recording {
@@ -245,9 +246,12 @@ void append_members(std::string& out, const Rows& event) {
     statement_member(out, event.statement);
     number_member(out, ",\"first\":", event.first);
     number_member(out, ",\"count\":", event.count);
-    out.append(",\"rows\":[");
-    out.append(event.rendered);
-    out.push_back(']');
+    const std::string packed = event.rendered.size() > compress_from_bytes ? compressed(event.rendered) : std::string();
+    if (packed.empty()) {
+        out.append(",\"rows\":[").append(event.rendered).push_back(']');
+        return;
+    }
+    out.append(",\"zrows\":\"").append(base64(packed)).push_back('"');
 }
 
 void append_members(std::string& out, const Done& event) {
@@ -318,6 +322,7 @@ void append_members(std::string& out, const End& event) {
     number_member(out, ",\"stmts\":", event.statements);
     number_member(out, ",\"denied\":", event.denied);
     number_member(out, ",\"failed\":", event.failed);
+    optional_number(out, ",\"masked\":", event.masked);
 }
 
 }  // namespace dbguard::recording

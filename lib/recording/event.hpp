@@ -220,6 +220,7 @@ struct End {
     std::uint64_t statements = 0;
     std::uint64_t denied = 0;
     std::uint64_t failed = 0;
+    std::uint64_t masked = 0;    ///< results with at least one masked column
 };
 
 // Each appends its event's members, beginning with `,"t":"…"`.

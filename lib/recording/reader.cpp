@@ -268,6 +268,18 @@ Result<std::optional<LineView>> Reader::next() {
     return line;
 }
 
+bool Reader::read_on() {
+    State& state = *state_;
+    if (!state.fd || state.ended || state.number == 0) return false;
+    if (::lseek(state.fd.get(), static_cast<off_t>(state.offset), SEEK_SET) < 0) return false;
+    state.buffer.clear();
+    state.at = 0;
+    state.torn = state.padding = 0;
+    state.source_done = state.finished = false;
+    state.error.reset();
+    return true;
+}
+
 bool Reader::ended() const { return state_->ended; }
 std::uint64_t Reader::lines() const { return state_->number; }
 std::uint64_t Reader::whole_bytes() const { return state_->offset; }

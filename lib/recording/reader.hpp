@@ -54,6 +54,10 @@ class Reader {
     /// The next line, or empty after the last whole one. Errors: all of the above; after one the same again.
     Result<std::optional<LineView>> next();
 
+    /// Forgets a torn tail and the end of the file, so that next() reads what was written since behind the last whole line.
+    /// For following a recording that grows. False: it cannot be read again, or its last line was an `end`.
+    bool read_on();
+
     /// Whether the last line was an `end`.
     bool ended() const;
     std::uint64_t lines() const;

@@ -59,6 +59,17 @@ bool names_credential(std::string_view word) {
     return any_of(words, word);
 }
 
+/// A literal that is a name alone: set_config('app.password', …), WHERE key = 'api_key'. Words that are also values are none.
+bool is_credential_name(std::string_view content) {
+    constexpr std::size_t longest = 64;
+    if (content.empty() || content.size() > longest) return false;
+    if (!std::ranges::all_of(content, [](char c) { return is_word(c) || c == '.' || c == '-'; })) return false;
+    std::size_t begin = content.rfind('.');
+    begin = begin == std::string_view::npos ? 0 : begin + 1;
+    const std::string_view last = content.substr(begin);
+    return names_credential(last) && !equals(last, "secret") && !equals(last, "identified");
+}
+
 /// Functions that take a key or a password as an argument.
 bool takes_credential(std::string_view function) {
     static constexpr std::array<std::string_view, 10> functions = {
@@ -161,6 +172,7 @@ bool literal_carries_credentials(std::string_view text, const Token& token, cons
     std::string buffer;
     const auto content = decoded(text, token, buffer);
     if (reads_like_credentials(content)) return true;
+    if (is_credential_name(content)) return true;
     // SQL inside: dynamic SQL and function bodies, recognised by literals or calls of their own.
     if (content.find_first_of("'$(") == std::string_view::npos) return false;
     return carries_credentials(content, lexis, nesting + 1);

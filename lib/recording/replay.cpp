@@ -9,6 +9,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
+#include "recording/compress.hpp"
 #include "recording/line_json.hpp"
 #include "recording/printable.hpp"
 
@@ -139,6 +141,10 @@ Result<Summary> summarise(const std::string& path) {
     summary.upstream = string_of(head, "upstream");
     summary.agent = string_of(object_of(head, "agent"), "name");
     summary.began = string_of(head, "at");
+    summary.key = string_of(head, "key");
+    summary.previous = string_of(head, "prev");
+    summary.record_sql = string_of(object_of(head, "record"), "sql");
+    summary.record_results = string_of(object_of(head, "record"), "results");
     for (const auto& [name, value] : object_of(head, "who").items())
         if (value.is_string()) summary.who.emplace_back(name, value.get<std::string>());
     summary.being_written = is_being_written(path);
@@ -156,6 +162,7 @@ Result<Summary> summarise(const std::string& path) {
             summary.statements = number_of(last, "stmts");
             summary.denied = number_of(last, "denied");
             summary.failed = number_of(last, "failed");
+            summary.masked = number_of(last, "masked");
         }
     }
     return summary;
@@ -235,6 +242,8 @@ void Replay::head(std::string& out, const Json& line) {
     row("login", string_of(value, "login"));
     row("policy", string_of(value, "policy"));
     if (const auto mode = string_of(value, "mode"); mode != "enforce") row("mode", mode);
+    if (const json& record = object_of(value, "record"); !record.empty())
+        row("records", "sql: " + string_of(record, "sql") + ", results: " + string_of(record, "results"));
     if (const auto agent = string_of(object_of(value, "agent"), "name"); !agent.empty())
         row("agent", agent + " (as declared)");
     for (const auto& [name, claim] : object_of(value, "who").items())
@@ -247,10 +256,6 @@ void Replay::statement(std::string& out, LineNumber number, const Json& line) {
     const json& decision = object_of(value, "d");
     const std::string verdict = string_of(decision, "v");
     const std::string shadow = string_of(decision, "shadow");
-    if (options_.only_denied && verdict == "allow" && shadow.empty()) {
-        hidden_.push_back(number);
-        return;
-    }
     clock(out, line);
     shown_ = number;
     out.append("#").append(std::to_string(number)).append("  ");
@@ -319,7 +324,18 @@ void Replay::columns(std::string& out, const Json& line) {
 
 void Replay::rows(std::string& out, const Json& line) {
     std::size_t shown = 0;
-    const auto& rows = array_of(line.value, "rows");
+    json unpacked = json::array();
+    if (const std::string packed = string_of(line.value, "zrows"); !packed.empty()) {
+        const auto frame = base64_decode(packed);
+        const auto text = frame ? decompressed(*frame) : std::nullopt;
+        if (text) unpacked = json::parse("[" + *text + "]", nullptr, false);
+        if (!text || !unpacked.is_array()) {
+            begin_detail(out, line);
+            out.append("rows that cannot be unpacked\n");
+            return;
+        }
+    }
+    const auto& rows = unpacked.empty() ? array_of(line.value, "rows") : unpacked;
     for (const json& row : rows) {
         if (++shown > options_.max_rows) {
             begin_detail(out, line);
@@ -349,7 +365,50 @@ void Replay::end(std::string& out, const Json& line) {
     append_printable(out, string_of(line.value, "why"));
     out.append("; ").append(plural(number_of(line.value, "stmts"), "statement"));
     out.append(", ").append(std::to_string(number_of(line.value, "denied"))).append(" denied");
-    out.append(", ").append(std::to_string(number_of(line.value, "failed"))).append(" failed\n");
+    out.append(", ").append(std::to_string(number_of(line.value, "failed"))).append(" failed");
+    if (const auto masked = number_of(line.value, "masked"); masked > 0) out.append(", ").append(plural(masked, "result")).append(" with masked columns");
+    out.push_back('\n');
+}
+
+bool Replay::wants_statement(const Json& line, LineNumber number) const {
+    const json& value = line.value;
+    if (options_.statement != 0 && number != options_.statement) return false;
+    if (options_.connection != 0 && std::max<std::uint64_t>(1, number_of(value, "c")) != options_.connection) return false;
+    const json& decision = object_of(value, "d");
+    if (options_.only_denied && string_of(decision, "v") == "allow" && string_of(decision, "shadow").empty()) return false;
+    if (!options_.only_writes) return true;
+    const json& effects = array_of(value, "eff");
+    // What is not understood may do anything.
+    return effects.empty() || std::ranges::any_of(effects, [](const json& effect) {
+               const std::string name = string_of(effect, "c");
+               const std::string outer = name.substr(0, name.find('.'));
+               return outer != "read" && outer != "tx" && outer != "session";
+           });
+}
+
+bool Replay::wants_line(const Json& line, std::string_view type, LineNumber number) {
+    if (type == "head" || type == "end") return true;
+    if (type == "stmt") {
+        if (wants_statement(line, number)) return true;
+        hidden_.push_back(number);
+        return false;
+    }
+    const auto statement = number_of(line.value, "for");
+    if (statement == 0) {
+        if (options_.statement != 0) return false;
+        return options_.connection == 0 || std::max<std::uint64_t>(1, number_of(line.value, "c")) == options_.connection;
+    }
+    const auto hidden = std::ranges::find(hidden_, statement);
+    if (hidden == hidden_.end()) return true;
+    // A suspended portal's `done` is not its last.
+    if ((type == "done" && !is_true(line.value, "more")) || type == "err") hidden_.erase(hidden);
+    const bool only_by_verdict = options_.only_denied && !options_.only_writes && options_.statement == 0 && options_.connection == 0;
+    return only_by_verdict && (type == "err" || type == "limit" || type == "cancel");
+}
+
+bool Replay::wants(const LineView& view) {
+    const Json line{json::parse(view.bytes, nullptr, false)};
+    return line.value.is_object() && wants_line(line, view.type, view.number);
 }
 
 void Replay::append(std::string& out, const LineView& view) {
@@ -357,16 +416,12 @@ void Replay::append(std::string& out, const LineView& view) {
     const json& value = line.value;
     if (!value.is_object()) return;
     const auto type = view.type;
+    if (!wants_line(line, type, view.number)) return;
     if (type == "head") return head(out, line);
     if (type == "stmt") return statement(out, view.number, line);
     if (type == "end") return end(out, line);
 
     const auto statement_number = number_of(value, "for");
-    const auto hidden = std::ranges::find(hidden_, statement_number);
-    if (hidden != hidden_.end()) {
-        if (type == "done" || type == "err") hidden_.erase(hidden);
-        if (type != "err" && type != "limit" && type != "cancel") return;
-    }
     const auto labelled = [&](std::string_view label, const std::string& content) {
         append_printable(out, label);
         text(out, content, margin);

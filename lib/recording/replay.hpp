@@ -19,12 +19,14 @@ std::optional<Time> parse_time(std::string_view text);
 
 /// What a recording says of itself, for lists.
 struct Summary {
-    std::string session, role, database, engine, login, policy, mode, agent, gateway, upstream;
+    std::string session, role, database, engine, login, policy, mode, agent, gateway, upstream, key;
+    std::string previous;         ///< `session:head` of the one before, as the head names it
     std::vector<std::pair<std::string, std::string>> who;
     std::string began;            ///< as recorded
     std::string ended;            ///< empty: no `end`
     std::string why;              ///< of the end
-    std::uint64_t statements = 0, denied = 0, failed = 0;
+    std::uint64_t statements = 0, denied = 0, failed = 0, masked = 0;
+    std::string record_sql, record_results;  ///< what the policy has recorded; empty: not told
     std::uint64_t file_bytes = 0;
     bool being_written = false;
 };
@@ -41,6 +43,14 @@ struct ReplayOptions {
     std::size_t max_rows = 20;
     /// Only statements that were not simply allowed, and errors.
     bool only_denied = false;
+    /// Only statements with an effect other than reading, transactions and the session's own settings.
+    bool only_writes = false;
+    /// Only the statement of this line. 0: all.
+    LineNumber statement = 0;
+    /// Only this connection's. 0: all.
+    std::uint64_t connection = 0;
+
+    bool narrows() const { return only_denied || only_writes || statement != 0 || connection != 0; }
 };
 
 /// Feed it the lines in order; it appends text. Everything from the recording is made harmless for terminals.
@@ -49,9 +59,15 @@ class Replay {
     explicit Replay(ReplayOptions options) : options_(options) {}
     /// Lines of an unknown type are passed over.
     void append(std::string& out, const LineView& line);
+    /// Whether the options leave this line in: for those who show it themselves. Feed it the lines in order, instead of append().
+    bool wants(const LineView& line);
+    /// The time of the last line that had one and was shown.
+    std::optional<Time> latest() const { return latest_; }
 
   private:
     struct Json;
+    bool wants_statement(const Json& line, LineNumber number) const;
+    bool wants_line(const Json& line, std::string_view type, LineNumber number);
     void head(std::string& out, const Json& line);
     void statement(std::string& out, LineNumber number, const Json& line);
     void columns(std::string& out, const Json& line);
@@ -68,7 +84,7 @@ class Replay {
     std::optional<Time> latest_;
     std::uint64_t connection_ = 1;      ///< the one of the line before
     LineNumber shown_ = 0;              ///< the statement that was printed last
-    std::vector<LineNumber> hidden_;    ///< only_denied: allowed statements whose outcome is to come
+    std::vector<LineNumber> hidden_;    ///< statements that are not shown, and whose outcome is to come
 };
 
 }  // namespace dbguard::recording

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """replay, verify and sessions on recordings that this script writes itself, whole, cut, changed and hostile."""
+import fcntl
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 from dbguard_test import PROGRAM, SOURCE, dbguard, main, plain_environment
@@ -61,7 +63,10 @@ class Recordings(unittest.TestCase):
             self.assertEqual((r.returncode, r.stderr), (code, ''), name)
             self.assertIn(text, r.stdout)
         self.assertEqual(self.verify(os.path.join(self.dir, 'none.dbgl')).returncode, 4)
-        self.assertEqual(self.verify(self.dir + '/').returncode, 4)
+        self.assertEqual(self.verify(self.dir + '/').returncode, 1)   # all in it; the worst
+        os.mkdir(self.dir + '/nothing')
+        r = self.verify(self.dir + '/nothing')
+        self.assertEqual((r.returncode, 'no recording' in r.stderr), (4, True))
         # Of several the worst; the session's name finds the file.
         self.assertEqual(self.verify('--dir', self.dir, 's_ONE').returncode, 0)
         self.assertEqual(self.verify('--dir', self.dir, 's_ONE', 'torn', 'unended').returncode, 2)
@@ -83,6 +88,74 @@ class Recordings(unittest.TestCase):
         self.assertNotIn('SELECT 1', denied)
         self.assertIn('DROP TABLE a', denied)
         self.assertEqual(dbguard('replay', '--json', path).stdout.encode(), chained(session()))
+
+    def test_replay_leaves_out_what_was_not_asked_for(self):
+        events = session()
+        events[1].update(eff=[{'c': 'read.table', 'o': ['public.a']}])
+        events[3].update(eff=[{'c': 'ddl.drop', 'o': ['public.a']}], c=2)
+        path = self.write('s_ONE', chained(events))
+        for flags, kept in ((['--writes'], [3]), (['--statement', '1'], [1]), (['--connection', '2'], [3]), (['--connection', '1'], [1]),
+                            (['--denied', '--statement', '1'], [])):
+            text = dbguard('replay', *flags, path).stdout
+            self.assertEqual(['SELECT 1\n' in text, 'DROP TABLE a' in text], [1 in kept, 3 in kept], flags)
+            lines = [json.loads(line) for line in dbguard('replay', '--json', *flags, path).stdout.splitlines()]
+            self.assertEqual([line['n'] for line in lines if line['t'] == 'stmt'], kept, flags)
+            self.assertEqual([line['for'] for line in lines if line['t'] == 'done'], [n for n in kept if n == 1], flags)
+        self.assertEqual(dbguard('replay', '--speed', '0', path).returncode, 64)
+
+    def test_replay_plays_in_time_with_short_pauses(self):
+        events = session()
+        events[3].update(at='2026-11-20T14:03:08.114Z')   # a second later
+        events[4].update(at='2026-11-20T18:00:00.000Z')   # hours later
+        path = self.write('s_ONE', chained(events))
+        began = time.monotonic()
+        self.assertEqual(dbguard('replay', '--speed', '4', path).returncode, 0)
+        self.assertGreater(time.monotonic() - began, 2.2)
+        self.assertLess(time.monotonic() - began, 6)
+
+    def test_replay_follows_what_is_being_written(self):
+        data = chained(session())
+        lines = data.splitlines(keepends=True)
+        path = self.write('s_ONE', lines[0] + lines[1][:20])
+        with open(path, 'ab') as writer:
+            fcntl.flock(writer, fcntl.LOCK_EX)
+            follower = subprocess.Popen([PROGRAM, 'replay', '-f', '--json', path], stdout=subprocess.PIPE, env=plain_environment())
+            self.addCleanup(follower.stdout.close)
+            self.assertEqual(follower.stdout.readline(), lines[0])
+            for part in (lines[1][20:40], lines[1][40:], lines[2] + lines[3], lines[4]):
+                time.sleep(0.3)
+                writer.write(part)
+                writer.flush()
+            self.assertEqual(follower.wait(20), 0)
+            self.assertEqual(follower.stdout.read(), b''.join(lines[1:]))
+        # A writer that dies ends it.
+        path = self.write('s_TWO', b''.join(lines[:3]))
+        with open(path, 'ab') as writer:
+            fcntl.flock(writer, fcntl.LOCK_EX)
+            follower = subprocess.Popen([PROGRAM, 'replay', '-f', path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=plain_environment())
+            time.sleep(0.5)
+            self.assertIsNone(follower.poll())
+            writer.write(lines[3])
+        out, problems = follower.communicate(timeout=20)
+        self.assertEqual(follower.returncode, 0, problems)
+        self.assertIn(b'DROP TABLE a', out)
+        self.assertIn(b'no end', problems)
+
+    def test_recordings_in_a_folder_vouch_for_the_ones_before(self):
+        first = chained(session())
+        head = hashlib.sha256(first.splitlines()[-1]).hexdigest()
+        self.write('s_ONE', first)
+        self.write('s_TWO', chained(session('s_TWO', prev='s_ONE:' + head)))
+        self.write('s_THREE', chained(session('s_THREE', prev='s_GONE:' + head)))   # one that was removed, perhaps by retention
+        self.assertEqual(self.verify(self.dir).returncode, 0)
+        shown = json.loads(dbguard('sessions', 'show', '--json', '--dir', self.dir, 's_TWO').stdout)
+        self.assertEqual(shown['previous'], 's_ONE:' + head)
+        for other in (first[:first.rindex(b'{')], chained(session(role='other')), first[:-30]):   # cut, written anew, torn
+            self.write('s_ONE', other)
+            r = self.verify(self.dir)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn('s_TWO, which followed it, names another head', r.stdout)
+            self.assertEqual(r.stdout.count('complete'), 2)
 
     def test_replay_stops_where_the_chain_breaks(self):
         data = chained(session()).replace(b'DROP TABLE a', b'DROP TABLE b')

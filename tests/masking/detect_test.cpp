@@ -48,7 +48,12 @@ TEST_CASE("what looks like personal data or a secret is replaced") {
         {"078 05 1120", "<SSN>"},
         {"000-12-3456 123-00-4567 123-45-0000", "000-12-3456 123-00-4567 123-45-0000"},
         {"1911-44-9434 911-44-94345 911-44 9434", "1911-44-9434 911-44-94345 911-44 9434"},
+        {"SSN: 911449434, ssn no. 078051120", "SSN: <SSN>, ssn no. <SSN>"},
+        {"social security number 911449434.", "social security number <SSN>."},
+        {"order 911449434, ssn 9114494345, ssnx 911449434", "order 911449434, ssn 9114494345, ssnx 911449434"},
         // phone
+        {"phone: 5550109999, tel 555 0109 and mobile no 0151.23456789", "phone: <PHONE>, tel <PHONE> and mobile no <PHONE>"},
+        {"5550109999 phone 12345 phone 2026-11-20 hotel 5550109999", "5550109999 phone 12345 phone 2026-11-20 hotel 5550109999"},
         {"+44 20 7946 0958", "<PHONE>"},
         {"call (555) 010-9999 now", "call <PHONE> now"},
         {"tel. 555-010-9999", "tel. <PHONE>"},

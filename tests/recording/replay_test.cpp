@@ -1,5 +1,7 @@
 #include "recording/replay.hpp"
 
+#include "recording/compress.hpp"
+
 #include <doctest/doctest.h>
 
 #include "recording/directory.hpp"
@@ -28,6 +30,7 @@ TEST_CASE("a recording as a timeline") {
   database  shop (postgres)
   login     dbguard_ddl
   policy    sha256:5f0c
+  records   sql: masked, results: none
   agent     claude-code (as declared)
   who       iss: token.actions.githubusercontent.com
   who       run_id: 7781
@@ -65,6 +68,57 @@ TEST_CASE("only what was not simply allowed") {
     CHECK_FALSE(contains(text, "SELECT 2"));
     CHECK(contains(text, "DROP TABLE orders"));
     CHECK(contains(text, "42703"));
+}
+
+TEST_CASE("only what does more than read, one statement, one connection") {
+    const auto writes = replayed(sample::recording(), {.only_writes = true});
+    CHECK(contains(writes, "DROP TABLE orders"));
+    CHECK(contains(writes, "ALTER TABLE orders"));
+    const auto one = replayed(sample::recording(), {.statement = 6});
+    CHECK(contains(one, "DROP TABLE orders"));
+    CHECK_FALSE(contains(one, "SELECT id"));
+    CHECK_FALSE(contains(one, "setting search_path"));
+    CHECK_FALSE(contains(one, "42703"));
+    const auto second = replayed(sample::recording(), {.connection = 2});
+    CHECK(contains(second, "DROP TABLE orders"));
+    CHECK_FALSE(contains(second, "SELECT id"));
+    CHECK_FALSE(contains(second, "1 ¦"));
+}
+
+TEST_CASE("long batches of rows are compressed, and shown all the same") {
+    std::string bytes;
+    auto writer = Writer::onto(std::make_unique<MemorySink>(bytes), sample::head()).value();
+    std::string rendered;
+    for (int i = 0; i < 2000; ++i) append_row(rendered, std::vector<std::optional<std::string_view>>{"a value that comes again", std::nullopt});
+    writer->append(Rows{.statement = 1, .count = 2000, .rendered = rendered});
+    writer->append(Rows{.statement = 1, .first = 2000, .count = 1, .rendered = "[\"short\"]"});
+    REQUIRE(writer->end({.at = sample::at(), .why = "client"}).has_value());
+    CHECK(bytes.size() < rendered.size() / 20);
+    CHECK(contains(bytes, "\"zrows\":\""));
+    CHECK(contains(bytes, "\"rows\":[[\"short\"]]"));
+    const auto text = replayed(bytes);
+    CHECK(contains(text, "a value that comes again ¦ null"));
+    CHECK(contains(text, "… 1980 more"));
+    CHECK(contains(text, "short"));
+    CHECK(decompressed(compressed(rendered)) == rendered);
+    CHECK_FALSE(decompressed("no frame").has_value());
+    CHECK_FALSE(decompressed(compressed(rendered).substr(0, 40)).has_value());
+    // A frame that says it holds 1 GiB.
+    CHECK_FALSE(decompressed(std::string_view("\x28\xb5\x2f\xfd\xa4\x00\x00\x00\x40\x01\x00\x00", 12)).has_value());
+}
+
+TEST_CASE("rows that cannot be unpacked are said to be") {
+    std::string bytes;
+    Chain chain;
+    const auto add = [&](std::string_view members) {
+        chain.begin(bytes);
+        bytes.append(members);
+        chain.end(bytes);
+    };
+    add(R"(,"t":"head","v":1,"sid":"s_1")");
+    for (const std::string_view packed : {"????", "aGVsbG8=", "KLUv/QQ"}) add(",\"t\":\"rows\",\"for\":1,\"zrows\":\"" + std::string(packed) + "\"");
+    const auto text = replayed(bytes);
+    CHECK(contains(text, "rows that cannot be unpacked"));
 }
 
 TEST_CASE("nothing recorded can steer a terminal or a runner") {
