@@ -4,6 +4,7 @@ import glob
 import http.server
 import json
 import os
+import shlex
 import signal
 import ssl
 import subprocess
@@ -94,7 +95,7 @@ class WholeChain(Base):
         self.postgres.sql('DROP TABLE made', 'shop')
 
     def test_the_command_has_no_identity_and_no_credential(self):
-        r = self.run_it(['sh', '-c', 'env; tr "\\0" "\\n" </proc/$PPID/environ'])
+        r = self.run_it(['sh', '-c', 'env; (tr "\\0" "\\n" </proc/$PPID/environ) || true'])  # only root may read it at all
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertNotIn(self.issuer.request_token, r.stdout)
         self.assertNotIn('dbgs_', r.stdout)
@@ -269,7 +270,7 @@ class GitLab(Base):
             path = os.path.join(folder, 'token')
             with open(path, 'w') as f:
                 f.write(self.issuer.mint(shape='gitlab') + '\n')
-            for flags in (['--token-file', path], ['--token-command', 'cat ' + path]):
+            for flags in (['--token-file', path], ['--token-command', 'cat ' + shlex.quote(path)]):
                 r = subprocess.run(self.args(*flags) + ['true'], capture_output=True, text=True, env=plain_environment(RUNNER_TEMP=self.temp), start_new_session=True, timeout=60)
                 self.assertEqual(r.returncode, 0, r.stderr)
 

@@ -36,7 +36,10 @@ class Proxy:
         line = self.process.stdout.readline()
         if not line:
             self.process.wait(10)
-            raise AssertionError('proxy ended with %s: %s' % (self.process.returncode, self.stderr()))
+            self.process.stdout.close()
+            errors = self.stderr()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise AssertionError('proxy ended with %s: %s' % (self.process.returncode, errors))
         self.ready = json.loads(line)
         self.url = self.ready['url']
         self.reader = threading.Thread(target=self.process.stdout.read, daemon=True)

@@ -55,7 +55,8 @@ def wait_for(condition, seconds=10, what='it'):
 
 def alive(pid):
     try:
-        return open('/proc/%d/stat' % pid).read().rsplit(')', 1)[1].split()[0] not in 'ZX'
+        with open('/proc/%d/stat' % pid) as f:
+            return f.read().rsplit(')', 1)[1].split()[0] not in 'ZX'
     except FileNotFoundError:
         return False
 
