@@ -1,14 +1,13 @@
 #include "catalogue/postgres.hpp"
 
 #include <algorithm>
-#include <algorithm>
 #include <charconv>
 
 namespace dbguard::catalogue::postgres {
 namespace {
 
 // A session may put its own operators before the built-in ones in its search path: `=#` and its like stand for
-// OPERATOR(pg_catalog.=). Functions, types and relations are written with their schema.
+// OPERATOR(pg_catalog.=), and nothing says IN, which looks `=` up. Functions, types and relations are written with their schema.
 std::string qualified(std::string text) {
     const auto replace = [&](std::string_view token, std::string_view full) {
         for (std::size_t at = 0; (at = text.find(token, at)) != std::string::npos; at += full.size())
@@ -16,6 +15,7 @@ std::string qualified(std::string text) {
     };
     replace(">=#", "OPERATOR(pg_catalog.>=)");
     replace("<>#", "OPERATOR(pg_catalog.<>)");
+    replace("<#", "OPERATOR(pg_catalog.<)");
     replace("||#", "OPERATOR(pg_catalog.||)");
     replace("~#", "OPERATOR(pg_catalog.~)");
     replace("=#", "OPERATOR(pg_catalog.=)");
@@ -38,28 +38,43 @@ std::string string(const std::optional<std::string>& text) { return text ? *text
 
 bool truth(const std::optional<std::string>& text) { return text && *text == "t"; }
 
-// array_out of names and numbers: braces, commas, quotes with backslashes. Nothing here has several dimensions.
+// Reads array_out, element by element: braces, commas, quotes with backslashes. Nothing here has several dimensions.
+class Elements {
+  public:
+    explicit Elements(const std::optional<std::string>& text) : text_(text && text->size() >= 2 && text->front() == '{' ? std::string_view(*text) : std::string_view()) {}
+
+    /// False at the end. A NULL is an empty text.
+    bool next(std::string& item) {
+        item.clear();
+        if (++at_ >= text_.size() || text_[at_] == '}') return false;
+        bool quoted = false, was_quoted = false;
+        for (; at_ < text_.size(); ++at_) {
+            const char c = text_[at_];
+            if (quoted && c == '\\' && at_ + 1 < text_.size()) {
+                item.push_back(text_[++at_]);
+            } else if (c == '"') {
+                quoted = !quoted;
+                was_quoted = true;
+            } else if (!quoted && (c == ',' || c == '}')) {
+                if (c == '}') --at_;   // the end is for the next call
+                break;
+            } else {
+                item.push_back(c);
+            }
+        }
+        if (!was_quoted && item == "NULL") item.clear();
+        return true;
+    }
+
+  private:
+    std::string_view text_;
+    std::size_t at_ = 0;
+};
+
 std::vector<std::string> elements(const std::optional<std::string>& text) {
     std::vector<std::string> out;
-    if (!text || text->size() < 2 || text->front() != '{') return out;
-    std::string item;
-    bool quoted = false, any = false;
-    for (std::size_t i = 1; i < text->size(); ++i) {
-        const char c = (*text)[i];
-        if (quoted && c == '\\' && i + 1 < text->size()) {
-            item.push_back((*text)[++i]);
-        } else if (c == '"') {
-            quoted = !quoted;
-            any = true;
-        } else if (!quoted && (c == ',' || c == '}')) {
-            if (any || !item.empty()) out.push_back(item);
-            item.clear();
-            any = false;
-        } else {
-            item.push_back(c);
-            any = true;
-        }
-    }
+    Elements all(text);
+    for (std::string item; all.next(item);) out.push_back(item);
     return out;
 }
 
@@ -67,6 +82,28 @@ std::vector<Id> numbers(const std::optional<std::string>& text) {
     std::vector<Id> out;
     for (const std::string& item : elements(text)) out.push_back(number<Id>(item));
     return out;
+}
+
+/// The columns of one relation: an array for each of their properties.
+void read_columns(const std::vector<std::optional<std::string>>& row, std::vector<Column>& columns) {
+    Elements numbers(row[2]), names(row[3]), types(row[4]), modifiers(row[5]), not_null(row[6]), generated(row[7]), defaults(row[8]), comments(row[9]);
+    if (row[2]) columns.reserve(static_cast<std::size_t>(std::count(row[2]->begin(), row[2]->end(), ',')) + 1);
+    for (std::string item; numbers.next(item);) {
+        Column& column = columns.emplace_back();
+        column.number = number<std::int16_t>(item);
+        names.next(column.name);
+        types.next(item);
+        column.type = number<Id>(item);
+        modifiers.next(item);
+        column.modifier = number<std::int32_t>(item);
+        not_null.next(item);
+        column.not_null = item == "t";
+        generated.next(item);
+        column.generated = item == "t";
+        defaults.next(column.default_text);
+        comments.next(item);
+        column.tags = tags_of_comment(item);
+    }
 }
 
 RelationKind relation_kind(const std::string& kind) {
@@ -136,12 +173,13 @@ const std::string& digest_query() {
     static const std::string text = [] {
         std::string sql = "SELECT pg_catalog.concat_ws('/'";
         const auto add = [&](const std::string& table, const std::string& where) {
-            sql += ", (SELECT pg_catalog.concat(pg_catalog.count(*), ':', "
-                   "pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(t.xmin, t.cmin, t.ctid), 0))) FROM pg_catalog." +
+            // A version of a row is where it stands and who wrote it: cheaper to hash than its text.
+            sql += ", (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtidextended(t.ctid, "
+                   "t.xmin::pg_catalog.text::pg_catalog.int8))) FROM pg_catalog." +
                    table + " t WHERE " + where + ")";
         };
-        const std::string names = std::string("IN (") + visible_namespaces + ")";
-        const std::string relations = "IN (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid >=# 16384 AND c.relnamespace " + names + ")";
+        const std::string names = std::string("=# ANY (") + visible_namespaces + ")";
+        const std::string relations = "=# ANY (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid >=# 16384 AND c.relnamespace " + names + ")";
         add("pg_class", "t.oid >=# 16384 AND t.relnamespace " + names);
         add("pg_attribute", "t.attrelid " + relations);
         add("pg_attrdef", "true");
@@ -170,9 +208,9 @@ Result<std::string> read_digest(const Rows& rows) {
 
 const std::string& load_query() {
     // A row is a letter and up to twelve texts:
-    // R relation, C column, L rule, T type, F function, O operator, E extension.
+    // R relation, C the columns of one, L rule, T type, D check of a domain, F function, O operator, A cast, G aggregate, E extension.
     static const std::string text = [] {
-        const std::string names = std::string("IN (") + visible_namespaces + ")";
+        const std::string names = std::string("=# ANY (") + visible_namespaces + ")";
         const std::string t = "::pg_catalog.text";
         const auto nulls = [&](int count) {
             std::string out;
@@ -182,20 +220,23 @@ const std::string& load_query() {
         std::string sql;
         sql += "SELECT 'R'" + t + ", c.oid" + t + ", n.nspname" + t + ", c.relname" + t + ", c.relkind" + t +
                ", (c.relpersistence =# 't')" + t +
-               ", CASE WHEN c.oid >=# 16384 AND c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END" + t +
+               ", CASE WHEN c.oid >=# 16384 AND c.relkind =# ANY ('{v,m}'::pg_catalog.\"char\"[]) THEN pg_catalog.pg_get_viewdef(c.oid) END" + t +
                ", (SELECT pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid =# c.oid)" + t +
                ", (SELECT pg_catalog.array_agg(g.tgfoid) FROM pg_catalog.pg_trigger g WHERE g.tgrelid =# c.oid AND NOT g.tgisinternal)" + t +
                ", (EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid =# c.oid))" + t + nulls(3) +
                " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid =# c.relnamespace"
-               " WHERE c.relkind NOT IN ('i', 'I', 't') AND c.relnamespace " + names;
-        sql += " UNION ALL SELECT 'C', a.attrelid" + t + ", a.attnum" + t + ", a.attname" + t + ", a.atttypid" + t + ", a.atttypmod" + t +
-               ", a.attnotnull" + t + ", (a.attgenerated <># '')" + t + ", pg_catalog.pg_get_expr(d.adbin, d.adrelid)" + t +
-               ", (SELECT s.description FROM pg_catalog.pg_description s WHERE s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"
-               " AND s.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass)" + t + nulls(3) +
+               " WHERE c.relkind <># ALL ('{i,I,t}'::pg_catalog.\"char\"[]) AND c.relnamespace " + names;
+        // One row a relation, an array for each property of its columns, all in one order: with a row a column, most of what
+        // came would be the rows.
+        const auto each = [&](const std::string& what) { return ", pg_catalog.array_agg(" + what + ")" + t; };
+        sql += " UNION ALL SELECT 'C', a.attrelid" + t + each("a.attnum") + each("a.attname") + each("a.atttypid") + each("a.atttypmod") + each("a.attnotnull") +
+               each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("s.description") + nulls(3) +
                " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid"
                " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid =# a.attrelid AND d.adnum =# a.attnum"
+               " LEFT JOIN pg_catalog.pg_description s ON s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"
+               " AND s.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass"
                " WHERE a.attrelid >=# 16384 AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I', 't', 'S')"
-               " AND c.relnamespace " + names;
+               " AND c.relnamespace " + names + " GROUP BY a.attrelid";
         sql += " UNION ALL SELECT 'L', r.ev_class" + t + ", r.ev_type" + t + ", r.is_instead" + t + ", pg_catalog.pg_get_ruledef(r.oid)" + t + nulls(8) +
                " FROM pg_catalog.pg_rewrite r WHERE r.oid >=# 16384 AND r.rulename <># '_RETURN'";
         sql += " UNION ALL SELECT 'T', y.oid" + t + ", n.nspname" + t + ", y.typname" + t + ", y.typtype" + t + ", y.typbasetype" + t +
@@ -204,6 +245,13 @@ const std::string& load_query() {
                ", (SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid =# y.oid)" + t + nulls(2) +
                " FROM pg_catalog.pg_type y JOIN pg_catalog.pg_namespace n ON n.oid =# y.typnamespace"
                " WHERE y.oid >=# 16384 AND y.typnamespace " + names;
+        // The checks of domains that call code which is not built in. By themselves: as a column of each type the planner takes
+        // the question for so dear that it compiles it (jit_above_cost), which takes it a second.
+        sql += " UNION ALL SELECT 'D', k.contypid" + t + ", pg_catalog.pg_get_expr(k.conbin, 0::pg_catalog.oid)" + t + nulls(10) +
+               " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contypid <># 0::pg_catalog.oid AND k.conbin IS NOT NULL"
+               " AND EXISTS (SELECT FROM pg_catalog.pg_depend d"
+               " WHERE d.classid =# 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid =# k.oid AND d.refobjid >=# 16384"
+               " AND d.refclassid =# ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, 'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid]))";
         sql += " UNION ALL SELECT 'F', p.oid" + t + ", n.nspname" + t + ", p.proname" + t + ", p.prokind" + t + ", l.lanname" + t +
                ", p.prosecdef" + t + ", p.proretset" + t + ", p.prorettype" + t +
                ", (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
@@ -216,6 +264,14 @@ const std::string& load_query() {
                " JOIN pg_catalog.pg_language l ON l.oid =# p.prolang WHERE p.oid >=# 16384";
         sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + ", o.oprleft" + t + ", o.oprright" + t + nulls(7) +
                " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid =# o.oprnamespace WHERE o.oid >=# 16384";
+        sql += " UNION ALL SELECT 'A', a.castsource" + t + ", a.casttarget" + t + ", a.castfunc::pg_catalog.oid" + t +
+               ", CASE WHEN a.castfunc::pg_catalog.oid <# 16384 THEN (SELECT p.proname FROM pg_catalog.pg_proc p WHERE p.oid =# a.castfunc::pg_catalog.oid) END" + t +
+               ", (a.castcontext <># 'e')" + t + nulls(7) +
+               " FROM pg_catalog.pg_cast a WHERE a.oid >=# 16384 AND a.castfunc::pg_catalog.oid <># 0::pg_catalog.oid";
+        sql += " UNION ALL SELECT 'G', g.aggfnoid::pg_catalog.oid" + t +
+               ", (SELECT pg_catalog.array_agg(CASE WHEN p.oid >=# 16384 THEN p.oid" + t + " ELSE p.proname" + t + " END) FROM pg_catalog.pg_proc p"
+               " WHERE p.oid =# ANY (ARRAY[g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn]::pg_catalog.oid[]))" + t + nulls(10) +
+               " FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid::pg_catalog.oid >=# 16384";
         sql += " UNION ALL SELECT 'E', e.extname" + t + nulls(11) + " FROM pg_catalog.pg_extension e";
         return qualified(sql);
     }();
@@ -226,6 +282,8 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
     Snapshot::Parts parts;
     parts.rendered_under = context;
     std::unordered_map<Id, std::size_t> relation_at;
+    std::unordered_map<Id, std::vector<std::string>> made_of;   // aggregates
+    std::unordered_map<Id, std::vector<std::string>> checks;    // domains
     for (const auto& row : rows) {
         if (row.size() != 13 || !row[0] || row[0]->size() != 1) return Error{errc::bad_answer, "load"};
         if ((*row[0])[0] != 'R') continue;
@@ -249,16 +307,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
             case 'C': {
                 const auto found = relation_at.find(number<Id>(row[1]));
                 if (found == relation_at.end()) break;
-                Column column;
-                column.number = number<std::int16_t>(row[2]);
-                column.name = string(row[3]);
-                column.type = number<Id>(row[4]);
-                column.modifier = number<std::int32_t>(row[5]);
-                column.not_null = yes(row[6]);
-                column.generated = yes(row[7]);
-                column.default_text = string(row[8]);
-                column.tags = tags_of_comment(string(row[9]));
-                parts.relations[found->second].columns.push_back(std::move(column));
+                read_columns(row, parts.relations[found->second].columns);
                 break;
             }
             case 'L': {
@@ -285,6 +334,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 parts.types.push_back(std::move(type));
                 break;
             }
+            case 'D': checks[number<Id>(row[1])].push_back(string(row[2])); break;
             case 'F': {
                 Function function;
                 function.id = number<Id>(row[1]);
@@ -309,6 +359,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                         const char mode = i < modes.size() && !modes[i].empty() ? modes[i][0] : 'i';
                         if (mode == 'i' || mode == 'b' || mode == 'v') function.argument_names.push_back(all[i]);
                         if (mode == 'o' || mode == 'b' || mode == 't') function.output_names.push_back(all[i]);
+                        function.variadic = function.variadic || mode == 'v';
                     }
                 }
                 function.body = string(row[12]);
@@ -318,6 +369,12 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
             case 'O':
                 parts.operators.push_back({string(row[1]), string(row[2]), number<Id>(row[3]), number<Id>(row[4]), number<Id>(row[5])});
                 break;
+            case 'A':
+                parts.casts.push_back({number<Id>(row[1]), number<Id>(row[2]), number<Id>(row[3]), string(row[4]), yes(row[5])});
+                break;
+            case 'G':
+                made_of.emplace(number<Id>(row[1]), elements(row[2]));
+                break;
             case 'E':
                 parts.extensions.push_back(string(row[1]));
                 break;
@@ -325,6 +382,11 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 break;
         }
     }
+    for (Function& function : parts.functions)
+        if (const auto found = made_of.find(function.id); found != made_of.end()) function.parts = found->second;
+    if (!checks.empty())
+        for (Type& type : parts.types)
+            if (const auto found = checks.find(type.id); found != checks.end()) type.checks = std::move(found->second);
     // Rows come as the server's join left them; `*` means the columns in the order of their numbers.
     for (Relation& relation : parts.relations)
         std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });

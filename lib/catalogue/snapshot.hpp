@@ -68,6 +68,7 @@ struct Type {
     Id relation = 0;   ///< of a composite
     std::int32_t modifier = -1;  ///< a domain's
     std::vector<std::string> labels;
+    std::vector<std::string> checks;  ///< of a domain: those that call code which is not built in, over VALUE
 };
 
 struct Function {
@@ -85,6 +86,8 @@ struct Function {
     std::vector<std::string> output_names;     ///< OUT and TABLE columns
     std::string body;         ///< its source as the server keeps it: a text, or the name of a symbol
     std::vector<std::string> settings;  ///< its SET clauses, `search_path=a, b`
+    bool variadic = false;    ///< takes any number of the last argument
+    std::vector<std::string> parts;   ///< of an aggregate: the functions it is made of: a number, or the name of one built in
     bool recent = false;      ///< made or changed since the engine first saw this database: nobody vouched for it
 };
 
@@ -93,6 +96,14 @@ struct Operator {
     std::string name;
     Id function = 0;
     Id left = 0, right = 0;  ///< the types of its sides; 0: none
+};
+
+/// CREATE CAST … WITH FUNCTION.
+struct Cast {
+    Id source = 0, target = 0;
+    Id function = 0;
+    std::string built_in;     ///< the function's name, where it is one of the server's own
+    bool silent = false;      ///< the server applies it without being told to: AS ASSIGNMENT, AS IMPLICIT
 };
 
 /// The session's own part of a name's meaning.
@@ -114,6 +125,7 @@ class Snapshot {
         std::vector<Type> types;
         std::vector<Function> functions;   ///< none of those built in
         std::vector<Operator> operators;   ///< none of those built in
+        std::vector<Cast> casts;           ///< none of those built in
         std::vector<std::string> extensions;
         Context rendered_under;            ///< the search path under which definitions were printed
     };
@@ -129,6 +141,7 @@ class Snapshot {
     const Function* function(Id id) const;
     std::vector<const Operator*> operators(std::string_view name) const;
     const std::vector<Relation>& relations() const { return parts_.relations; }
+    const std::vector<Cast>& casts() const { return parts_.casts; }
     const Context& rendered_under() const { return parts_.rendered_under; }
     /// Larger than every object that was known when the snapshot was taken.
     Id highest() const { return highest_; }

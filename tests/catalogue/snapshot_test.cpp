@@ -16,9 +16,9 @@ postgres::Rows load_rows() {
         rows.push_back(std::move(cells));
     };
     add({"R", "16400", "public", "customers", "r", "false", std::nullopt, "{16390,16391}", "{16500}", "true"});
-    add({"C", "16400", "1", "id", "23", "-1", "true", "false"});
-    add({"C", "16400", "3", "e\"mail", "25", "54", "false", "true", "lower(x)", "where they read mail, dbguard:pii dbguard:card_no."});
-    add({"C", "99999", "1", "of no relation", "25", "-1", "false", "false"});
+    add({"C", "16400", "{3,1,4}", R"x({"e\"mail",id,"NULL"})x", "{25,23,25}", "{54,-1,-1}", "{f,t,f}", "{t,f,f}", R"x({"lower('a,b}')",NULL,"NULL"})x",
+         R"x({"where they read mail, dbguard:pii dbguard:card_no.",NULL,NULL})x"});
+    add({"C", "99999", "{1}", "{\"of no relation\"}", "{25}", "{-1}", "{f}", "{f}", "{NULL}", "{NULL}"});
     add({"R", "16410", "pg_temp_3", "mine", "r", "true"});
     add({"R", "16411", "public", "v", "v", "false", " SELECT 1;"});
     add({"L", "16400", "3", "true", "CREATE RULE …"});
@@ -54,11 +54,16 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     CHECK(customers->parents == std::vector<Id>{16390, 16391});
     CHECK(customers->trigger_functions == std::vector<Id>{16500});
     CHECK(customers->has_expressions);
-    REQUIRE(customers->columns.size() == 2);
+    REQUIRE(customers->columns.size() == 3);
+    CHECK(customers->columns[0].name == "id");   // in the order of their numbers
+    CHECK(customers->columns[0].default_text.empty());
+    CHECK(customers->columns[2].name == "NULL");
+    CHECK(customers->columns[2].default_text == "NULL");
     CHECK(customers->column("id")->not_null);
     const Column* mail = customers->column(std::int16_t{3});
     REQUIRE(mail != nullptr);
     CHECK(mail->name == "e\"mail");
+    CHECK(mail->default_text == "lower('a,b}')");
     CHECK(mail->generated);
     CHECK(mail->modifier == 54);
     CHECK(mail->tags == std::vector<std::string>{"pii", "card_no"});

@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""The catalogue through `dbguard proxy`: asked for once for all sessions of a database, again when it changed, and right. What it costs:
+
+    CATALOGUE_TABLES=5000 DBGUARD=build/release/cli/dbguard tests/integration/proxy_catalogue_test.py
+"""
+import os
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from dbguard_test import Postgres, main  # noqa: E402
+from dbguard_proxy import Proxy  # noqa: E402
+from postgres_wire import Wire, error, row, types  # noqa: E402
+
+ROLES = '''
+  tester:
+    for: local
+    databases: postgres
+    login: postgres
+    rules:
+      - allow: [read, write, tx, session, call, ddl]
+    masks: pii
+masks:
+  pii:
+    columns:
+      - { column: "public.t1.c3", with: redact }
+'''
+TABLES = int(os.environ.get('CATALOGUE_TABLES', '0'))
+TABLE = ('create table t%%s (id int primary key, c1 text not null, c2 text default %L, c3 varchar(40), c4 int, c5 bigint, c6 numeric(12,2), c7 date, '
+         'c8 timestamptz default now(), c9 boolean default false, customer_id int, created_at timestamp, updated_at timestamp, description text, status text, '
+         'amount numeric, quantity int, notes text, payload jsonb, flags int[])')
+
+
+def make_tables(wire, first, last):
+    wire.s.settimeout(300)
+    for begin in range(first, last, 500):
+        failed = error(wire.query("do $$ begin for i in %d..%d loop execute format('%s', i, 'x'); execute format('create index on t%%s (c3)', i); "
+                                  "if i %% 20 = 0 then execute format('create view v%%s as select id, c1, c3 from t%%s where c4 > 3', i, i); end if; end loop; end $$"
+                                  % (begin, min(last, begin + 500) - 1, TABLE.replace('%%s', '%1$s').replace('%L', '%2$L'))))
+        assert failed is None, failed
+
+
+class Catalogue(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres(log_statement='all', max_locks_per_transaction='2000')
+        cls.postgres.__enter__()
+        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.admin = Wire(cls.postgres.url())
+        make_tables(cls.admin, 0, 40)
+
+    def setUp(self):
+        self.proxy = Proxy(self.postgres, ROLES)
+        self.addCleanup(self.proxy.close)
+        self.seen = 0
+        self.asked()
+
+    def session(self):
+        wire = Wire(self.proxy.url)
+        self.addCleanup(wire.close)
+        return wire
+
+    def asked(self):
+        """-> how often (the state, the digest, the whole catalogue) was asked for since the last call"""
+        log = (pathlib.Path(self.postgres.folder) / 'log').read_text(errors='replace')
+        new, self.seen = log[self.seen:], len(log)
+        questions = [line for line in new.splitlines() if 'execute dbguard_' in line]
+        return tuple(sum(word in line for line in questions) for word in ('pg_current_snapshot()', 'hashtidextended', 'pg_get_viewdef'))
+
+    def masked(self, wire, sql='select c3 from t1'):
+        m = wire.query(sql)
+        self.assertIsNone(error(m))
+        return [row(b) for t, b in m if t == 'D']
+
+    def test_it_is_asked_for_once(self):
+        self.admin.query("delete from t1; insert into t1 (id, c1, c3) values (1, 'a', 'hidden')")
+        first = self.session()
+        self.assertEqual(self.masked(first), [['***']])
+        self.assertEqual(self.asked(), (1, 1, 1))
+        for _ in range(3):
+            self.assertEqual(self.masked(self.session()), [['***']])
+        self.assertEqual(self.asked(), (3, 0, 0))
+        with self.subTest('also when something was written meanwhile'):
+            self.admin.query("update t1 set c1 = 'b'")
+            for _ in range(3):
+                self.assertEqual(self.masked(self.session()), [['***']])
+            self.assertEqual(self.asked(), (3, 1, 0))
+        with self.subTest('again when the catalogue changed, for all of them'):
+            self.admin.query('create table another (id int, c3 text)')
+            for _ in range(3):
+                self.assertEqual(self.masked(self.session()), [['***']])
+            self.assertEqual(self.asked(), (3, 1, 1))
+        with self.subTest('again when the session changed it, and not for what it made temporary and others do not see'):
+            self.assertIsNone(error(first.query('create temp table mine as select id from t1')))
+            self.asked()
+            self.assertEqual(self.masked(first, 'select t1.c3 from t1 join mine using (id)'), [['***']])
+            self.assertEqual(self.asked()[2], 1)
+            self.assertEqual(self.masked(self.session()), [['***']])
+            self.assertEqual(self.asked()[2], 0)
+
+    def test_columns_as_the_server_has_them(self):
+        self.admin.query('create table odd (a int, "NULL" text, "b,}" text default \'{"x"}\', "c""d\\e" text, gone int, g text generated always as (lower("NULL")) stored, z text)')
+        self.admin.query('alter table odd drop column gone')
+        self.admin.query("comment on column odd.z is 'what, \"they\" {said}'")
+        self.admin.query("insert into odd (a, \"NULL\", \"c\"\"d\\e\", z) values (1, 'N', 'C', 'Z')")
+        wire = self.session()
+        self.assertEqual(self.masked(wire, 'select * from odd'), [['1', 'N', '{"x"}', 'C', 'n', 'Z']])
+        self.assertEqual(self.masked(wire, 'select o."c""d\\e", o."NULL", o."b,}" from odd o where g = lower("NULL")'), [['C', 'N', '{"x"}']])
+        failed = error(wire.query('select gone from odd'))
+        self.assertEqual(failed['C'], '42703')
+
+    @unittest.skipUnless(TABLES, 'CATALOGUE_TABLES says how many tables')
+    def test_what_it_costs(self):
+        make_tables(self.admin, 40, TABLES)
+        self.addCleanup(lambda: self.admin.query('analyze'))
+        before = self.proxy.peak_kib()
+        for count in range(3):
+            wire = self.session()
+            wire.s.settimeout(120)
+            began = time.monotonic()
+            self.assertEqual(types(wire.query('select id, c3 from t1 where id < 0')), 'TCZ')
+            seconds, kib = time.monotonic() - began, self.proxy.peak_kib() - before
+            print('%d tables, session %d: %.3f s, %.1f MiB' % (TABLES, count + 1, seconds, kib / 1024), flush=True)
+            self.assertLess(seconds, 2)
+            self.assertLess(kib, 64 * 1024)
+        self.assertEqual(self.asked(), (3, 1, 1))
+
+
+if __name__ == '__main__':
+    main()
