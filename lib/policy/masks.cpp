@@ -27,10 +27,11 @@ RoleMasks::RoleMasks(const Policy& policy, const Role& role, NameRules names) : 
         derived_ = any ? std::max(derived_, set->derived) : set->derived;
         filter_ = any ? std::max(filter_, set->filter) : set->filter;
         any = true;
+        const auto set_name = "masks." + set->name;
         for (const auto& rule : set->columns)
             rules_.push_back(
                 {rule.columns, rule.tags, rule.everywhere, rule.mask, set->derived, set->filter,
-                 "masks." + set->name + '[' + std::to_string(rule.index) + ']'}
+                 set_name + '[' + std::to_string(rule.index) + ']', set_name}
             );
     }
 }
@@ -75,8 +76,14 @@ ColumnRule RoleMasks::column(
         if (out.rule.empty()) out.rule = entry->rule;
         if (entry->mask.function == masking::Function::keep) continue;
         out.mask = out.mask ? masking::stricter(*out.mask, entry->mask) : entry->mask;
-        out.derived = any ? std::max(out.derived, entry->derived) : entry->derived;
-        out.filter = any ? std::max(out.filter, entry->filter) : entry->filter;
+        if (!any || entry->derived > out.derived) {
+            out.derived = entry->derived;
+            out.derived_rule = entry->set + ".derived";
+        }
+        if (!any || entry->filter > out.filter) {
+            out.filter = entry->filter;
+            out.filter_rule = entry->set + ".filter";
+        }
         any = true;
     }
     return out;

@@ -23,6 +23,7 @@ struct ColumnRule {
     Derived derived = Derived::deny;
     Filter filter = Filter::deny;
     std::string rule;  ///< `masks.pii[0]`, the one that decided; empty: none matched
+    std::string derived_rule, filter_rule;  ///< `masks.pii.derived`, `masks.pii.filter`: of the set that is strictest there
 
     bool operator==(const ColumnRule&) const = default;
 };
@@ -59,6 +60,7 @@ class RoleMasks {
         Derived derived = Derived::deny;
         Filter filter = Filter::deny;
         std::string rule;
+        std::string set;  ///< `masks.pii`
     };
     enum class Match : std::uint8_t { no, loose, exact };
     Match match(

@@ -66,6 +66,8 @@ TEST_CASE("the strictest of all rules holds, and keep by exact name unmasks") {
     CHECK_FALSE(masks.column("public", "notes", "body", {}).named);
     CHECK(masks.column("crm", "people", "phone", {}).rule == "masks.m[0]");
     CHECK(masks.column("crm", "partners", "vat", {}).rule == "masks.m[3]");
+    CHECK(masks.column("crm", "partners", "vat", {}).derived_rule == "masks.m.derived");
+    CHECK(masks.column("crm", "partners", "vat", {}).filter_rule == "masks.m.filter");
 }
 
 TEST_CASE("letter case matters where the server says so") {
