@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "policy/lint_catalogue.hpp"
+
 namespace dbguard::policy {
 namespace {
 
@@ -26,7 +28,7 @@ bool wild(std::string_view text) { return text.find('*') != std::string_view::np
 
 class Linter {
   public:
-    explicit Linter(const Policy& policy) : policy_(policy) {}
+    Linter(const Policy& policy, const LintContext& context) : policy_(policy), context_(context) {}
 
     std::vector<Problem> problems;
 
@@ -36,6 +38,7 @@ class Linter {
         for (const auto& set : policy_.masks) check_masks(set);
         for (const auto& approval : policy_.approvals) check_approval(approval);
         check_use();
+        if (context_.snapshot) lint_catalogue(policy_, *context_.snapshot, problems);
     }
 
   private:
@@ -62,6 +65,7 @@ class Linter {
     void check_role(const Role& role);
     void check_pull_requests(const Role& role);
     void check_record(const Role& role);
+    void check_environment(const Role& role);
     void check_rule(const Role& role, const Rule& rule);
     void check_overridden(const Role& role, const Rule& rule);
     void check_counting(const Role& role, const Rule& rule);
@@ -81,6 +85,7 @@ class Linter {
     }
 
     const Policy& policy_;
+    const LintContext& context_;
 };
 
 // ---- identities -----------------------------------------------------------------------------------------------------
@@ -131,6 +136,15 @@ bool admits_value(const Claim& claim, std::string_view value) {
 
 bool is_github(const Identity& identity) {
     return identity.issuer.find("token.actions.") != std::string::npos || identity.issuer.ends_with("/_services/token");
+}
+
+/// A job of a pull request can have this identity: it says so, or nothing in it says otherwise.
+bool admits_pull_requests(const Identity& identity) {
+    const auto* event = find_claim(identity, "event_name");
+    if (event && !admits_value(*event, "pull_request")) return false;
+    if (!event && (!is_github(identity) || find_claim(identity, "environment"))) return false;
+    const auto* ref = find_claim(identity, "ref");
+    return !ref || admits_value(*ref, "refs/pull/1/merge");
 }
 
 void Linter::check_identity(const Identity& identity) {
@@ -246,6 +260,7 @@ void Linter::check_role(const Role& role) {
     if (!any(role.rules, opens)) error(role.at, "no rule of role " + quoted(role.name) + " opens anything");
     check_pull_requests(role);
     check_record(role);
+    check_environment(role);
     for (const auto& rule : role.rules) check_rule(role, rule);
 }
 
@@ -253,10 +268,7 @@ void Linter::check_role(const Role& role) {
 void Linter::check_pull_requests(const Role& role) {
     const auto reachable = std::find_if(role.identities.begin(), role.identities.end(), [&](const Reference& one) {
         const auto* identity = find_identity(policy_, one.name);
-        const auto* event = identity ? find_claim(*identity, "event_name") : nullptr;
-        if (!event || !admits_value(*event, "pull_request")) return false;
-        const auto* ref = find_claim(*identity, "ref");
-        return !ref || admits_value(*ref, "refs/pull/1/merge");
+        return identity && admits_pull_requests(*identity);
     });
     if (reachable == role.identities.end()) return;
     const auto suggestion = "take pull_request out of the identity, or give it a role that only reads";
@@ -285,6 +297,20 @@ void Linter::check_record(const Role& role) {
     if (agents) error(at, "`sql: full` records what agents type, secrets and all (role " + quoted(role.name) + ")", "write `sql: masked`");
     if (has_database(role, [](const Database& database) { return holds(database.tags, "pci"); }))
         error(at, "`sql: full` on a database tagged pci (role " + quoted(role.name) + ")", "write `sql: masked`");
+}
+
+/// In shadow nothing of the rules is enforced: not where it matters.
+void Linter::check_environment(const Role& role) {
+    if (context_.environment.empty()) return;
+    const bool there = any(role.databases, [&](const Reference& one) {
+        const auto* database = find_database(policy_, one.name);
+        return database && holds(database->tags, context_.environment);
+    });
+    if (!there) return;
+    const auto where = " on a database tagged " + quoted(context_.environment);
+    if (in_shadow(policy_, role)) error(role.at, "role " + quoted(role.name) + " is in shadow" + where, "write `mode: enforce`");
+    for (const auto& rule : role.rules)
+        if (rule.shadow) error(rule.at, "this rule is in shadow" + where, "take `shadow` out");
 }
 
 void Linter::check_rule(const Role& role, const Rule& rule) {
@@ -324,21 +350,41 @@ void Linter::check_counting(const Role& role, const Rule& rule) {
         error(rule.at, std::string("this rule with ") + what + " has nothing to tighten: no rule opens its classes", "add the rule that opens them");
 }
 
+/// Whatever `inner` names, `outer` names as well.
+bool covers(const ObjectPattern& outer, const ObjectPattern& inner) {
+    // A name with a `*` is within another when that one matches it as text: `audit.log_*` is within `audit.*`.
+    if (!matches_wildcard(outer.schema, inner.schema) || !matches_wildcard(outer.relation, inner.relation)) return false;
+    return !outer.column || *outer.column == "*" || (inner.column && matches_wildcard(*outer.column, *inner.column));
+}
+
 void Linter::check_overridden(const Role& role, const Rule& rule) {
+    // Several denials together may leave nothing.
+    const auto denied_whole = [&](EffectClass one) {
+        return any(role.rules, [&](const Rule& other) {
+            return other.verdict == Verdict::deny && !other.when && other.of.empty() && !other.shadow &&
+                   any(other.classes, [&](EffectClass outer) { return sql::inside(one, outer); });
+        });
+    };
+    const bool by_several = rule.verdict != Verdict::deny && rule.classes.size() > 1 && std::all_of(rule.classes.begin(), rule.classes.end(), denied_whole);
     for (const auto& other : role.rules) {
-        if (&other == &rule || other.verdict != Verdict::deny || other.when || !other.of.empty() || other.shadow) continue;
-        const bool covered = std::all_of(rule.classes.begin(), rule.classes.end(), [&](EffectClass one) {
+        if (&other == &rule || other.verdict != Verdict::deny || other.when || other.shadow) continue;
+        const bool objects = other.of.empty() || (!rule.of.empty() && std::all_of(rule.of.begin(), rule.of.end(), [&](const ObjectPattern& inner) {
+                                                      return any(other.of, [&](const ObjectPattern& outer) { return covers(outer, inner); });
+                                                  }));
+        const bool covered = objects && std::all_of(rule.classes.begin(), rule.classes.end(), [&](EffectClass one) {
             return any(other.classes, [&](EffectClass outer) { return sql::inside(one, outer); });
         });
         if (!covered) continue;
         const auto name = rule_name(role, other);
         if (rule.verdict != Verdict::deny) error(rule.at, "this rule opens nothing: " + name + " denies all of it", "take one of them out");
+        else if (!other.of.empty()) continue;  // narrower or equal: two ways to say where a table is closed are no trap
         else if (rule.of.empty() && !rule.when && rule.number < other.number && other.classes == rule.classes)
             warning(rule.at, "this rule says the same as " + name, "take one of them out");
         else if (!rule.of.empty() || rule.when)
             note(rule.at, "this rule denies only what " + name + " denies anyhow");
         return;
     }
+    if (by_several) error(rule.at, "this rule opens nothing: other rules deny each of its classes", "take one of them out");
 }
 
 void Linter::check_wide_open(const Rule& rule) {
@@ -414,8 +460,8 @@ void Linter::check_use() {
 
 }  // namespace
 
-std::vector<Problem> lint(const Policy& policy) {
-    Linter linter(policy);
+std::vector<Problem> lint(const Policy& policy, const LintContext& context) {
+    Linter linter(policy, context);
     linter.run();
     auto& problems = linter.problems;
     std::sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {

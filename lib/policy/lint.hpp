@@ -5,12 +5,20 @@
 
 #include <vector>
 
+#include "catalogue/snapshot.hpp"
 #include "policy/policy.hpp"
 
 namespace dbguard::policy {
 
+struct LintContext {
+    /// What is in the database. Null: not known, and names are not held against it.
+    const catalogue::Snapshot* snapshot = nullptr;
+    /// A tag of databases (`prod`) on which nothing may be in shadow. Empty: anything may.
+    std::string environment;
+};
+
 /// In the order of the file. Errors are what a careful reviewer would refuse, warnings what they would ask about, notes
 /// what they would like to know.
-std::vector<Problem> lint(const Policy& policy);
+std::vector<Problem> lint(const Policy& policy, const LintContext& context = {});
 
 }  // namespace dbguard::policy
