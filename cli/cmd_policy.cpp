@@ -10,7 +10,11 @@
 #include "base/file.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
+#include "cli/policy_diff.hpp"
 #include "cli/policy_explain.hpp"
+#include "cli/policy_files.hpp"
+#include "cli/policy_suggest.hpp"
+#include "cli/policy_test.hpp"
 #include "policy/lint.hpp"
 #include "policy/load.hpp"
 #include "policy/schema.hpp"
@@ -18,18 +22,19 @@
 namespace dbguard::cli {
 namespace {
 
-// policy lint's own codes (dbguard-policy(5), "TOOLS"): a caller tells a broken file from a doubtful one.
+// policy lint's own codes (dbguard-policy(1)): a caller tells a broken file from a doubtful one.
 constexpr int lint_errors = 2;
 constexpr int lint_warnings = 3;
 
 struct LintOptions {
     std::vector<std::string> files;
+    std::string schema, environment;
     bool strict = false;
     bool notes = false;
     bool json = false;
 };
 
-std::vector<policy::Problem> problems_of(const std::string& file) {
+std::vector<policy::Problem> problems_of(const std::string& file, const policy::LintContext& context) {
     const auto text = read_file(file, policy::max_policy_bytes);
     if (!text) {
         policy::Problem problem;
@@ -39,7 +44,7 @@ std::vector<policy::Problem> problems_of(const std::string& file) {
     }
     auto loaded = policy::load(*text, file);
     if (!loaded.policy) return loaded.problems;
-    auto found = policy::lint(*loaded.policy);
+    auto found = policy::lint(*loaded.policy, context);
     found.insert(found.begin(), loaded.problems.begin(), loaded.problems.end());
     return found;
 }
@@ -63,10 +68,20 @@ std::string counted(std::size_t count, std::string_view what) {
 }
 
 int lint(const LintOptions& options) {
+    catalogue::SnapshotRef snapshot;
+    if (!options.schema.empty()) {
+        auto schema = read_schema_file(options.schema);
+        if (!schema) {
+            output().error(schema.error().detail);
+            return lint_errors;
+        }
+        snapshot = std::move(*schema);
+    }
+    const policy::LintContext context{snapshot.get(), options.environment};
     std::size_t errors = 0, warnings = 0;
     auto list = nlohmann::json::array();
     for (const auto& file : options.files)
-        for (const auto& problem : problems_of(file)) {
+        for (const auto& problem : problems_of(file, context)) {
             errors += problem.severity == policy::Severity::error;
             warnings += problem.severity == policy::Severity::warning;
             if (problem.severity == policy::Severity::note && !options.notes) continue;
@@ -87,6 +102,8 @@ void add_lint(CLI::App& policy, int& exit_code) {
     const auto options = std::make_shared<LintOptions>();
     auto* command = policy.add_subcommand("lint", "Check policy files: what is malformed, and what is a trap");
     command->add_option("FILE", options->files, "Policy files")->required();
+    command->add_option("--schema", options->schema, "Tables and views as CREATE statements: masks and rules are held against them")->type_name("FILE");
+    command->add_option("--env", options->environment, "Refuse shadow on databases with this tag")->type_name("TAG");
     command->add_flag("--strict", options->strict, "Warnings count as well (exit code 3)");
     command->add_flag("--notes", options->notes, "Show notes, too");
     command->add_flag("--json", options->json, "One JSON object on stdout");
@@ -111,7 +128,10 @@ void add_policy_command(CLI::App& app, int& exit_code) {
     auto* policy = app.add_subcommand("policy", "Work on policy files without any database");
     policy->require_subcommand(1);
     add_lint(*policy, exit_code);
+    add_policy_test_command(*policy, exit_code);
     add_policy_explain_command(*policy, exit_code);
+    add_policy_diff_command(*policy, exit_code);
+    add_policy_suggest_command(*policy, exit_code);
     add_schema(*policy, exit_code);
 }
 

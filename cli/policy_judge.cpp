@@ -1,0 +1,100 @@
+#include "cli/policy_judge.hpp"
+
+#include <algorithm>
+
+#include "policy/mask_decision.hpp"
+#include "sql/postgres/analyze_text.hpp"
+#include "sql/postgres/ddl_catalogue.hpp"
+#include "sql/postgres/dialect.hpp"
+
+namespace dbguard::cli {
+
+using policy::Verdict;
+
+const policy::Decision* Judged::decisive() const {
+    const policy::Decision* found = unparsed.empty() ? nullptr : &unparsed_decision;
+    for (const auto& one : statements)
+        if (!found || one.decision.verdict > found->verdict) found = &one.decision;
+    return found;
+}
+
+Judge::Judge(const policy::Policy& policy, const policy::Role& role, catalogue::SnapshotRef snapshot)
+    : role_(role), snapshot_(std::move(snapshot)), context_(sql::postgres::fixture_context()),
+      rules_(policy, role, policy::Engine::postgres), masks_(policy, role) {
+    if (snapshot_) sensitivity_ = policy::Sensitivity(masks_, *snapshot_, context_, sql::postgres::dialect());
+}
+
+Judged Judge::judge(std::string_view message, const policy::Facts& facts) const { return judge(message, analyse(message, snapshot_), facts); }
+
+Judged Judge::judge(std::string_view message, sql::Analysis analysis, const policy::Facts& facts) const {
+    Judged out;
+    for (auto& statement : analysis.statements) {
+        JudgedStatement one;
+        one.text = trimmed_sql(message.substr(std::min<std::size_t>(statement.begin, message.size()), statement.length));
+        if (statement.effects.empty()) one.decision.verdict = Verdict::allow;  // EXECUTE, FETCH: judged when prepared
+        else one.decision = policy::decide(rules_, statement, facts);
+        one.judgements = policy::judge(rules_, statement.effects, facts);
+        one.decision.masks.assign(statement.outputs.size(), std::nullopt);
+        policy::decide_masks(statement, sensitivity_, role_, one.decision);
+        out.verdict = policy::strictest(out.verdict, one.decision.verdict);
+        one.statement = std::move(statement);
+        out.statements.push_back(std::move(one));
+    }
+    out.unparsed = std::move(analysis.unparsed);
+    if (!out.unparsed.empty()) {
+        out.unparsed_decision = judge_unparsed(out.unparsed, facts);
+        out.verdict = policy::strictest(out.verdict, out.unparsed_decision.verdict);
+    }
+    return out;
+}
+
+policy::Decision Judge::judge_effects(const std::vector<sql::Effect>& effects, const policy::Facts& facts) const {
+    if (!effects.empty()) return policy::decide(rules_, effects, facts);
+    policy::Decision nothing;
+    nothing.verdict = Verdict::allow;
+    return nothing;
+}
+
+policy::Decision Judge::judge_unparsed(std::string_view why, const policy::Facts& facts) const {
+    auto decision = policy::decide_unparsed(rules_, why, facts);
+    if (decision.verdict < Verdict::approve && !masks_.empty()) {
+        // A session refuses it, whatever the rules say: without lineage every column would have to be hidden.
+        decision.verdict = Verdict::deny;
+        decision.rule = "masks";
+        decision.reason = "the statement was not understood (" + std::string(why) + "), so it cannot be masked";
+        decision.fix = "Write the statement in a plainer form, one statement at a time.";
+    }
+    return decision;
+}
+
+std::string Judge::source_text(const sql::Source& source) const {
+    const auto* relation = snapshot_ ? snapshot_->relation(source.column.relation) : nullptr;
+    const auto* column = relation ? relation->column(source.column.number) : nullptr;
+    if (!column) return "?";
+    auto out = relation->schema + '.' + relation->name + '.' + column->name;
+    for (const auto& step : source.path) out += "->" + step;
+    return out;
+}
+
+sql::Analysis analyse(std::string_view message, const catalogue::SnapshotRef& snapshot) {
+    static const auto context = sql::postgres::fixture_context();
+    return sql::postgres::analyze_text(message, sql::Names{snapshot.get(), snapshot ? &context : nullptr});
+}
+
+std::string mask_text(const masking::Mask& mask) {
+    std::string only;
+    for (const auto& path : mask.keys) {
+        if (!only.empty()) only += ", ";
+        for (const auto& step : path) only += (&step == &path.front() ? "" : ".") + policy::quoted_name(step);
+    }
+    for (const auto& detector : mask.detectors) only += (only.empty() ? "" : ", ") + detector;
+    return masking::text(mask) + (only.empty() ? "" : " (" + only + ')');
+}
+
+std::string trimmed_sql(std::string_view text) {
+    const auto begin = text.find_first_not_of(" \t\r\n;");
+    if (begin == std::string_view::npos) return {};
+    return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n;") - begin + 1));
+}
+
+}  // namespace dbguard::cli
