@@ -1,9 +1,11 @@
 #include "cli/cmd_proxy.hpp"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -78,6 +80,14 @@ bool announce(const process::Target& target, const StandaloneOptions& options, c
     return std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
 }
 
+/// Two descriptors a connection: the soft limit, 1024 for programs that use select(), would be reached at 480.
+void allow_descriptors() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, std::max<rlim_t>(limit.rlim_cur, 16'384));
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(ProxyOptions& options) {
     options.output.json = options.json;
     options.output.log_json = options.log_format == "json";
@@ -86,6 +96,7 @@ int run(ProxyOptions& options) {
         return exit_usage;
     }
     process::protect_memory();
+    allow_descriptors();
     auto signals = process::Signals::take({.respect_ignored = false});
     if (!signals) return setup_failed(signals.error().text());
     auto guard = start_standalone(options.standalone);

@@ -13,6 +13,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/file.hpp"
 #include "base/unique_fd.hpp"
@@ -105,6 +106,46 @@ void say_ready(const Options& options, const broker::Prepared& prepared, const s
     output().info("  dbguard run --db " + database + " --token-file TOKEN -- psql -c 'SELECT 1'");
 }
 
+/// Reads the file and all that it names. Empty: it cannot be used, and why was said; `exit_code` is what that means at start.
+std::optional<broker::Prepared> read_configuration(const Options& options, int& exit_code) {
+    exit_code = exit_config;
+    const auto text = read_file(options.config, broker::max_config_bytes);
+    if (!text) {
+        output().error(text.error().text());
+        return {};
+    }
+    auto parsed = broker::parse_config(*text, options.config);
+    show(parsed.problems);
+    if (!parsed.config) return {};
+    if (!options.listen.empty() && !set_listen(*parsed.config, options.listen)) {
+        output().error("--listen must be an address and a port, such as 127.0.0.1:8443");
+        exit_code = exit_usage;
+        return {};
+    }
+    auto read = broker::prepare(*parsed.config, environment, !options.dev);
+    show(read.problems);
+    return std::move(read.prepared);
+}
+
+/// All or nothing: what is not understood changes nothing.
+void reload(const Options& options, broker::Service& service) {
+    int unused = 0;
+    auto prepared = read_configuration(options, unused);
+    if (!prepared) {
+        output().line(Level::error, "reload", "SIGHUP: " + options.config + " cannot be used as it is now; the configuration from before stays");
+        return;
+    }
+    const std::string counts = std::to_string(prepared->databases.size()) + " databases, " + std::to_string(prepared->policies.size()) + " policies, " +
+                               std::to_string(prepared->issuers.size()) + " issuers";
+    const auto done = service.reload(std::move(*prepared));
+    if (done) output().line(Level::info, "reload", "SIGHUP: " + options.config + " is in force: " + counts);
+    else
+        output().line(
+            Level::error, "reload", "SIGHUP: " + done.error().detail + (done.error().code == broker::errc::needs_restart ? ", which needs a restart" : "") +
+                                        "; the configuration from before stays", {{"reason", std::string(done.error().code)}}
+        );
+}
+
 int serve(const Options& options) {
     Output::Options voice;
     voice.quiet = options.quiet;
@@ -114,22 +155,10 @@ int serve(const Options& options) {
         output().error(configured.error().text());
         return exit_usage;
     }
-    const auto text = read_file(options.config, broker::max_config_bytes);
-    if (!text) {
-        output().error(text.error().text());
-        return exit_config;
-    }
-    auto parsed = broker::parse_config(*text, options.config);
-    show(parsed.problems);
-    if (!parsed.config) return exit_config;
-    if (!options.listen.empty() && !set_listen(*parsed.config, options.listen)) {
-        output().error("--listen must be an address and a port, such as 127.0.0.1:8443");
-        return exit_usage;
-    }
-    auto read = broker::prepare(*parsed.config, environment, !options.dev);
-    show(read.problems);
-    if (!read.prepared) return exit_config;
-    broker::Prepared& prepared = *read.prepared;
+    int failed = exit_config;
+    auto read = read_configuration(options, failed);
+    if (!read) return failed;
+    broker::Prepared& prepared = *read;
 
     if (options.check) {
         const auto problems = broker::check_databases(prepared);
@@ -155,6 +184,7 @@ int serve(const Options& options) {
     for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&stop_signals, number);
     pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a full disk
     // Administrative passwords are in this process's memory: no core files, and nobody of the same user reads it.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 
@@ -189,7 +219,7 @@ int serve(const Options& options) {
     for (;;) {
         sigwait(&stop_signals, &received);
         if (received != SIGHUP) break;
-        output().warning("SIGHUP: the configuration is read at start only; restart to change it");
+        reload(options, **service);
     }
     output().line(Level::info, "serve", "stopping; open sessions live on until their leases end");
     (*server)->stop(stop_grace);
@@ -215,7 +245,7 @@ void add_serve_command(CLI::App& app, int& exit_code) {
     command->footer("Examples:\n"
                     "  dbguard serve --config serve.yaml --check     is the configuration good, are the databases willing?\n"
                     "  dbguard serve --config serve.yaml --dev       try it on this machine\n\n"
-                    "Stops cleanly on SIGTERM. See dbguard-serve(1) and dbguard-serve(5).\n");
+                    "Reads the configuration and the policies again on SIGHUP, stops cleanly on SIGTERM. See dbguard-serve(1) and dbguard-serve(5).\n");
     command->callback([options, &exit_code] { exit_code = serve(*options); });
 }
 

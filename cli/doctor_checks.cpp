@@ -97,7 +97,7 @@ Checks check_ci() {
          ""}
     );
 
-    const auto http = net::make_http_client();
+    const auto http = net::make_http_client(login::http_options(login::from_process()));
     const auto source =
         login::choose_token_source({}, {login::from_process(), *http, login::real_clock()});
     if (source) {
@@ -188,8 +188,8 @@ Checks check_environment() {
 Checks check_service(
     const std::string& url, const std::string& ca_file, std::chrono::milliseconds timeout
 ) {
-    net::HttpClientOptions options{.ca_file = ca_file};
-    net::proxy_from_environment(options, [](const char* name) { return variable(name); });
+    net::HttpClientOptions options = login::http_options(login::from_process());
+    if (!ca_file.empty()) options.ca_file = ca_file;
     const auto client = net::make_http_client(options);
     std::string base = url;
     while (base.ends_with('/')) base.pop_back();
@@ -280,7 +280,56 @@ Checks check_policy(const std::string& file, const std::string& role) {
     return checks;
 }
 
-Checks check_database(const std::string& url, std::chrono::milliseconds timeout) {
+Checks describe_login(upstream::PostgresConnection& connection, const upstream::PostgresTarget& target, upstream::Deadline deadline) {
+    const auto answer = connection.query(
+        "SELECT pg_catalog.current_setting('server_version'), session_user, pg_catalog.current_setting('is_superuser'), "
+        "pg_catalog.current_database(), current_user",
+        deadline
+    );
+    if (!answer || answer->rows.size() != 1)
+        return {
+            {"database",
+             "login",
+             CheckState::fail,
+             target.address() + ": " + (answer ? "an odd answer" : answer.error().text()),
+             ""}};
+    Checks checks;
+    const auto& row = answer->rows.front();
+    const auto column = [&](std::size_t i) { return row.at(i).value_or(""); };
+    checks.push_back(
+        {"database",
+         "login",
+         CheckState::ok,
+         "PostgreSQL " + column(0) + " at " + target.address() + ", database " + column(3) +
+             " as " + column(1) + (column(4) == column(1) ? "" : ", working as " + column(4)),
+         ""}
+    );
+    checks.push_back(
+        {"database",
+         "tls",
+         target.plain_by_default                         ? CheckState::note
+         : target.tls.mode == upstream::SslMode::disable ? CheckState::warn
+                                                         : CheckState::ok,
+         "sslmode=" + std::string(upstream::name(target.tls.mode)) +
+             (target.plain_by_default ? ", because the server is on this machine" : ""),
+         ""}
+    );
+    if (column(2) == "on")
+        checks.push_back(
+            {"database",
+             "rights",
+             CheckState::warn,
+             column(1) + " is a superuser: nothing in the database holds when the policy is wrong",
+             "log in as a role that owns nothing and has only what the policy opens"}
+        );
+    return checks;
+}
+
+Checks check_database(
+    const std::string& url,
+    std::chrono::milliseconds timeout,
+    std::optional<upstream::PostgresConnection>& connection
+) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const auto parsed = upstream::parse_database_url(url);
     if (!parsed) return {{"database", "url", CheckState::fail, parsed.error().detail, ""}};
@@ -299,61 +348,20 @@ Checks check_database(const std::string& url, std::chrono::milliseconds timeout)
     for (const std::string& warning : password.warnings)
         checks.push_back({"database", "password", CheckState::warn, warning, ""});
 
-    auto connection =
+    auto opened =
         upstream::PostgresConnection::connect(url, upstream::process_environment(), deadline);
-    if (!connection) {
+    if (!opened) {
         checks.push_back(
             {"database",
              "login",
              CheckState::fail,
-             target->address() + ": " + connection.error().text(),
+             target->address() + ": " + opened.error().text(),
              ""}
         );
         return checks;
     }
-    const auto answer = connection->query(
-        "SELECT current_setting('server_version'), session_user, current_setting('is_superuser'), "
-        "current_database()",
-        deadline
-    );
-    if (!answer || answer->rows.size() != 1) {
-        checks.push_back(
-            {"database",
-             "login",
-             CheckState::fail,
-             target->address() + ": " + (answer ? "an odd answer" : answer.error().text()),
-             ""}
-        );
-        return checks;
-    }
-    const auto& row = answer->rows.front();
-    const auto column = [&](std::size_t i) { return row.at(i).value_or(""); };
-    checks.push_back(
-        {"database",
-         "login",
-         CheckState::ok,
-         "PostgreSQL " + column(0) + " at " + target->address() + ", database " + column(3) +
-             " as " + column(1),
-         ""}
-    );
-    checks.push_back(
-        {"database",
-         "tls",
-         target->plain_by_default                         ? CheckState::note
-         : target->tls.mode == upstream::SslMode::disable ? CheckState::warn
-                                                          : CheckState::ok,
-         "sslmode=" + std::string(upstream::name(target->tls.mode)) +
-             (target->plain_by_default ? ", because the server is on this machine" : ""),
-         ""}
-    );
-    if (column(2) == "on")
-        checks.push_back(
-            {"database",
-             "rights",
-             CheckState::warn,
-             column(1) + " is a superuser: nothing in the database holds when the policy is wrong",
-             "log in as a role that owns nothing and has only what the policy opens"}
-        );
+    connection = std::move(*opened);
+    for (Check& check : describe_login(*connection, *target, deadline)) checks.push_back(std::move(check));
     return checks;
 }
 

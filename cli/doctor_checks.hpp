@@ -5,9 +5,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "upstream/postgres_connection.hpp"
 
 namespace dbguard::cli {
 
@@ -22,7 +25,7 @@ std::string_view name(CheckState state);
 
 struct Check {
     std::string
-        group;  ///< `ci`, `environment`, `service`, `policy`, `database`, `recording`, `system`
+        group;  ///< `ci`, `environment`, `service`, `policy`, `database`, `lock`, `recording`, `system`
     std::string name;
     CheckState state = CheckState::ok;
     std::string text;
@@ -40,8 +43,15 @@ Checks check_service(
 );
 /// The policy file loads, and has the role (when one is named).
 Checks check_policy(const std::string& file, const std::string& role);
-/// A login at the database, and who that is there. The password comes from where `run` takes it.
-Checks check_database(const std::string& url, std::chrono::milliseconds timeout);
+/// A login at the database, and who that is there. The password comes from where `run` takes it. `connection` gets what was
+/// opened, for further questions.
+Checks check_database(
+    const std::string& url,
+    std::chrono::milliseconds timeout,
+    std::optional<upstream::PostgresConnection>& connection
+);
+/// Who is logged in where.
+Checks describe_login(upstream::PostgresConnection& connection, const upstream::PostgresTarget& target, upstream::Deadline deadline);
 /// A file can be made, flushed and removed there; how much space there is.
 Checks check_record_dir(const std::string& folder);
 /// What the kernel and this user's rights mean for keeping the command away from dbguard.

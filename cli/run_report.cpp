@@ -30,6 +30,10 @@ std::string names_of(const std::vector<process::Process>& processes) {
     return names;
 }
 
+std::string denied_by(const DenialNote& note) {
+    return note.rule.empty() ? "no rule opens it" : "rule " + note.rule;
+}
+
 Verdict own(ExitCode code, std::string meaning) { return {{.code = code}, std::move(meaning)}; }
 
 std::string summary(
@@ -55,7 +59,7 @@ std::string summary(
     if (!statistics.denials.empty()) {
         text += "\n| denied by | times | reason | instead |\n|---|---|---|---|\n";
         for (const DenialNote& note : statistics.denials)
-            text += "| " + markdown_cell(note.rule) + " | " + std::to_string(note.times) + " | " +
+            text += "| " + markdown_cell(denied_by(note)) + " | " + std::to_string(note.times) + " | " +
                     markdown_cell(note.reason) + " | " + markdown_cell(note.fix) + " |\n";
     }
     return text + "\n";
@@ -155,8 +159,8 @@ void report_end(
         annotate(
             Annotation::error,
             "dbguard denied a statement",
-            note.reason + (note.fix.empty() ? "" : " Instead: " + note.fix) + " (rule " +
-                note.rule + ")"
+            note.reason + (note.fix.empty() ? "" : " Instead: " + note.fix) + " (" +
+                denied_by(note) + (note.times > 1 ? ", " + counted(note.times, "time") : "") + ")"
         );
     }
     if (dbguards_own && statistics.denials.empty())

@@ -122,10 +122,12 @@ Result<OpenedSession> open_session(const ServiceOptions& options) {
     broker::Endpoint endpoint{.url = options.server, .ca_file = options.server_ca};
     endpoint.timeout = std::min(endpoint.timeout, options.patience);
     endpoint.connect_timeout = std::min(endpoint.connect_timeout, options.patience);
-    // The platform's own token endpoint is asked without --server-ca: that authority is the service's.
+    // The platform's own token endpoint is asked without --server-ca: that authority is the service's. Without --server-ca the
+    // service is believed by what this machine believes, SSL_CERT_FILE included.
     const net::HttpClientOptions platform = login::http_options(login::from_process());
     endpoint.proxy = platform.proxy;
     endpoint.no_proxy = platform.no_proxy;
+    if (endpoint.ca_file.empty()) endpoint.ca_file = platform.ca_file;
     const auto http = net::make_http_client(platform);
     const broker::Client client(endpoint);
 
@@ -167,8 +169,6 @@ Result<OpenedSession> open_session(const ServiceOptions& options) {
     return OpenedSession{client, std::move(*grant)};
 }
 
-namespace {
-
 Result<std::shared_ptr<upstream::PostgresConnector>> connector_for(
     const broker::DatabaseAccess& access
 ) {
@@ -209,8 +209,6 @@ Result<std::shared_ptr<upstream::PostgresConnector>> connector_for(
     // No home: a client certificate of the runner's user is none of this session's.
     return upstream::PostgresConnector::make(std::move(target), access.password, "");
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Guard>> start_guard_for(
     const broker::SessionGrant& grant, GuardParts parts

@@ -13,6 +13,7 @@
 #include "broker/client.hpp"
 #include "cli/standalone.hpp"
 #include "login/token_source.hpp"
+#include "upstream/postgres_connector.hpp"
 
 namespace CLI {
 class App;
@@ -47,6 +48,9 @@ struct OpenedSession {
 /// Gets a token and exchanges it, with retries until `patience` is over. Blocks. The detail of an error is for
 /// people and names the cause and what to change; it holds no token.
 Result<OpenedSession> open_session(const ServiceOptions& options);
+
+/// How a session in `runner` placement reaches its database. Errors: bad_option, cannot_open.
+Result<std::shared_ptr<upstream::PostgresConnector>> connector_for(const broker::DatabaseAccess& access);
 
 /// The guard of a session in `runner` placement, as the service described it. `parts` brings where to listen and to record.
 /// Errors: the grant cannot be used here (another engine or placement, a policy this version does not read); those of

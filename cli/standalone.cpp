@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "cli/output.hpp"
 #include "policy/load.hpp"
+#include "recording/directory.hpp"
 #include "recording/writer.hpp"
 #include "relay/engine.hpp"
 #include "tunnel/guard.hpp"
@@ -18,6 +19,26 @@
 namespace dbguard::cli {
 
 namespace {
+
+constexpr std::size_t most_denials = 50;  // as GuardStatistics::denials says
+
+std::string_view recorded_sql(const policy::RecordSettings& record) {
+    switch (record.sql.value_or(policy::RecordSql::masked)) {
+        case policy::RecordSql::shape: return "shape";
+        case policy::RecordSql::masked: return "masked";
+        case policy::RecordSql::full: return "full";
+    }
+    return {};
+}
+
+std::string_view recorded_results(const policy::RecordSettings& record) {
+    switch (record.results.value_or(policy::RecordResults::none)) {
+        case policy::RecordResults::none: return "none";
+        case policy::RecordResults::shape: return "shape";
+        case policy::RecordResults::masked: return "masked";
+    }
+    return {};
+}
 
 /// A Guard in this process: listener, engine and recording.
 class LocalGuard : public Guard {
@@ -37,6 +58,7 @@ class LocalGuard : public Guard {
         out.denied = counted.denied;
         out.warned = counted.warned;
         out.rows = counted.rows;
+        out.masked_results = counted.masked_results;
         out.denials = denials_;
         out.recording = recording_path_;
         return out;
@@ -47,20 +69,24 @@ class LocalGuard : public Guard {
         connections_ = tunnel_->connections_made();
         tunnel_.reset();
         engine_->close(reason, std::chrono::system_clock::now());
-        if (recording_ && recording_->error() && recording_->error()->code != "closed") return *recording_->error();
+        if (!recording_) return {};
+        if (recording_->error() && recording_->error()->code != "closed") return *recording_->error();
+        const auto remembered = recording::remember_head(record_dir_, target_.session, recording_->chain_head());
+        if (!remembered) output().warning("the next recording will not name this one: " + remembered.error().text());
         return {};
     }
 
     Result<void> start(GuardParts parts);
 
   private:
-    void decided(policy::Verdict verdict, const std::string& line);
+    void decided(const relay::Told& told);
     void watch_idleness(policy::Duration idle, int quiet_looks);
 
     net::EventLoop loop_;
     process::Target target_;
     std::shared_ptr<recording::Writer> recording_;
     std::string recording_path_;
+    std::string record_dir_;
     std::unique_ptr<relay::Engine> engine_;
     std::unique_ptr<tunnel::Guard> tunnel_;
     std::vector<DenialNote> denials_;
@@ -81,15 +107,24 @@ void LocalGuard::watch_idleness(policy::Duration idle, int quiet_looks) {
     });
 }
 
-void LocalGuard::decided(policy::Verdict verdict, const std::string& line) {
-    const bool quiet = verdict == policy::Verdict::allow;
-    output().line(quiet ? Level::detail : Level::warning, std::string(policy::name(verdict)), line, {{"session", target_.session}});
-    if (verdict < policy::Verdict::approve) return;
-    const auto known = std::ranges::find(denials_, line, &DenialNote::reason);
+void LocalGuard::decided(const relay::Told& told) {
+    const bool quiet = told.verdict == policy::Verdict::allow;
+    Fields fields = {{"session", target_.session}, {"verdict", std::string(policy::name(told.verdict))}};
+    const auto add = [&](const char* name, std::string_view value) {
+        if (!value.empty()) fields.emplace_back(name, std::string(value));
+    };
+    add("rule", told.rule);
+    add("reason", told.reason);
+    add("fix", told.fix);
+    add("sql", told.text);
+    output().line(quiet ? Level::detail : Level::warning, std::string(policy::name(told.verdict)), relay::line(told), fields);
+    if (told.verdict < policy::Verdict::approve) return;
+    // Without the statement: what is denied ten times in a loop is one note.
+    const auto known = std::ranges::find_if(denials_, [&](const DenialNote& note) { return note.rule == told.rule && note.reason == told.reason; });
     if (known != denials_.end())
         known->times++;
-    else if (denials_.size() < 50)
-        denials_.push_back({.reason = line});
+    else if (denials_.size() < most_denials)
+        denials_.push_back({.rule = std::string(told.rule), .reason = std::string(told.reason), .fix = std::string(told.fix)});
 }
 
 Result<void> LocalGuard::start(GuardParts parts) {
@@ -101,8 +136,14 @@ Result<void> LocalGuard::start(GuardParts parts) {
         for (const auto& role : roles) known += (known.empty() ? "" : ", ") + role.name;
         return Error{errc::unknown_role, "the policy has no role '" + parts.role + "'; it has " + (known.empty() ? "none" : known)};
     }
+    const auto role = std::ranges::find(roles, parts.role, &policy::Role::name);
     if (!parts.record_dir.empty()) {
+        const policy::RecordSettings record = policy::record_settings(*parts.policy, *role);
+        if (record.raw == policy::RecordRaw::sealed) output().warning("the policy asks for raw texts to be sealed (record: raw): this version keeps none");
+        if (!record.to.empty()) output().warning("the policy asks for recordings to be delivered (record: to): this version delivers none");
         if (auto made = recording::make_directory(parts.record_dir); !made) return made;
+        record_dir_ = parts.record_dir;
+        const std::string previous = recording::previous_head(record_dir_);
         const std::string policy_hash = "sha256:" + parts.policy->policy_hash;
         std::vector<recording::Claim> who;
         for (const auto& [name, value] : parts.who) who.push_back({name, value});
@@ -116,8 +157,13 @@ Result<void> LocalGuard::start(GuardParts parts) {
             .engine = "postgres",
             .login = parts.server->target().user,
             .upstream = parts.upstream_name,
-            .mode = parts.policy->mode == policy::Mode::shadow ? "shadow" : "enforce",
+            .mode = policy::in_shadow(*parts.policy, *role) ? "shadow" : "enforce",
+            .record_sql = recorded_sql(record),
+            .record_results = recorded_results(record),
             .who = who,
+            .agent = {},
+            .client_key = {},
+            .previous = previous,
         };
         auto writer = recording::Writer::create(parts.record_dir, head);
         if (!writer) return writer.error();
@@ -130,7 +176,7 @@ Result<void> LocalGuard::start(GuardParts parts) {
     engine.session = parts.session;
     engine.mask_key = std::move(parts.mask_key);
     engine.recording = recording_;
-    engine.decided = [this](policy::Verdict verdict, const std::string& line) { decided(verdict, line); };
+    engine.decided = [this](const relay::Told& told) { decided(told); };
     engine.report_all = output().options().verbose || !output().options().log_file.empty();
     engine_ = relay::make_engine(std::move(engine));
 
@@ -152,7 +198,6 @@ Result<void> LocalGuard::start(GuardParts parts) {
     target_.database = parts.database;
     target_.session = parts.session;
 
-    const auto role = std::ranges::find(roles, parts.role, &policy::Role::name);
     if (role->session.ttl) loop_.after(*role->session.ttl, [this] { over_ = "the session's time (ttl) is over"; });
     if (role->session.idle) watch_idleness(*role->session.idle, 0);
     return {};

@@ -25,6 +25,7 @@ class ConfigReader {
     void listen(const YamlNode& node, ServeConfig& config);
     void tls(const YamlNode& node, ServeConfig& config);
     void sessions(const YamlNode& node, ServeConfig& config);
+    void required_claims(const YamlNode& node, identity::IssuerConfig& rules);
     IssuerSettings issuer(const std::string& name, policy::Position at, const YamlNode& node);
     DatabaseSettings database(const std::string& name, policy::Position at, const YamlNode& node);
     void database_tls(const YamlNode& node, DatabaseSettings& database);
@@ -122,10 +123,37 @@ std::optional<SecretSource> ConfigReader::secret(const YamlNode& node, std::stri
 
 // ---- issuers -----------------------------------------------------------------------------------------------------------
 
+/// `NAME: VALUE`, `NAME: [VALUE, …]`, `NAME: "*"` for any text, or `NAME: true` for a claim that is a boolean. Adds to what the platform's kind asks for.
+void ConfigReader::required_claims(const YamlNode& node, identity::IssuerConfig& rules) {
+    if (!fields_.named_map(node, "`required_claims`")) return;
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+        const YamlNode& item = node.items[i];
+        identity::RequiredClaim claim;
+        claim.name = node.keys[i].text;
+        const bool is_boolean = item.kind == YamlNode::Kind::scalar && item.plain && (item.text == "true" || item.text == "false");
+        if (is_boolean) {
+            claim.kind = identity::ClaimKind::boolean;
+            claim.values = {item.text};
+        }
+        auto values = is_boolean ? std::vector<policy::Reference>() : fields_.one_or_many(item, "a required claim");
+        for (auto& value : values) {
+            const bool any = value.name == "*";
+            if (!any && value.name.find('*') != std::string::npos)
+                fields_.error(value.at, "`" + value.name + "`: a required claim has exact values, or \"*\" alone for any", "list the values");
+            if (!any) claim.values.push_back(std::move(value.name));
+            else if (!claim.values.empty() || item.items.size() > 1)
+                fields_.error(value.at, "\"*\" beside other values means nothing", "write \"*\" alone, or only the values");
+        }
+        const auto known = std::find_if(rules.required_claims.begin(), rules.required_claims.end(), [&](const auto& one) { return one.name == claim.name; });
+        if (known == rules.required_claims.end()) rules.required_claims.push_back(std::move(claim));
+        else *known = std::move(claim);
+    }
+}
+
 IssuerSettings ConfigReader::issuer(const std::string& name, policy::Position at, const YamlNode& node) {
-    static constexpr std::array<std::string_view, 15> keys = {
+    static constexpr std::array<std::string_view, 17> keys = {
         "issuer", "kind", "audience", "who", "algorithms", "jwks_file", "ca_file", "private_hosts", "jwks_hosts",
-        "allow_other_audiences", "max_age", "max_lifetime", "max_uses", "leeway", "gitlab_before_18_3"
+        "allow_other_audiences", "max_age", "max_lifetime", "max_uses", "leeway", "gitlab_before_18_3", "required_claims", "job_claim"
     };
     static constexpr std::array<std::string_view, 3> required = {"issuer", "kind", "audience"};
     IssuerSettings settings;
@@ -184,6 +212,18 @@ IssuerSettings ConfigReader::issuer(const std::string& name, policy::Position at
     take("leeway", rules.leeway);
     member(node, "max_uses", [&](const YamlNode& n) {
         if (const auto given = fields_.number(n, "`max_uses`", 1)) rules.max_uses = static_cast<unsigned>(std::min<std::uint64_t>(*given, 10'000));
+    });
+    member(node, "required_claims", [&](const YamlNode& n) { required_claims(n, rules); });
+    member(node, "job_claim", [&](const YamlNode& n) {
+        const auto given = fields_.text(n, "`job_claim`");
+        if (!given) return;
+        if (profile != identity::Profile::generic) {
+            fields_.error(n.at, "`job_claim` is for `kind: generic`: which claim names the job is known of the others", "leave it out");
+            return;
+        }
+        // A token that lasts for a job, made once: identity.md A0.
+        rules.job_claim = *given;
+        rules.use = identity::TokenUse::per_job;
     });
     if (settings.jwks_file && (settings.ca_file || !settings.private_hosts.empty() || !settings.jwks_hosts.empty()))
         fields_.error(node.at, "with `jwks_file` no key is fetched: `ca_file`, `private_hosts` and `jwks_hosts` mean nothing");
@@ -270,9 +310,9 @@ DatabaseSettings ConfigReader::database(const std::string& name, policy::Positio
 // ---- all of it -----------------------------------------------------------------------------------------------------------
 
 ServeConfig ConfigReader::read(const YamlNode& root) {
-    static constexpr std::array<std::string_view, 11> keys = {
+    static constexpr std::array<std::string_view, 12> keys = {
         "dbguard_serve", "listen", "tls", "data_dir", "mask_key_file", "issuers", "databases", "policies", "sessions",
-        "recording_max", "failures_per_minute"
+        "recording_max", "recording_keep", "failures_per_minute"
     };
     static constexpr std::array<std::string_view, 5> required = {"dbguard_serve", "data_dir", "issuers", "databases", "policies"};
     ServeConfig config;
@@ -313,6 +353,7 @@ ServeConfig ConfigReader::read(const YamlNode& root) {
     member(root, "recording_max", [&](const YamlNode& n) {
         if (const auto given = fields_.size(n, "`recording_max`")) config.recording_max_bytes = *given;
     });
+    member(root, "recording_keep", [&](const YamlNode& n) { config.recording_keep = seconds(n, "`recording_keep`"); });
     member(root, "failures_per_minute", [&](const YamlNode& n) {
         if (const auto given = fields_.number(n, "`failures_per_minute`", 1))
             config.failures_per_minute = static_cast<std::uint32_t>(std::min<std::uint64_t>(*given, 1'000'000));

@@ -83,6 +83,7 @@ struct ServeConfig {
     std::chrono::seconds heartbeat{30};
     std::chrono::seconds sweep{30};
     std::uint64_t recording_max_bytes = std::uint64_t{4} << 30;  ///< of one session
+    std::optional<std::chrono::seconds> recording_keep;  ///< from a session's end, where its policy says nothing; empty: for ever
     std::uint32_t failures_per_minute = 30;  ///< refused exchanges of one address, then 429
 };
 

@@ -11,7 +11,7 @@ namespace dbguard::broker {
 
 using std::chrono::seconds;
 
-/// The role that was chosen, and what it opens. Borrows from the service's Prepared.
+/// The role that was chosen, and what it opens. Borrows from the Generation.
 struct Service::Choice {
     const LoadedPolicy* policy = nullptr;
     const policy::Role* role = nullptr;
@@ -157,7 +157,9 @@ net::HttpResponse Service::exchange(const net::HttpRequest& request) {
     if (!asked) return refuse(request, audit, asked.error());
     audit.database = asked->database.substr(0, 128);
 
-    const auto verified = keys_->verify(asked->subject_token.reveal(), world_.now);
+    // One configuration for all of it, also when another is loaded meanwhile.
+    const auto generation = current();
+    const auto verified = generation->keys->verify(asked->subject_token.reveal(), world_.now);
     if (!verified) return refuse(request, audit, verified.error());
     const auto& identity = verified->identity;
     audit.issuer = identity.issuer;
@@ -168,9 +170,9 @@ net::HttpResponse Service::exchange(const net::HttpRequest& request) {
 
     const auto unused = store_->use(identity::replay_rule(identity, *verified->issuer), now());
     if (!unused) return refuse(request, audit, unused.error());
-    const auto choice = choose(identity, *asked, audit);
+    const auto choice = choose(*generation, identity, *asked, audit);
     if (!choice) return refuse(request, audit, choice.error());
-    const auto grant = open_session(*choice, *verified, audit);
+    const auto grant = open_session(*generation, *choice, *verified, audit);
     if (!grant) return refuse(request, audit, grant.error());
 
     log(LogLevel::info, "exchange",
@@ -181,16 +183,16 @@ net::HttpResponse Service::exchange(const net::HttpRequest& request) {
 
 /// One session, one role (policy.md §5.1): when several match, the caller names one; they are never united.
 Result<Service::Choice> Service::choose(
-    const identity::Identity& identity, const ExchangeRequest& request, AuditEntry& audit
-) const {
+    const Generation& now, const identity::Identity& identity, const ExchangeRequest& request, AuditEntry& audit
+) {
     Choice choice;
-    choice.database = find_database(request.database);
+    choice.database = now.find_database(request.database);
     if (choice.database == nullptr) return Error{unknown_database, ""};
     const auto caller = caller_of(identity);
     std::string refused;
     std::string names;
     std::size_t matching = 0;
-    for (const auto& loaded : prepared_.policies) {
+    for (const auto& loaded : now.prepared.policies) {
         const auto match = policy::match_identity(loaded.policy, caller, request.database);
         for (const auto& line : match.refused) refused += (refused.empty() ? "" : "; ") + line;
         for (const auto& found : match.roles) {
@@ -228,8 +230,10 @@ Result<void> Service::replace_earlier(const StoredSession& session) {
     return {};
 }
 
-Result<SessionGrant> Service::open_session(const Choice& choice, const IssuerKeys::Verified& verified, AuditEntry& audit) {
-    const auto& config = prepared_.config;
+Result<SessionGrant> Service::open_session(
+    const Generation& current, const Choice& choice, const IssuerKeys::Verified& verified, AuditEntry& audit
+) {
+    const auto& config = current.prepared.config;
     const auto& identity = verified.identity;
     const auto& role = *choice.role;
     const auto& database = *choice.database;
@@ -251,7 +255,7 @@ Result<SessionGrant> Service::open_session(const Choice& choice, const IssuerKey
     grant.login = role.login;
     grant.policy_text = choice.policy->text;
     grant.policy_hash = choice.policy->hash;
-    grant.mask_key = prepared_.mask_key;
+    grant.mask_key = current.prepared.mask_key;
     grant.who = who_is(identity);
     grant.lease = config.lease;
     grant.heartbeat = config.heartbeat;
@@ -261,7 +265,7 @@ Result<SessionGrant> Service::open_session(const Choice& choice, const IssuerKey
     grant.database.port = database.settings.port;
     grant.database.name = database.settings.database;
     grant.database.tls = {database.settings.tls_mode, database.root_certificates};
-    Grants* grants = grants_of(database.settings.name);
+    Grants* grants = current.grants_of(database.settings.name);
     grant.database.minted = grants != nullptr;
     grant.database.user = grants ? role_name(instance_, grant.session) : role.login;
 
@@ -282,6 +286,8 @@ Result<SessionGrant> Service::open_session(const Choice& choice, const IssuerKey
     stored.created = begin;
     stored.expires = begin + ttl;
     stored.lease_until = begin + config.lease;
+    stored.keep = config.recording_keep;
+    if (const auto keep = policy::record_settings(choice.policy->policy, role).keep) stored.keep = std::chrono::ceil<seconds>(*keep);
     audit.session = grant.session;
 
     // Written down before the role is made: whatever happens next, the sweeper knows what to remove.

@@ -194,16 +194,21 @@ namespace {
 /// What is known of a login role before anybody is made a member of it.
 struct LoginRole {
     bool found = false;
-    std::string too_powerful;  ///< which attribute; empty: none
+    std::string too_powerful;  ///< why it could undo what limits it; empty: it could not
     std::vector<std::pair<std::string, std::string>> settings;
     bool admin_is_superuser = false;
 };
 
-/// One round trip. Settings that only a superuser may give are left out unless we are one: they concern the server (logging,
+/// One round trip. Whoever may become such a role, or touch the server's files and programs, is a superuser by a detour (PostgreSQL
+/// manual, "Predefined Roles"). Settings that only a superuser may give are left out unless we are one: they concern the server (logging,
 /// preloading), not what statements mean.
 constexpr std::string_view login_query = R"sql(
 SELECT r.rolsuper, r.rolcreaterole, r.rolreplication, me.rolsuper,
-       split_part(s.setting, '=', 1), substr(s.setting, strpos(s.setting, '=') + 1)
+       split_part(s.setting, '=', 1), substr(s.setting, strpos(s.setting, '=') + 1),
+       (SELECT min(x.rolname) FROM pg_catalog.pg_roles x
+        WHERE x.oid <> r.oid AND pg_has_role(r.oid, x.oid, 'MEMBER')
+          AND (x.rolsuper OR x.rolcreaterole OR x.rolreplication
+               OR x.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')))
 FROM pg_catalog.pg_roles me
 LEFT JOIN pg_catalog.pg_roles r ON r.rolname = $1
 LEFT JOIN LATERAL (
@@ -224,13 +229,14 @@ Result<LoginRole> look_up(PostgresConnection& connection, std::string_view login
     if (!result) return result.error();
     LoginRole role;
     for (const auto& row : result->rows) {
-        if (row.size() != 6) return Error{upstream::errc::server_error, "unexpected answer"};
+        if (row.size() != 7) return Error{upstream::errc::server_error, "unexpected answer"};
         role.admin_is_superuser = is_true(row[3]);
         if (!row[0]) continue;
         role.found = true;
-        if (is_true(row[0])) role.too_powerful = "SUPERUSER";
-        else if (is_true(row[1])) role.too_powerful = "CREATEROLE";
-        else if (is_true(row[2])) role.too_powerful = "REPLICATION";
+        if (is_true(row[0])) role.too_powerful = "is SUPERUSER";
+        else if (is_true(row[1])) role.too_powerful = "is CREATEROLE";
+        else if (is_true(row[2])) role.too_powerful = "is REPLICATION";
+        else if (row[6]) role.too_powerful = "is a member of " + *row[6];
         if (row[4] && row[5]) role.settings.emplace_back(*row[4], *row[5]);
     }
     return role;
@@ -239,7 +245,7 @@ Result<LoginRole> look_up(PostgresConnection& connection, std::string_view login
 Result<void> acceptable(const LoginRole& role, std::string_view login) {
     if (!role.found) return Error{errc::cannot_grant, "the login role " + std::string(login) + " does not exist"};
     if (!role.too_powerful.empty())
-        return Error{errc::cannot_grant, "the login role " + std::string(login) + " is " + role.too_powerful + ": it could undo what limits it"};
+        return Error{errc::cannot_grant, "the login role " + std::string(login) + " " + role.too_powerful + ": it could undo what limits it"};
     return {};
 }
 

@@ -1,5 +1,7 @@
 #include "broker/keys.hpp"
 
+#include <algorithm>
+
 #include "identity/jwks.hpp"
 
 namespace dbguard::broker {
@@ -42,6 +44,12 @@ Result<Fetched> fetch(net::HttpClient& client, const Issuer& issuer) {
     auto keys = identity::parse_jwks(response->body);
     if (!keys) return keys.error();
     return Fetched{std::move(*keys), identity::cache_max_age(response->header("cache-control"))};
+}
+
+bool same(const Issuer& a, const Issuer& b) {
+    return a.settings.name == b.settings.name && a.settings.rules == b.settings.rules && a.jwks == b.jwks && a.ca_file == b.ca_file &&
+           a.settings.jwks_file.has_value() == b.settings.jwks_file.has_value() && a.settings.private_hosts == b.settings.private_hosts &&
+           a.settings.jwks_hosts == b.settings.jwks_hosts;
 }
 
 }  // namespace
@@ -96,11 +104,20 @@ void IssuerKeys::Source::fetch_in_background(const std::function<Time()>& now) {
 Result<std::unique_ptr<IssuerKeys>> IssuerKeys::make(
     std::vector<Issuer> issuers,
     const HttpClientFactory& clients,
-    std::function<void(std::string_view issuer, std::string_view line)> report
+    std::function<void(std::string_view issuer, std::string_view line)> report,
+    const IssuerKeys* before
 ) {
     std::unique_ptr<IssuerKeys> made(new IssuerKeys);
     for (auto& issuer : issuers) {
-        auto source = std::make_unique<Source>();
+        if (before != nullptr) {
+            const auto kept = std::find_if(before->sources_.begin(), before->sources_.end(), [&](const auto& one) { return same(one->issuer, issuer); });
+            if (kept != before->sources_.end()) {
+                made->rules_.push_back(issuer.settings.rules);
+                made->sources_.push_back(*kept);
+                continue;
+            }
+        }
+        auto source = std::make_shared<Source>();
         source->report = report;
         if (issuer.settings.jwks_file) {
             auto keys = identity::parse_jwks(issuer.jwks);

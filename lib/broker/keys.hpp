@@ -34,10 +34,13 @@ class IssuerKeys {
   public:
     /// `report` gets one line for each fetch that failed and each key that was ignored; called from several threads.
     /// Errors: of identity::parse_jwks, for static keys.
+    /// Keys that `before` (may be null) has fetched for an issuer that is configured as it was are taken over: a changed file must
+    /// not depend on every issuer being reachable.
     static Result<std::unique_ptr<IssuerKeys>> make(
         std::vector<Issuer> issuers,
         const HttpClientFactory& clients,
-        std::function<void(std::string_view issuer, std::string_view line)> report
+        std::function<void(std::string_view issuer, std::string_view line)> report,
+        const IssuerKeys* before = nullptr
     );
     ~IssuerKeys();
     IssuerKeys(const IssuerKeys&) = delete;
@@ -64,7 +67,7 @@ class IssuerKeys {
     );
 
     std::vector<identity::IssuerConfig> rules_;
-    std::vector<std::unique_ptr<Source>> sources_;  ///< one for each of rules_, in the same order
+    std::vector<std::shared_ptr<Source>> sources_;  ///< one for each of rules_, in the same order; shared with what came before
 };
 
 }  // namespace dbguard::broker

@@ -38,6 +38,10 @@ class FailureLimit {
         refill(bucket, now);
         bucket.tokens = std::max(0.0, bucket.tokens - 1);
     }
+    void set_per_minute(std::uint32_t per_minute) {
+        const std::lock_guard lock(mutex_);
+        per_minute_ = per_minute;
+    }
     std::size_t size() const {
         const std::lock_guard lock(mutex_);
         return buckets_.size();
@@ -66,7 +70,7 @@ class FailureLimit {
         return buckets_.try_emplace(std::string(name), Bucket{static_cast<double>(per_minute_), now}).first->second;
     }
 
-    const std::uint32_t per_minute_;
+    std::uint32_t per_minute_;
     const std::size_t max_peers_;
     mutable std::mutex mutex_;
     std::map<std::string, Bucket, std::less<>> buckets_;

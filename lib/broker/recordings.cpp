@@ -141,8 +141,9 @@ Result<std::uint64_t> Recordings::append(std::string_view session, std::uint64_t
     const std::lock_guard lock(file.mutex);
     if (!file.fd) return Error{errc::recording_failed, "closed meanwhile"};
     if (offset != file.size) return Error{errc::recording_offset, std::to_string(file.size)};
-    if (bytes.size() > max_bytes_ || file.size > max_bytes_ - bytes.size())
-        return Error{errc::recording_too_large, std::to_string(max_bytes_)};
+    const std::uint64_t max_bytes = max_bytes_;
+    if (bytes.size() > max_bytes || file.size > max_bytes - bytes.size())
+        return Error{errc::recording_too_large, std::to_string(max_bytes)};
     ChainCheck tried(file.chain);
     if (!tried.take(bytes)) return Error{errc::recording_broken, "at offset " + std::to_string(offset)};
     std::string_view rest = bytes;
@@ -167,6 +168,14 @@ Result<std::uint64_t> Recordings::size(std::string_view session) {
     if (!found) return found.error();
     const std::lock_guard lock((*found)->mutex);
     return (*found)->size;
+}
+
+Result<void> Recordings::remove(std::string_view session) {
+    if (!recording::is_session_id(session)) return Error{errc::recording_failed, "not a session id"};
+    close(session);
+    const std::string path = directory_ + "/" + std::string(session) + std::string(recording::file_suffix);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Error{errc::recording_failed, path + ": " + reason()};
+    return {};
 }
 
 void Recordings::close(std::string_view session) {

@@ -3,6 +3,7 @@
 // Recordings as they grow: `<directory>/<session>.dbgl`, appended to at the offset the client names, and checked line by line
 // against the chain (doc/recording-format.md) as they arrive: what breaks it is not taken.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -37,6 +38,10 @@ class Recordings {
     Result<std::uint64_t> size(std::string_view session);
     /// Syncs and closes the file; a later append opens it again.
     void close(std::string_view session);
+    /// Its time is over. It being gone already is no error. Errors: recording_failed.
+    Result<void> remove(std::string_view session);
+    /// From the next append on.
+    void set_max_bytes(std::uint64_t max_bytes) { max_bytes_ = max_bytes; }
 
   private:
     struct File;
@@ -44,7 +49,7 @@ class Recordings {
     Result<std::shared_ptr<File>> file(std::string_view session);
 
     std::string directory_;
-    std::uint64_t max_bytes_;
+    std::atomic<std::uint64_t> max_bytes_;
     std::mutex mutex_;
     std::map<std::string, std::shared_ptr<File>, std::less<>> files_;  ///< guarded by mutex_
 };

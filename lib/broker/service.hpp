@@ -32,6 +32,11 @@
 
 namespace dbguard::broker {
 
+namespace errc {
+/// What a running service cannot change: detail says what. The old configuration stays.
+inline constexpr std::string_view needs_restart = "needs_restart";
+}  // namespace errc
+
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 /// One line of the log. Holds no token, password or row value.
@@ -71,8 +76,12 @@ class Service {
     void start();
     /// Stops the sweeper. Sessions stay open: their leases end them if no service comes back. May be called twice.
     void stop();
+    /// From the next request on, another configuration: all of it or, with an error, nothing. Requests that began go on under
+    /// the one they began with, and so do open sessions, except that their leases follow the new times. What a former
+    /// configuration made in a database is still removed there. Errors: needs_restart (listen, data_dir), those of make().
+    Result<void> reload(Prepared prepared);
     /// One round: ends sessions whose lease or time is over, removes the roles of ended sessions, and with `strays` also this
-    /// service's roles that belong to no open session. Returns how many roles were removed.
+    /// service's roles that belong to no open session, and recordings that were kept long enough. Returns how many roles were removed.
     std::size_t sweep(bool strays);
 
     Store& store() { return *store_; }
@@ -80,15 +89,31 @@ class Service {
   private:
     struct Answer;
     struct Choice;
-    Service(Prepared prepared, ServiceWorld world);
+    /// What one reading of the configuration makes. Immutable; shared by the requests that began under it.
+    struct Generation {
+        Prepared prepared;
+        std::shared_ptr<IssuerKeys> keys;
+        /// By logical name, only `mint`; of one name the current one first, then those of former addresses that may still hold
+        /// sessions' roles.
+        std::multimap<std::string, std::shared_ptr<Grants>, std::less<>> grants;
+
+        const Database* find_database(std::string_view name) const;
+        Grants* grants_of(std::string_view database) const;
+    };
+    explicit Service(ServiceWorld world);
+    Result<std::shared_ptr<const Generation>> generate(Prepared prepared, const Generation* before);
+    std::shared_ptr<const Generation> current() const;
+    void become(std::shared_ptr<const Generation> next);
 
     identity::Time now() const { return world_.now(); }
     void log(LogLevel level, std::string_view event, std::vector<std::pair<std::string_view, std::string>> fields) const;
 
     // exchange.cpp
     net::HttpResponse exchange(const net::HttpRequest& request);
-    Result<Choice> choose(const identity::Identity& identity, const ExchangeRequest& request, AuditEntry& audit) const;
-    Result<SessionGrant> open_session(const Choice& choice, const IssuerKeys::Verified& verified, AuditEntry& audit);
+    static Result<Choice> choose(
+        const Generation& now, const identity::Identity& identity, const ExchangeRequest& request, AuditEntry& audit
+    );
+    Result<SessionGrant> open_session(const Generation& current, const Choice& choice, const IssuerKeys::Verified& verified, AuditEntry& audit);
     Result<void> replace_earlier(const StoredSession& session);
     net::HttpResponse refuse(const net::HttpRequest& request, AuditEntry audit, const Error& reason);
 
@@ -101,27 +126,27 @@ class Service {
     /// Ends it in the store and at the database. True: its role is gone.
     bool end_session(const StoredSession& session, std::string_view reason, const AuditEntry* why = nullptr);
     bool drop_user(const StoredSession& session);
+    void remove_recordings();
 
     static net::HttpResponse error(int status, std::string_view name, std::string description, std::string correlation = "");
     static net::HttpResponse reply(int status, std::string json);
 
-    const Database* find_database(std::string_view name) const;
-    Grants* grants_of(std::string_view database) const;
-
-    Prepared prepared_;
     ServiceWorld world_;
     std::string instance_;
     std::unique_ptr<Store> store_;
     std::unique_ptr<Recordings> recordings_;
-    std::unique_ptr<IssuerKeys> keys_;
-    std::map<std::string, std::unique_ptr<Grants>, std::less<>> grants_;  ///< by logical name; only `mint`
     FailureLimit failures_;
     std::atomic<int> exchanges_{0};  ///< running now
 
+    std::mutex reload_mutex_;  ///< one at a time
+    mutable std::mutex generation_mutex_;
+    std::shared_ptr<const Generation> generation_;
+
     std::mutex sweep_mutex_;  ///< one round at a time
-    std::mutex mutex_;        ///< for stop_
+    std::mutex mutex_;        ///< for stop_ and fresh_
     std::condition_variable wake_;
     bool stop_ = false;
+    bool fresh_ = true;  ///< the configuration's databases were not asked yet
     std::thread sweeper_;
 };
 

@@ -67,14 +67,15 @@ net::HttpResponse Service::session_request(const net::HttpRequest& request, std:
 
 net::HttpResponse Service::renew(const StoredSession& session) {
     if (session.state != SessionState::open) return error(410, error_name::session_over, "the session is over: " + session.end_reason);
-    const auto until = std::min(now() + prepared_.config.lease, session.expires);
+    const auto generation = current();
+    const auto until = std::min(now() + generation->prepared.config.lease, session.expires);
     const auto renewed = store_->renew(session.id, until);
     if (!renewed) return error(503, error_name::temporarily_unavailable, "the service cannot write its records now");
     if (!*renewed) return error(410, error_name::session_over, "the session is over");
     RenewReply answer;
     answer.lease = until - now();
     answer.expires_in = session.expires - now();
-    for (const auto& loaded : prepared_.policies)
+    for (const auto& loaded : generation->prepared.policies)
         if (loaded.policy.name == session.policy) answer.policy_hash = loaded.hash;
     return reply(200, json(answer));
 }
@@ -105,6 +106,7 @@ net::HttpResponse Service::end(const net::HttpRequest& request, const StoredSess
 
 net::HttpResponse Service::recording(const net::HttpRequest& request, const StoredSession& session) {
     const bool late = session.state == SessionState::ended && session.ended && now() > *session.ended + late_recording;
+    if (session.recording_removed) return error(410, error_name::session_over, "its recording was kept as long as it was to be");
     if (late) return error(410, error_name::session_over, "the session is over, and too long ago to complete its recording");
     const auto offset = offset_of(request.query);
     if (!offset) return error(400, error_name::invalid_request, "the query must be offset=N");
@@ -127,13 +129,18 @@ net::HttpResponse Service::recording(const net::HttpRequest& request, const Stor
 
 bool Service::drop_user(const StoredSession& session) {
     if (!session.drop_user) return true;
-    Grants* grants = grants_of(session.database);
-    if (grants == nullptr) return false;  // the configuration lost the database; the row stays as a reminder
-    const auto dropped = grants->drop(session.database_user, session.login, std::chrono::steady_clock::now() + drop_time);
-    if (!dropped) {
+    const auto generation = current();
+    const auto [first, last] = generation->grants.equal_range(session.database);
+    if (first == last) return false;  // the configuration lost the database; the row stays as a reminder
+    // Where a reload gave the name another address, nobody remembers at which of them the role is.
+    bool gone = true;
+    for (auto at = first; at != last; ++at) {
+        const auto dropped = at->second->drop(session.database_user, session.login, std::chrono::steady_clock::now() + drop_time);
+        if (dropped) continue;
         log(LogLevel::warning, "drop", {{"session", session.id}, {"user", session.database_user}, {"reason", dropped.error().text()}});
-        return false;
+        gone = false;
     }
+    if (!gone) return false;
     if (!store_->dropped(session.id)) log(LogLevel::error, "store", {{"reason", "a removed role could not be written down"}});
     return true;
 }
@@ -145,6 +152,34 @@ bool Service::end_session(const StoredSession& session, std::string_view reason,
     if (ended && *ended)
         log(LogLevel::info, "end", {{"session", session.id}, {"database", session.database}, {"role", session.role}, {"reason", std::string(reason)}, {"who", session.who}});
     return drop_user(session);
+}
+
+void Service::remove_recordings() {
+    const auto over = store_->past_keeping(now());
+    if (!over) {
+        log(LogLevel::error, "store", {{"reason", over.error().text()}});
+        return;
+    }
+    for (const StoredSession& session : *over) {
+        const auto removed = recordings_->remove(session.id);
+        if (!removed) {
+            log(LogLevel::error, "retention", {{"session", session.id}, {"reason", removed.error().text()}});
+            continue;
+        }
+        AuditEntry audit;
+        audit.at = now();
+        audit.correlation_id = random_id("c_", 10);
+        audit.event = "retention";
+        audit.decision = "done";
+        audit.reason = "kept for " + std::to_string(session.keep->count()) + " s";
+        audit.session = session.id;
+        audit.database = session.database;
+        audit.policy = session.policy;
+        audit.role = session.role;
+        const auto written = store_->recording_removed(session.id, audit);
+        if (!written) log(LogLevel::error, "store", {{"session", session.id}, {"reason", written.error().text()}});
+        log(LogLevel::info, "retention", {{"session", session.id}, {"reason", audit.reason}});
+    }
 }
 
 std::size_t Service::sweep(bool strays) {
@@ -162,8 +197,10 @@ std::size_t Service::sweep(bool strays) {
     if (const auto undropped = store_->undropped())
         for (const auto& session : *undropped)
             if (drop_user(session)) ++removed;
+    remove_recordings();
     if (!strays) return removed;
-    for (const auto& [name, grants] : grants_) {
+    const auto generation = current();
+    for (const auto& [name, grants] : generation->grants) {
         const auto deadline = std::chrono::steady_clock::now() + seconds(60);
         // First what is there, then what may be: a role's row is written before the role is made.
         const auto found = grants->list(role_prefix(instance_), deadline);
@@ -174,7 +211,7 @@ std::size_t Service::sweep(bool strays) {
         // Several logical databases may be one server, and a role of one of them shows in all.
         std::vector<std::string> in_use;
         bool known = true;
-        for (const auto& [other, unused] : grants_) {
+        for (const auto& [other, unused] : generation->grants) {
             const auto users = store_->users_in_use(other);
             if (users) in_use.insert(in_use.end(), users->begin(), users->end());
             else known = false;

@@ -51,6 +51,8 @@ struct StoredSession {
     Time lease_until;
     std::optional<Time> ended;
     std::string end_reason;  ///< client, lease, ttl, replaced, error, …
+    std::optional<std::chrono::seconds> keep;  ///< its recording, from its end on; empty: for ever
+    bool recording_removed = false;
 
     bool operator==(const StoredSession&) const = default;
 };
@@ -59,7 +61,7 @@ struct StoredSession {
 struct AuditEntry {
     Time at;
     std::string correlation_id;
-    std::string event;     ///< exchange, renew, end, recording, sweep
+    std::string event;     ///< exchange, renew, end, recording, sweep, retention
     std::string decision;  ///< allowed, refused, failed, done
     std::string reason;    ///< an error code with its detail; empty when allowed
     std::string peer;
@@ -106,6 +108,10 @@ class Store : public identity::ReplayStore {
     virtual Result<std::vector<StoredSession>> undropped() = 0;
     /// The database users of all sessions that are not ended.
     virtual Result<std::vector<std::string>> users_in_use(std::string_view database) = 0;
+    /// Ended, with a recording whose time to be kept is over; at most 500, the longest over first.
+    virtual Result<std::vector<StoredSession>> past_keeping(Time now) = 0;
+    /// The session's recording is gone, for the reason that `why` has.
+    virtual Result<void> recording_removed(std::string_view id, const AuditEntry& why) = 0;
     /// The newest first.
     virtual Result<std::vector<StoredSession>> latest(std::size_t count) = 0;
 

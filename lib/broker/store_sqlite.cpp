@@ -1,6 +1,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <iterator>
 #include <mutex>
 
 #include "base/crypto.hpp"
@@ -9,7 +10,7 @@
 namespace dbguard::broker {
 namespace {
 
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 
 // Times are seconds since 1970. A session's row stays when it has ended: it is the index of its recording.
 constexpr const char* schema = R"sql(
@@ -42,9 +43,20 @@ CREATE TABLE audit (
 CREATE INDEX audit_correlation ON audit (correlation_id);
 )sql";
 
+/// What brings a store from the version before to this one, by that version's number.
+constexpr const char* upgrades[] = {
+    schema,
+    R"sql(
+ALTER TABLE sessions ADD COLUMN keep_seconds INTEGER;
+ALTER TABLE sessions ADD COLUMN recording_removed INTEGER NOT NULL DEFAULT 0 CHECK (recording_removed IN (0, 1));
+CREATE INDEX sessions_to_forget ON sessions (ended + keep_seconds) WHERE state = 2 AND recording_removed = 0 AND keep_seconds IS NOT NULL;
+)sql",
+};
+static_assert(std::size(upgrades) == schema_version);
+
 constexpr const char* session_columns =
     "id, token_hash, state, policy, policy_hash, role, database, login, database_user, drop_user, issuer, subject, job_id, "
-    "who, created, expires, lease_until, ended, end_reason";
+    "who, created, expires, lease_until, ended, end_reason, keep_seconds, recording_removed";
 
 std::int64_t number(Time time) { return time.time_since_epoch().count(); }
 Time time_of(std::int64_t seconds) { return Time(std::chrono::seconds(seconds)); }
@@ -68,8 +80,8 @@ class Statement {
         check(ok_ && sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
         return *this;
     }
-    Statement& integer(std::optional<Time> value) {
-        if (value) return integer(number(*value));
+    Statement& integer(std::optional<Time> value) { return value ? integer(number(*value)) : null(); }
+    Statement& null() {
         check(ok_ && sqlite3_bind_null(statement_, ++bound_) == SQLITE_OK);
         return *this;
     }
@@ -126,6 +138,8 @@ StoredSession session_of(const Statement& row) {
     s.lease_until = time_of(row.integer_at(16));
     if (!row.null_at(17)) s.ended = time_of(row.integer_at(17));
     s.end_reason = row.text_at(18);
+    if (!row.null_at(19)) s.keep = std::chrono::seconds(row.integer_at(19));
+    s.recording_removed = row.integer_at(20) != 0;
     return s;
 }
 
@@ -149,6 +163,8 @@ class SqliteStore final : public Store {
     Result<std::vector<StoredSession>> overdue(Time now) override;
     Result<std::vector<StoredSession>> undropped() override;
     Result<std::vector<std::string>> users_in_use(std::string_view database) override;
+    Result<std::vector<StoredSession>> past_keeping(Time now) override;
+    Result<void> recording_removed(std::string_view id, const AuditEntry& why) override;
     Result<std::vector<StoredSession>> latest(std::size_t count) override;
     Result<void> audit(const AuditEntry& entry) override;
     Result<std::vector<AuditEntry>> audits(std::string_view correlation_id) override;
@@ -228,16 +244,18 @@ Result<void> SqliteStore::set_up() {
     }
     if (version > schema_version)
         return Error{errc::store_failed, "the store is of a newer dbguard (schema " + std::to_string(version) + ")"};
-    if (version == 0) {
-        if (auto done = execute(schema); !done) return done;
+    const bool is_new = version == 0;
+    for (; version < schema_version; ++version)
+        if (auto done = execute(upgrades[version]); !done) return done;
+    if (is_new) {
         Statement meta(db_, "INSERT INTO meta (key, value) VALUES ('instance', ?)");
         std::string instance = random_id("", 6);
         for (char& c : instance)
             if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
         meta.text(instance).step();
         if (!meta.ok()) return meta.error();
-        if (auto done = execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()); !done) return done;
     }
+    if (auto done = execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()); !done) return done;
     return transaction.commit();
 }
 
@@ -261,13 +279,16 @@ Result<void> SqliteStore::add(const StoredSession& s, std::optional<std::uint64_
     }
     Statement insert(
         db_, std::string("INSERT INTO sessions (") + session_columns +
-                 ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                 ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     );
     insert.text(s.id).text(s.token_hash).integer(static_cast<std::int64_t>(s.state)).text(s.policy).text(s.policy_hash);
     insert.text(s.role).text(s.database).text(s.login).text(s.database_user).integer(std::int64_t{s.drop_user});
     insert.text(s.issuer).text(s.subject).text(s.job_id).text(s.who);
     insert.integer(number(s.created)).integer(number(s.expires)).integer(number(s.lease_until));
-    insert.integer(s.ended).text(s.end_reason).step();
+    insert.integer(s.ended).text(s.end_reason);
+    if (s.keep) insert.integer(s.keep->count());
+    else insert.null();
+    insert.integer(std::int64_t{s.recording_removed}).step();
     if (!insert.ok()) return insert.error();
     return transaction.commit();
 }
@@ -361,6 +382,28 @@ Result<std::vector<std::string>> SqliteStore::users_in_use(std::string_view data
     while (statement.step()) users.push_back(statement.text_at(0));
     if (!statement.ok()) return statement.error();
     return users;
+}
+
+Result<std::vector<StoredSession>> SqliteStore::past_keeping(Time now) {
+    const std::lock_guard lock(mutex_);
+    Statement statement(
+        db_, std::string("SELECT ") + session_columns +
+                 " FROM sessions WHERE state = 2 AND recording_removed = 0 AND keep_seconds IS NOT NULL AND ended + keep_seconds < ?"
+                 " ORDER BY ended + keep_seconds LIMIT 500"
+    );
+    statement.integer(number(now));
+    return sessions(statement);
+}
+
+Result<void> SqliteStore::recording_removed(std::string_view id, const AuditEntry& why) {
+    const std::lock_guard lock(mutex_);
+    Transaction transaction(*this);
+    if (!transaction.begun()) return transaction.begun().error();
+    Statement statement(db_, "UPDATE sessions SET recording_removed = 1 WHERE id = ?");
+    statement.text(id);
+    if (const auto done = change(statement); !done) return done.error();
+    if (const auto written = insert(why); !written) return written.error();
+    return transaction.commit();
 }
 
 Result<std::vector<StoredSession>> SqliteStore::latest(std::size_t count) {

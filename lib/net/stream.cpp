@@ -36,7 +36,7 @@ Transfer from_ssl(SSL* ssl, int result) {
 
 Stream::Stream(UniqueFd socket) : socket_(std::move(socket)) {
     const int flags = ::fcntl(fd(), F_GETFL);
-    ::fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
+    if ((flags & O_NONBLOCK) == 0) ::fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
     const int on = 1;
     ::setsockopt(fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails harmlessly on a Unix socket
 }

@@ -91,7 +91,7 @@ class MaskDecision {
         if (computed_from != nullptr) {
             if (computed_from->derived == Derived::deny || output.may_fail) {
                 refuse(
-                    decision_, computed_from->rule, "\"" + output.name + "\" is computed from the masked column " + computed_from->name,
+                    decision_, computed_from->derived_rule, "\"" + output.name + "\" is computed from the masked column " + computed_from->name,
                     "Select " + computed_from->name.substr(computed_from->name.rfind('.') + 1) + " itself: it comes masked."
                 );
             }
@@ -102,15 +102,32 @@ class MaskDecision {
 
     void filters() {
         for (const sql::Filter& filter : statement_.filters) {
+            if (filter.opaque || !filter.functions.empty()) {
+                const std::string* code = unvouched(role_, filter.functions);
+                if (sensitivity_.restricts_filters() && (filter.opaque || code != nullptr))
+                    refuse(decision_, "masks", code != nullptr ? "what " + *code + " gives decides which rows come, and its code may read masked columns" : "values that may come from masked columns decide which rows come",
+                           "Filter and sort by the columns of tables.");
+                continue;
+            }
             const SensitiveColumn* column = sensitivity_.source(filter.source);
             if (column == nullptr || column->filter == Filter::allow) continue;
             if (column->filter == Filter::equality && filter.use == sql::Filter::Use::equality && column->mask.keys.empty()) continue;
             const bool equality = column->filter == Filter::equality;
             refuse(
-                decision_, column->rule, "the masked column " + column->name + " decides which rows come, or in which order",
+                decision_, column->filter_rule, "the masked column " + column->name + " decides which rows come, or in which order",
                 equality ? "Compare it for equality with a given value, or filter by another column." : "Filter and sort by another column."
             );
         }
+    }
+
+    /// Whether what a masked column holds can be stored in another one without showing more of it.
+    static bool stays_hidden(const SensitiveColumn& target, const SensitiveColumn& column, const sql::Source& source) {
+        if (target.hides) return true;
+        // Another value than the column's own may put before the mask what that was to cover.
+        if (source.flow != Flow::identity || !source.path.empty()) return false;
+        if (target.mask == column.mask) return true;
+        return target.mask.keys.empty() && target.mask.detectors.empty() && column.mask.keys.empty() && column.mask.detectors.empty() &&
+               masking::stricter(target.mask, column.mask) == target.mask;
     }
 
     void copies() {
@@ -123,9 +140,7 @@ class MaskDecision {
             for (const sql::Source& source : copy.sources) {
                 const SensitiveColumn* column = sensitivity_.source(source);
                 if (column == nullptr || source.flow == Flow::existence) continue;
-                // Into a column that is masked at least as strictly it stays hidden.
-                if (target != nullptr && column->mask.keys.empty() && masking::stricter(target->mask, column->mask) == target->mask) continue;
-                if (target != nullptr && target->mask == column->mask) continue;
+                if (target != nullptr && stays_hidden(*target, *column, source)) continue;
                 refuse(decision_, column->rule, "the masked column " + column->name + " would be copied to " + copy.target_name, "Copy the other columns only.");
             }
             if (target == nullptr && sensitivity_.has_masks()) {

@@ -24,6 +24,20 @@ bool overlaps(const std::vector<std::string>& read, const std::vector<std::strin
     return true;
 }
 
+// Types whose masked value is one text, one number or nothing: json keeps its members' names, an array how many there are.
+bool is_scalar(catalogue::Id id, const catalogue::Snapshot& snapshot) {
+    for (int steps = 0; steps < 32; ++steps) {
+        const catalogue::Type* type = snapshot.type(id);
+        if (type == nullptr) break;
+        if (type->kind == catalogue::TypeKind::base && type->name == "citext") return true;
+        if (type->kind != catalogue::TypeKind::domain) return false;
+        id = type->base;
+    }
+    // pg_type.dat: bool bytea name int8 int2 int4 text bpchar varchar float4 float8 numeric date time timestamp timestamptz interval timetz uuid
+    static constexpr catalogue::Id scalars[] = {16, 17, 19, 20, 21, 23, 25, 1042, 1043, 700, 701, 1700, 1082, 1083, 1114, 1184, 1186, 1266, 2950};
+    return std::find(std::begin(scalars), std::end(scalars), id) != std::end(scalars);
+}
+
 }  // namespace
 
 Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect)
@@ -40,7 +54,7 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
             const ColumnRule rule = masks.column(relation.schema, relation.name, column.name, column.tags);
             if (rule.named) decided.insert(key(relation, column));
             if (!rule.mask || rule.mask->function == masking::Function::keep) continue;
-            columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule};
+            columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule, rule.derived_rule, rule.filter_rule};
         }
     }
     // Children and partitions carry their parents' masks, and a parent shows its children's rows; a few rounds for several levels.
@@ -75,11 +89,18 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
                 out = *found;
             } else {
                 several = true;
-                out.derived = std::max(out.derived, found->derived);
-                out.filter = std::max(out.filter, found->filter);
+                if (found->derived > out.derived) {
+                    out.derived = found->derived;
+                    out.derived_rule = found->derived_rule;
+                }
+                if (found->filter > out.filter) {
+                    out.filter = found->filter;
+                    out.filter_rule = found->filter_rule;
+                }
             }
         }
         if (first == nullptr && !opaque) return false;
+        if (first == nullptr) out.rule = "masks";
         const bool alone = sources.size() == 1 && !opaque && first->mask.keys.empty();
         if (several || !alone) {
             const bool nothing = first != nullptr && first->mask.function == masking::Function::null;
@@ -111,7 +132,16 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
         }
         if (!changed) break;
     }
-    for (const auto& [column, sensitive] : columns_) relations_.insert(column.relation);
+    for (auto& [id, sensitive] : columns_) {
+        relations_.insert(id.relation);
+        restricts_filters_ = restricts_filters_ || sensitive.filter != Filter::allow;
+        const Relation* relation = snapshot.relation(id.relation);
+        const catalogue::Column* column = relation == nullptr ? nullptr : relation->column(id.number);
+        using Function = masking::Function;
+        const masking::Mask& mask = sensitive.mask;
+        const bool constant = mask.function == Function::redact || mask.function == Function::replace || mask.function == Function::zero;
+        sensitive.hides = mask.keys.empty() && mask.detectors.empty() && (mask.function == Function::null || (constant && column != nullptr && is_scalar(column->type, snapshot)));
+    }
 }
 
 const SensitiveColumn* Sensitivity::column(sql::ColumnId column) const {

@@ -21,7 +21,10 @@ struct SensitiveColumn {
     Derived derived = Derived::deny;
     Filter filter = Filter::deny;
     std::string name;  ///< `public.customers.email`
-    std::string rule;  ///< `masks.pii[0]`
+    std::string rule;  ///< `masks.pii[0]`; `masks` where several, or nobody knows which, make it
+    std::string derived_rule = "masks", filter_rule = "masks";  ///< `masks.pii.derived`, `masks.pii.filter`
+    /// What it shows is the same for every value: a value that is made of others may be stored there.
+    bool hides = false;
 };
 
 class Sensitivity {
@@ -35,6 +38,8 @@ class Sensitivity {
     /// The same, where reading that member of it is harmless when the mask is for other members.
     const SensitiveColumn* source(const sql::Source& source) const;
     bool touches(std::span<const std::uint32_t> relations) const;
+    /// Some column here may not decide which rows come.
+    bool restricts_filters() const { return restricts_filters_; }
     /// The role masks nothing here.
     bool empty() const { return columns_.empty(); }
     /// The role has masks, whether or not this database has such columns.
@@ -44,6 +49,7 @@ class Sensitivity {
     std::map<sql::ColumnId, SensitiveColumn> columns_;
     std::unordered_set<std::uint32_t> relations_;
     bool has_masks_ = false;
+    bool restricts_filters_ = false;
 };
 
 }  // namespace dbguard::policy

@@ -98,8 +98,9 @@ void close_others_on_exec(const Prepared& prepared) {
 }
 
 void restore_signals(const SignalDefaults& defaults) {
-    // Caught signals become default by exec itself; ignored ones stay ignored, and only PIPE is our doing.
+    // Caught signals become default by exec itself; ignored ones stay ignored, and only these are our doing.
     std::signal(SIGPIPE, defaults.pipe_ignored ? SIG_IGN : SIG_DFL);
+    std::signal(SIGXFSZ, defaults.file_size_ignored ? SIG_IGN : SIG_DFL);
     ::sigprocmask(SIG_SETMASK, &defaults.mask, nullptr);
 }
 

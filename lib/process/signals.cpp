@@ -29,6 +29,7 @@ Result<Signals> Signals::take(Options options) {
     Signals signals;
     signals.hangup_ignored_ = is_ignored(SIGHUP);
     signals.defaults_.pipe_ignored = is_ignored(SIGPIPE);
+    signals.defaults_.file_size_ignored = is_ignored(SIGXFSZ);
 
     sigset_t taken;
     sigemptyset(&taken);
@@ -53,6 +54,7 @@ Result<Signals> Signals::take(Options options) {
         error != 0)
         return Error{"cannot_take_signals", std::strerror(error)};
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is EFBIG then: a full disk, not the end of this process
 
     signals.fd_ = UniqueFd(::signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!signals.fd_) return Error{"cannot_take_signals", std::strerror(errno)};
@@ -66,6 +68,7 @@ Signals::~Signals() {
         std::signal(parent_signal(), SIG_IGN);
     }
     if (!defaults_.pipe_ignored) std::signal(SIGPIPE, SIG_DFL);
+    if (!defaults_.file_size_ignored) std::signal(SIGXFSZ, SIG_DFL);
     ::pthread_sigmask(SIG_SETMASK, &defaults_.mask, nullptr);
 }
 

@@ -27,10 +27,11 @@ struct Signal {
 struct SignalDefaults {
     sigset_t mask{};
     bool pipe_ignored = false;
+    bool file_size_ignored = false;  ///< SIGXFSZ
 };
 
 /// Takes over INT, TERM, HUP, QUIT, USR1, USR2, TSTP and CONT where asked, and CHLD; ignores PIPE (a peer that
-/// goes away is an error of write(), not the end of dbguard) and blocks TTOU (a denial is told even where `stty
+/// goes away is an error of write(), not the end of dbguard) and XFSZ (so is a file that may not grow), blocks TTOU (a denial is told even where `stty
 /// tostop` is set and the child's own job has the terminal).
 ///
 /// To be made once, on the main thread, before any other thread: threads inherit the mask, and a thread that

@@ -60,6 +60,7 @@ void append_decision(std::string& out, const Decision& decision) {
     text_member(out, "\"v\":", decision.verdict);
     optional_text(out, ",\"rule\":", decision.rule);
     if (decision.rules.size() > 1) text_list(out, ",\"rules\":", decision.rules);
+    if (!decision.masks.empty()) text_list(out, ",\"masks\":", decision.masks);
     optional_text(out, ",\"why\":", decision.reason);
     optional_text(out, ",\"by\":", decision.approvers);
     optional_text(out, ",\"bind\":", decision.bind);

@@ -74,6 +74,7 @@ struct Decision {
     std::string_view rule;       ///< `tester#4`; empty: no rule opened it
     std::string_view reason;     ///< one sentence; worth its bytes for everything but a plain allow
     std::span<const std::string> rules;  ///< every rule that matched, when more than `rule`
+    std::span<const std::string> masks = {};  ///< of the result's columns, as `column: mask`
     std::string_view approvers;  ///< approve: the name under `approvals`
     std::string_view bind;       ///< approve: digest of what the approval is bound to
     std::string_view shadow;     ///< verdict an enforced decision would have had; empty: the same

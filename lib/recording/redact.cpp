@@ -59,7 +59,8 @@ bool names_credential(std::string_view word) {
     return any_of(words, word);
 }
 
-/// A literal that is a name alone: set_config('app.password', …), WHERE key = 'api_key'. Words that are also values are none.
+/// A literal that is a name alone: set_config('app.password', …), WHERE key = 'api_key' AND value = …. Words that are also values
+/// are none.
 bool is_credential_name(std::string_view content) {
     constexpr std::size_t longest = 64;
     if (content.empty() || content.size() > longest) return false;
@@ -172,7 +173,6 @@ bool literal_carries_credentials(std::string_view text, const Token& token, cons
     std::string buffer;
     const auto content = decoded(text, token, buffer);
     if (reads_like_credentials(content)) return true;
-    if (is_credential_name(content)) return true;
     // SQL inside: dynamic SQL and function bodies, recognised by literals or calls of their own.
     if (content.find_first_of("'$(") == std::string_view::npos) return false;
     return carries_credentials(content, lexis, nesting + 1);
@@ -377,8 +377,12 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
     Lexer lexer(text, options.lexis);
     CredentialWatch watch;
     bool credentials = false;
+    bool named = false;   // by a literal that is nothing but a credential's name, and worth something beside another value
+    bool valued = false;
     const bool fold = !options.lexis.backtick_identifiers;  // MySQL's names may differ by case
     const auto end_statement = [&](std::size_t end) {
+        credentials = credentials || (named && valued);
+        named = valued = false;
         auto& ranges = findings.statements;
         if (!ranges.empty() && ranges.back().credentials == credentials)
             ranges.back().end = end;
@@ -417,8 +421,12 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
                 else
                     builder.literal();
                 continue;
-            case Kind::parameter: builder.word(spelling, false); break;
+            case Kind::parameter:
+                valued = true;
+                builder.word(spelling, false);
+                break;
             case Kind::string:
+                (is_credential_name(text.substr(token.content_begin, token.content_end - token.content_begin)) ? named : valued) = true;
                 credentials = credentials || literal_carries_credentials(text, token, options.lexis, 0);
                 builder.literal();
                 break;

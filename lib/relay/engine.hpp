@@ -15,14 +15,26 @@
 
 namespace dbguard::relay {
 
+/// A decision as people are told of it. Nothing of it holds a secret or the value of a masked column: the text is what the
+/// recording would have of it, cut, on one line. Borrowed for the call.
+struct Told {
+    policy::Verdict verdict = policy::Verdict::deny;
+    std::string_view rule;     ///< empty: no rule opens it
+    std::string_view reason;
+    std::string_view fix;
+    std::string_view text;
+};
+/// `deny tester#4: reason | text`
+std::string line(const Told& told);
+
 struct EngineOptions {
     std::shared_ptr<const policy::Policy> policy;
     std::string role;                               ///< must be one of the policy's
     std::string session;                            ///< `s_8Q2M`
-    Secret mask_key;                                ///< for the mask `hash`; empty: a random one
+    Secret mask_key;                                ///< for the mask `hash`; empty: a random one. Another, made of it, digests recorded texts
     std::shared_ptr<recording::Writer> recording;   ///< null: nothing is recorded
-    /// Each refusal, warning and (with `all`) each statement, one line for people: verdict, rule, reason, text.
-    std::function<void(policy::Verdict, const std::string& line)> decided;
+    /// Each refusal and warning, and with `report_all` each statement.
+    std::function<void(const Told&)> decided;
     bool report_all = false;
     /// Bytes of texts and plans kept; the oldest half goes when it is reached.
     std::size_t plan_cache_bytes = std::size_t{32} << 20;
@@ -35,6 +47,7 @@ struct Statistics {
     std::uint64_t warned = 0;
     std::uint64_t failed = 0;
     std::uint64_t rows = 0;
+    std::uint64_t masked_results = 0;   ///< results with at least one masked column
     bool record_failed = false;
 };
 

@@ -1,9 +1,14 @@
 #include "relay/guard_session.hpp"
 
 #include <algorithm>
+#include <list>
 #include <utility>
 
 #include "base/crypto.hpp"
+#include "base/encoding.hpp"
+#include "catalogue/estimate.hpp"
+#include "masking/detect.hpp"
+#include "relay/literals.hpp"
 #include "sql/postgres/analyze_text.hpp"
 #include "sql/postgres/text_shape.hpp"
 
@@ -30,6 +35,7 @@ std::string_view form_name(Form form) {
         case Form::simple: return "simple";
         case Form::extended: return "extended";
         case Form::function_call: return "function_call";
+        case Form::startup: return "startup";
     }
     return "";
 }
@@ -45,15 +51,16 @@ const RecordedPlan& recorded(const PlanRef& plan) {
         made.about = recording::describe(text, decision);
         return made;
     }();
-    const auto* known = dynamic_cast<const RecordedPlan*>(plan.get());
+    const RecordedPlan* known = plan->recorded();
     return known == nullptr ? unknown : *known;
 }
 
 }  // namespace
 
 GuardSession::GuardSession(std::shared_ptr<Shared> shared)
-    : shared_(std::move(shared)), masker_(shared_->options.mask_key), connection_(++shared_->connections) {
+    : shared_(std::move(shared)), masker_(shared_->value_masker), connection_(++shared_->connections) {
     records_rows_ = shared_->options.recording != nullptr && shared_->record.results == policy::RecordResults::masked;
+    records_columns_ = shared_->options.recording != nullptr && shared_->record.results.value_or(policy::RecordResults::none) != policy::RecordResults::none;
     if (!shared_->wants_names) {
         context_ = shared_->context(nullptr, {});
         stale_ = false;
@@ -81,6 +88,7 @@ std::optional<Question> GuardSession::question() {
         case Asking::state: return Question{catalogue::postgres::state_query()};
         case Asking::digest: return Question{catalogue::postgres::digest_query()};
         case Asking::load: return Question{catalogue::postgres::load_query()};
+        case Asking::estimate: return Question{estimating_->question, true, estimating_->shift};
         case Asking::function:
             return Question{
                 "SELECT n.nspname::pg_catalog.text, p.proname::pg_catalog.text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n "
@@ -91,7 +99,8 @@ std::optional<Question> GuardSession::question() {
 }
 
 void GuardSession::use(const catalogue::SnapshotRef& snapshot) {
-    context_ = shared_->context(snapshot, names_);
+    context_ = shared_->context(snapshot, asked_->names);
+    asked_.reset();
     types_.clear();
     failed_names_.clear();
     stale_ = false;
@@ -102,6 +111,7 @@ void GuardSession::use(const catalogue::SnapshotRef& snapshot) {
 void GuardSession::names_unknown(const std::string& why) {
     failed_names_ = "the catalogue could not be read: " + why;
     asking_ = Asking::nothing;
+    asked_.reset();
     stale_ = false;
     checked_ = {};   // ask again before the next statement, not before this one: it may fail for ever
     just_failed_ = true;
@@ -110,10 +120,26 @@ void GuardSession::names_unknown(const std::string& why) {
 void GuardSession::answer(Answer answer) {
     using namespace catalogue::postgres;
     if (asking_ == Asking::nothing) return;
+    if (asking_ == Asking::estimate) {
+        asking_ = Asking::nothing;
+        // The client has the error for an answer; its next statement is another.
+        if (!answer.error.empty()) return estimating_.reset();
+        // A plan that cannot be read is no estimate: the worst is taken.
+        if (const auto rows = read_estimate(answer.rows)) estimating_->rows[estimating_->next] = *rows;
+        ++estimating_->next;
+        return;
+    }
     if (!answer.error.empty()) {
         if (asking_ == Asking::function) {
             shared_->built_in_functions[function_asked_] = "";
             asking_ = Asking::nothing;
+            return;
+        }
+        if (answer.error == "25P02") {
+            // What the client had sent before it failed meanwhile: nothing but the end of the transaction can run, and it must.
+            asking_ = Asking::nothing;
+            asked_.reset();
+            just_failed_ = true;
             return;
         }
         return names_unknown("SQLSTATE " + answer.error);
@@ -122,30 +148,37 @@ void GuardSession::answer(Answer answer) {
         case Asking::state: {
             auto state = read_state(answer.rows);
             if (!state) return names_unknown(state.error().text());
-            names_ = std::move(state->context);
-            names_.uncommitted = changed_in_transaction_;
-            database_id_ = std::move(state->database_id);
-            next_transaction_ = std::move(state->next_transaction);
-            if (!catalogue_changed_ && names_.temp_schema.empty())
-                if (const auto* entry = shared_->catalogue.by_transaction(database_id_, next_transaction_)) return use(entry->snapshot);
+            // The search path and the role that the last statements left.
+            if (connected_ && context_ != nullptr && shared_->options.recording != nullptr) {
+                const catalogue::Context& before = context_->context;
+                std::string path;
+                for (const std::string& schema : state->context.search_path) path += (path.empty() ? "" : ", ") + schema;
+                if (before.search_path != state->context.search_path) this->state("search_path", path);
+                if (before.user != state->context.user) this->state("role", state->context.user);
+            }
+            connected_ = true;
+            asked_ = std::make_unique<Asked>(Asked{std::move(state->context), std::move(state->database_id), std::move(state->next_transaction), {}});
+            asked_->names.uncommitted = changed_in_transaction_;
+            if (!catalogue_changed_ && asked_->names.temp_schema.empty())
+                if (const auto* entry = shared_->catalogue.by_transaction(asked_->database_id, asked_->next_transaction)) return use(entry->snapshot);
             asking_ = Asking::digest;
             return;
         }
         case Asking::digest: {
             auto digest = read_digest(answer.rows);
             if (!digest) return names_unknown(digest.error().text());
-            digest_ = std::move(*digest);
-            if (auto* entry = shared_->catalogue.by_digest(database_id_, digest_)) {
-                entry->next_transaction = next_transaction_;
+            asked_->digest = std::move(*digest);
+            if (auto* entry = shared_->catalogue.by_digest(asked_->database_id, asked_->digest)) {
+                entry->next_transaction = asked_->next_transaction;
                 return use(entry->snapshot);
             }
             asking_ = Asking::load;
             return;
         }
         case Asking::load: {
-            auto snapshot = read_load(answer.rows, names_, shared_->first_functions[names_.database]);
+            auto snapshot = read_load(answer.rows, asked_->names, shared_->first_functions[asked_->names.database]);
             if (!snapshot) return names_unknown(snapshot.error().text());
-            const auto& entry = shared_->catalogue.add({database_id_, digest_, next_transaction_, *snapshot});
+            const auto& entry = shared_->catalogue.add({asked_->database_id, asked_->digest, asked_->next_transaction, *snapshot});
             return use(entry.snapshot);
         }
         case Asking::function: {
@@ -155,6 +188,7 @@ void GuardSession::answer(Answer answer) {
             asking_ = Asking::nothing;
             return;
         }
+        case Asking::estimate:
         case Asking::nothing: return;
     }
 }
@@ -222,14 +256,50 @@ PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
     return cached(text, now);
 }
 
+namespace {
+
+/// The text of one statement of several.
+std::string_view statement_text(std::string_view text, const sql::Statement& statement) {
+    text.remove_prefix(std::min<std::size_t>(statement.begin, text.size()));
+    return statement.length == 0 ? text : text.substr(0, statement.length);
+}
+
+}  // namespace
+
+PlanRef GuardSession::estimate(const PlanRef& plan, std::string_view text, std::string_view run, Clock::time_point now) {
+    const RecordedPlan& planned = recorded(plan);
+    if (!planned.needs_estimate || context_ == nullptr) return plan;
+    if (estimating_ == nullptr || estimating_->plan != plan || estimating_->run != run) {
+        estimating_ = std::make_unique<Estimating>();
+        estimating_->plan = plan;
+        estimating_->run = run;
+        estimating_->rows.resize(planned.statements.size());
+    }
+    for (std::size_t& i = estimating_->next; i < planned.statements.size(); ++i) {
+        const PlannedStatement& one = planned.statements[i];
+        if (!one.decision.needs_estimate || !one.statement.explainable) continue;
+        // What an earlier statement of the message makes or sets is not there yet when the server is asked.
+        const bool first = std::none_of(planned.statements.begin(), planned.statements.begin() + static_cast<std::ptrdiff_t>(i), [](const PlannedStatement& before) {
+            return before.statement.changes_catalogue || before.statement.changes_settings || before.statement.kind == sql::StatementKind::prepare;
+        });
+        const bool only = planned.statements.size() == 1;
+        if (!first || (!only && one.statement.kind == sql::StatementKind::prepare)) continue;
+        const std::string_view before = only ? std::string_view{} : run.substr(0, std::min<std::size_t>(one.statement.begin, run.size()));
+        estimating_->question = catalogue::postgres::estimate_query(only ? run : statement_text(run, one.statement));
+        estimating_->shift = std::ranges::count_if(before, [](char c) { return (c & 0xC0) != 0x80; }) - static_cast<std::ptrdiff_t>(catalogue::postgres::estimate_prefix.size());
+        asking_ = Asking::estimate;
+        return nullptr;
+    }
+    const auto done = std::move(estimating_);
+    return shared_->estimated_plan(planned, done->rows, text, *context_, now);
+}
+
 PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_point now) {
     if (!names_are_known(now)) return nullptr;
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
     std::string name;
     const catalogue::Function* function = context_->snapshot == nullptr ? nullptr : context_->snapshot->function(function_oid);
-    if (function != nullptr) {
-        return shared_->function_plan(function->schema, function->name, *context_, now);
-    }
+    if (function != nullptr) return plan_call(function->schema, function->name, function->arguments.size(), now);
     const auto known = shared_->built_in_functions.find(function_oid);
     if (known == shared_->built_in_functions.end() && status_ != 'E') {
         asking_ = Asking::function;
@@ -238,7 +308,25 @@ PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_poin
     }
     if (known == shared_->built_in_functions.end() || known->second.empty()) return shared_->unparsed_plan("function " + std::to_string(function_oid), "no such function is known", *context_, now);
     const std::size_t dot = known->second.find('.');
-    return shared_->function_plan(known->second.substr(0, dot), known->second.substr(dot + 1), *context_, now);
+    return plan_call(known->second.substr(0, dot), known->second.substr(dot + 1), 0, now);
+}
+
+/// A FunctionCall is a `call` of the function, and whatever a query that calls it would be.
+PlanRef GuardSession::plan_call(const std::string& schema, const std::string& name, std::size_t arguments, Clock::time_point now) {
+    const auto quoted = [](const std::string& part) {
+        std::string out = "\"";
+        for (const char c : part) out += c == '"' ? "\"\"" : std::string(1, c);
+        return out + "\"";
+    };
+    std::string text = "SELECT " + quoted(schema) + "." + quoted(name) + "(";
+    for (std::size_t i = 1; i <= arguments; ++i) text += (i == 1 ? "$" : ", $") + std::to_string(i);
+    text += ")";
+    const PlanRef query = plan(text, now);
+    if (query == nullptr || query->verdict > Verdict::warn) return query;
+    for (const PlannedStatement& one : query->statements)
+        for (const auto& mask : one.decision.masks)
+            if (mask) return shared_->unparsed_plan(text, "what this function gives would have to be masked; call it in a query", *context_, now);
+    return shared_->function_plan(schema, name, *context_, now);
 }
 
 // ---- what the server reports ------------------------------------------------------------------------------------------
@@ -247,6 +335,7 @@ void GuardSession::parameter(std::string_view name, std::string_view value) {
     masker_.set_parameter(name, value);
     if (name == "standard_conforming_strings") unsafe_strings_ = value != "on";
     if (name == "client_encoding") unsafe_encoding_ = value != "UTF8";
+    if (connected_ && (name == "client_encoding" || name == "standard_conforming_strings" || name == "search_path" || name == "session_authorization")) state(name, value);
     if (name == "search_path") stale_ = shared_->wants_names;
 }
 
@@ -259,7 +348,18 @@ std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std:
     effect.detail = std::string(value);
     const policy::Decision decision = shared_->decide(set, {}, {});
     if (decision.verdict <= Verdict::warn || (shared_->shadow && !decision.reason.empty())) return {};
-    return refusal_of(decision);
+    const Refusal refusal = refusal_of(decision);
+    // The value is not told: what a client may set is not to be found out from the record.
+    auto plan = std::make_shared<RecordedPlan>();
+    plan->verdict = decision.verdict;
+    plan->rule = decision.rule;
+    plan->reason = decision.reason;
+    plan->fix = decision.fix;
+    plan->statements.push_back({std::move(set), decision});
+    const std::string text = "SET " + std::string(name) + " = '***'";
+    if (shared_->options.recording != nullptr) plan->about = shared_->about(*plan, text, plan->credentials);
+    reject(plan, text, Form::startup, refusal, now_);
+    return refusal;
 }
 
 void GuardSession::transaction_status(char status) {
@@ -280,10 +380,75 @@ GuardSession::Running* GuardSession::running(std::uint64_t number) {
     return nullptr;
 }
 
+namespace {
+
+bool is_binary(std::span<const std::int16_t> formats, std::size_t index) {
+    if (formats.size() == 1) return formats[0] == 1;
+    return index < formats.size() && formats[index] == 1;
+}
+
+/// Text that may be looked at for personal data and shown.
+bool reads_as_text(std::string_view value) {
+    return is_valid_utf8(value) && std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r'; });
+}
+
+using Kind = recording::Parameter::Kind;
+
+/// Parameters as they may be recorded; borrows from them and from `storage`.
+std::vector<recording::Parameter> recorded_parameters(
+    const Shared& shared, const RecordedPlan& plan, bool credentials, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, std::list<std::string>& storage
+) {
+    std::vector<recording::Parameter> out;
+    out.reserve(parameters.size());
+    const recording::Level level = shared.level();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        recording::Parameter& value = out.emplace_back();
+        if (!parameters[i]) continue;
+        value.kind = Kind::hidden;
+        if (credentials || level == recording::Level::shape) continue;
+        const bool binary = is_binary(formats, i);
+        value.value = *parameters[i];
+        const bool text = reads_as_text(value.value);
+        const Fate* fate = level == recording::Level::masked && plan.hides_values ? &plan.fates.parameter(i) : nullptr;
+        if (fate != nullptr && !fate->keep) {
+            // What a mask makes of a binary value is not worth knowing here.
+            const auto masked = fate->mask && text && !binary && fate->mask->keys.empty() ? shared.value_masker.mask_text(*fate->mask, value.value) : std::nullopt;
+            if (!masked) continue;
+            value.value = storage.emplace_back(*masked);
+        } else if (level == recording::Level::masked && text && !masking::find(value.value).empty()) {
+            value.value = storage.emplace_back(masking::redact_text(value.value));
+        }
+        if (recording::reads_like_credentials(value.value)) continue;
+        value.kind = binary && !text ? Kind::binary : Kind::text;
+    }
+    return out;
+}
+
+}  // namespace
+
+std::optional<Refusal> GuardSession::execute(
+    const PlanRef& prepared, std::string_view text, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now
+) {
+    const RecordedPlan& planned = recorded(prepared);
+    if (planned.watched.empty()) return {};
+    // Its arguments are literals as a rule; what is computed is one value.
+    const auto literals = literals_of(text);
+    std::vector<std::optional<std::string>> values;
+    for (const Literal& literal : literals.value_or(std::vector<Literal>{})) values.push_back(value_of(text, literal));
+    std::vector<std::optional<std::string_view>> arguments(values.begin(), values.end());
+    const bool given_by_bind = arguments.empty() && !parameters.empty();
+    // At least one, so that they do not count as too long to be held.
+    if (arguments.empty()) arguments.emplace_back();
+    const GivenValues given{true, text, given_by_bind ? parameters : std::span<const std::optional<std::string_view>>(arguments), {}};
+    if (auto refusal = written_back(planned.watched, given)) return refusal;
+    return shared_->equality.take(planned.watched, given, now);
+}
+
 Session::Submitted GuardSession::submit(
-    const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now
+    const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, Clock::time_point now
 ) {
     const RecordedPlan& planned = recorded(plan);
+    now_ = now;
     Submitted out;
     const auto& limits = shared_->role.limits;
     if (limits.statements && shared_->statistics.statements >= *limits.statements) {
@@ -296,26 +461,29 @@ Session::Submitted GuardSession::submit(
         reject(plan, text, form, *out.refusal, now);
         return out;
     }
+    if (!planned.watched.empty()) {
+        const GivenValues given{false, text, parameters, formats};
+        out.refusal = written_back(planned.watched, given);
+        if (!out.refusal) out.refusal = shared_->equality.take(planned.watched, given, now);
+        if (out.refusal) {
+            reject(plan, text, form, *out.refusal, now);
+            return out;
+        }
+    }
     ++shared_->statistics.statements;
     std::uint64_t number = shared_->statistics.statements;
+    bool credentials = planned.credentials;
     if (auto* writer = shared_->options.recording.get()) {
+        std::string own;
+        if (planned.by_shape && shared_->level() != recording::Level::shape) own = shared_->about(planned, text, credentials);
+        std::list<std::string> storage;   // allocates nothing for a statement without parameters
         std::vector<recording::Parameter> values;
-        values.reserve(parameters.size());
-        for (const auto& parameter : parameters) {
-            recording::Parameter value;
-            if (parameter) {
-                value.kind = planned.hides_values ? recording::Parameter::Kind::hidden : recording::Parameter::Kind::text;
-                if (!planned.hides_values) value.value = *parameter;
-            }
-            values.push_back(value);
-        }
+        if (!parameters.empty()) values = recorded_parameters(*shared_, planned, credentials, parameters, formats, storage);
         recording::Statement event;
         event.at = now;
         event.connection = connection_;
         event.transaction = status_;
         event.form = form_name(form);
-        std::string own;
-        if (planned.by_shape && shared_->record.sql != policy::RecordSql::shape) own = shared_->about(planned, text);
         event.about = own.empty() ? planned.about : own;
         event.parameters = values;
         event.sent = true;
@@ -333,9 +501,12 @@ Session::Submitted GuardSession::submit(
         }
     }
     out.number = number;
-    running_.push_back({number, now, 0, 0, 0, {}, 0});
+    Running& started = running_.emplace_back();
+    started.number = number;
+    started.began = now;
+    started.quotes = credentials;
     if (planned.verdict == Verdict::warn) ++shared_->statistics.warned;
-    if (shared_->options.decided && (planned.verdict == Verdict::warn || shared_->options.report_all)) shared_->options.decided(planned.verdict, planned.line + shown_text(text));
+    if (planned.verdict == Verdict::warn || shared_->options.report_all) shared_->tell(planned.verdict, planned.rule, planned.reason, planned.fix, planned, text);
     if (planned.changes_catalogue || planned.changes_settings) {
         stale_ = shared_->wants_names;
         catalogue_changed_ = catalogue_changed_ || planned.changes_catalogue;
@@ -344,31 +515,103 @@ Session::Submitted GuardSession::submit(
     return out;
 }
 
+recording::LineNumber GuardSession::record_unsent(const PlanRef& plan, std::string_view text, Form form, bool& credentials, Clock::time_point now) {
+    const RecordedPlan& planned = recorded(plan);
+    now_ = now;
+    credentials = planned.credentials;
+    std::string own;
+    if (planned.by_shape && shared_->level() != recording::Level::shape) own = shared_->about(planned, text, credentials);
+    recording::Statement event;
+    event.at = now;
+    event.connection = connection_;
+    event.transaction = status_;
+    event.form = form_name(form);
+    event.about = own.empty() ? planned.about : own;
+    return shared_->options.recording->append(event);
+}
+
+/// An error's or a notice's text as it may be recorded.
+std::string GuardSession::recorded_message(std::string_view sqlstate, std::string_view text, bool quotes) const {
+    // Syntax errors and those of data (class 22) quote the text.
+    const bool quoting = sqlstate == "42601" || sqlstate.starts_with("22");
+    switch (shared_->level()) {
+        case recording::Level::full: return quotes ? without_quoted(text) : std::string(text);
+        case recording::Level::shape: return quotes || quoting ? without_quoted(text) : std::string(text);
+        case recording::Level::masked: break;
+    }
+    return masking::redact_text(quotes ? without_quoted(text) : std::string(text));
+}
+
 void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) {
     ++shared_->statistics.denied;
     const RecordedPlan& planned = recorded(plan);
+    // A text that did not parse is told of by what the parser stumbled over.
+    const bool not_parsed = planned.statements.empty() && !planned.unparsed.empty();
     if (auto* writer = shared_->options.recording.get()) {
-        recording::Statement event;
-        event.at = now;
-        event.connection = connection_;
-        event.transaction = status_;
-        event.form = form_name(form);
-        std::string own;
-        if (planned.by_shape && shared_->record.sql != policy::RecordSql::shape) own = shared_->about(planned, text);
-        event.about = own.empty() ? planned.about : own;
-        const recording::LineNumber number = writer->append(event);
+        bool credentials = false;
         recording::Failed failed;
-        failed.statement = number;
+        failed.statement = record_unsent(plan, text, form, credentials, now);
+        const std::string message = recorded_message(refusal.sqlstate, refusal.message, credentials || not_parsed);
         failed.code = refusal.sqlstate;
-        failed.text = refusal.message;
+        failed.text = message;
         writer->append(failed);
     }
-    if (shared_->options.decided) shared_->options.decided(Verdict::deny, (planned.verdict >= Verdict::approve ? planned.line : "deny: " + refusal.message) + shown_text(text));
+    if (planned.verdict >= Verdict::approve) {
+        shared_->tell(Verdict::deny, planned.rule, planned.reason.empty() ? "no rule allows this" : planned.reason, planned.fix, planned, text);
+    } else {
+        // A limit's, or the protocol's.
+        std::string_view reason = refusal.message;
+        if (reason.starts_with("dbguard: ")) reason.remove_prefix(9);
+        std::string_view rule = refusal.detail;
+        rule = rule.starts_with("Rule ") && rule.ends_with(".") ? rule.substr(5, rule.size() - 6) : std::string_view{};
+        shared_->tell(Verdict::deny, rule, reason, refusal.hint, planned, text);
+    }
+}
+
+void GuardSession::mistaken(const PlanRef& plan, std::string_view text, Form form, std::string_view sqlstate, std::string_view message, Clock::time_point now) {
+    ++shared_->statistics.failed;
+    auto* writer = shared_->options.recording.get();
+    if (writer == nullptr) return;
+    bool credentials = false;
+    recording::Failed failed;
+    failed.statement = record_unsent(plan, text, form, credentials, now);
+    const std::string shown = recorded_message(sqlstate, message, credentials || recorded(plan).statements.empty());
+    failed.code = sqlstate;
+    failed.text = shown;
+    writer->append(failed);
+}
+
+void GuardSession::not_recorded(std::uint64_t number, std::string_view what, std::uint64_t bytes, std::string_view why) {
+    if (auto* writer = shared_->options.recording.get()) writer->append(recording::Gap{number, what, bytes, why});
+}
+
+void GuardSession::note(std::uint64_t number, std::string_view severity, std::string_view code, std::string_view text) {
+    auto* writer = shared_->options.recording.get();
+    if (writer == nullptr) return;
+    const Running* one = running(number);
+    const std::string shown = recorded_message(code, text, one != nullptr && one->quotes);
+    writer->append(recording::Note{number, severity, code, shown});
+}
+
+void GuardSession::expired(std::uint64_t number, Clock::time_point now) {
+    const Running* one = running(number);
+    ++shared_->statistics.denied;
+    const std::uint64_t allowed = shared_->role.limits.time ? static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(*shared_->role.limits.time).count()) : 0;
+    if (auto* writer = shared_->options.recording.get()) {
+        writer->append(recording::Limit{number, now, "time", allowed});
+        writer->append(recording::Cancel{number, now, connection_, "limit"});
+    }
+    if (one != nullptr) shared_->tell(Verdict::deny, "limits", "the statement took longer than " + std::to_string(allowed) + " ms", "", {}, {});
+}
+
+void GuardSession::state(std::string_view name, std::string_view value) {
+    if (auto* writer = shared_->options.recording.get()) writer->append(recording::State{now_, connection_, name, value});
 }
 
 void GuardSession::columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) {
+    if (std::ranges::any_of(masks, [](const auto& mask) { return mask && mask->function != masking::Function::keep; })) ++shared_->statistics.masked_results;
     auto* writer = shared_->options.recording.get();
-    if (writer == nullptr || shared_->record.results == policy::RecordResults::none || !shared_->record.results) return;
+    if (!records_columns_) return;
     std::vector<std::string> texts;
     texts.reserve(columns.size());
     std::vector<recording::Column> listed;
@@ -409,8 +652,8 @@ RowVerdict GuardSession::over_limit(std::string_view which, std::uint64_t allowe
     over.rule = "limits";
     over.reason = "the result is larger than " + std::to_string(allowed) + (which == "bytes" ? " bytes" : " rows");
     over.fix = "Ask for less, with LIMIT or a narrower WHERE.";
-    limit_refusal_ = refusal_of(over);
-    limit_refusal_.sqlstate = "54000";
+    limit_refusal_ = std::make_unique<Refusal>(refusal_of(over));
+    limit_refusal_->sqlstate = "54000";
     if (auto* writer = shared_->options.recording.get()) {
         recording::Limit event;
         event.statement = running.number;
@@ -419,6 +662,10 @@ RowVerdict GuardSession::over_limit(std::string_view which, std::uint64_t allowe
         event.allowed = allowed;
         writer->append(event);
     }
+    const bool cut = shared_->role.limits.over == policy::Over::cut;
+    if (!cut) ++shared_->statistics.denied;
+    else ++shared_->statistics.warned;
+    shared_->tell(cut ? Verdict::warn : Verdict::deny, over.rule, over.reason + (cut ? ", and was cut" : ""), over.fix, {}, {});
     return shared_->role.limits.over == policy::Over::cut ? RowVerdict::cut : RowVerdict::stop;
 }
 
@@ -439,12 +686,17 @@ RowVerdict GuardSession::rows(std::uint64_t number, std::uint64_t count, std::ui
 void GuardSession::row(std::uint64_t number, std::span<const std::optional<std::string_view>> fields) {
     Running* one = running(number);
     if (one == nullptr || !records_rows_) return;
+    if (one->quotes) {
+        ++one->unrecorded_rows;   // what names a credential may give it back
+        return;
+    }
     recording::append_row(one->rendered, fields);
     ++one->rendered_count;
     if (one->rendered.size() > recorded_rows_bytes) flush_rows(*one);
 }
 
 void GuardSession::flush_rows(Running& one) {
+    if (const std::uint64_t rows = std::exchange(one.unrecorded_rows, 0); rows > 0) not_recorded(one.number, "rows", 0, "the statement names a credential");
     if (one.rendered_count == 0) return;
     recording::Rows event;
     event.statement = one.number;
@@ -468,6 +720,7 @@ void GuardSession::finish(std::uint64_t number, const Outcome& outcome, Clock::t
         event.bytes = outcome.bytes;
         if (at != running_.end()) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - at->began);
         event.suspended = outcome.suspended;
+        event.cut = outcome.cut;
         writer->append(event);
     }
     if (at != running_.end() && !outcome.suspended) running_.erase(at);
@@ -480,8 +733,9 @@ void GuardSession::fail(std::uint64_t number, std::string_view sqlstate, std::st
         if (at != running_.end()) flush_rows(*at);
         recording::Failed event;
         event.statement = number;
+        const std::string shown = recorded_message(sqlstate, text, at != running_.end() && at->quotes);
         event.code = sqlstate;
-        event.text = text;
+        event.text = shown;
         if (at != running_.end()) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - at->began);
         writer->append(event);
     }
@@ -528,8 +782,9 @@ namespace {
 class GuardEngine : public Engine {
   public:
     explicit GuardEngine(EngineOptions options) {
-        if (options.mask_key.empty()) options.mask_key = Secret(random_bytes(32));
-        shared_ = std::make_shared<Shared>(std::move(options));
+        const bool lasting_key = !options.mask_key.empty();
+        if (!lasting_key) options.mask_key = Secret(random_bytes(32));
+        shared_ = std::make_shared<Shared>(std::move(options), lasting_key);
     }
     std::unique_ptr<Session> session() override { return std::make_unique<GuardSession>(shared_); }
     const Statistics& statistics() const override { return shared_->statistics; }
@@ -542,6 +797,7 @@ class GuardEngine : public Engine {
         event.statements = shared_->statistics.statements;
         event.denied = shared_->statistics.denied;
         event.failed = shared_->statistics.failed;
+        event.masked = shared_->statistics.masked_results;
         if (!shared_->options.recording->end(event)) shared_->statistics.record_failed = true;
     }
 

@@ -12,6 +12,7 @@ class GuardSession : public Session {
     explicit GuardSession(std::shared_ptr<Shared> shared);
 
     PlanRef plan(std::string_view text, Clock::time_point now) override;
+    PlanRef estimate(const PlanRef& plan, std::string_view text, std::string_view run, Clock::time_point now) override;
     std::optional<Question> question() override;
     void answer(Answer answer) override;
     PlanRef plan_function(std::uint32_t function_oid, Clock::time_point now) override;
@@ -21,17 +22,24 @@ class GuardSession : public Session {
     std::optional<Refusal> startup_setting(std::string_view name, std::string_view value) override;
     void transaction_status(char status) override;
 
-    Submitted submit(const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now) override;
+    std::optional<Refusal> execute(const PlanRef& prepared, std::string_view text, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now) override;
+    Submitted submit(const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, Clock::time_point now) override;
+    void mistaken(const PlanRef& plan, std::string_view text, Form form, std::string_view sqlstate, std::string_view message, Clock::time_point now) override;
+    void not_recorded(std::uint64_t number, std::string_view what, std::uint64_t bytes, std::string_view why) override;
+    void note(std::uint64_t number, std::string_view severity, std::string_view code, std::string_view text) override;
+    bool wants_notes() const override { return shared_->options.recording != nullptr; }
+    void expired(std::uint64_t number, Clock::time_point now) override;
     void reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) override;
     void columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) override;
     Origin origin(std::uint32_t relation, std::int16_t number) const override;
+    bool wants_columns() const override { return records_columns_; }
     bool masks_nothing() const override { return shared_->masks.empty(); }
     const masking::Type& type(std::uint32_t type, std::int32_t modifier) const override;
     const masking::Masker& masker() const override { return masker_; }
     RowVerdict rows(std::uint64_t number, std::uint64_t count, std::uint64_t bytes) override;
     bool wants_rows() const override { return records_rows_; }
     void row(std::uint64_t number, std::span<const std::optional<std::string_view>> fields) override;
-    Refusal limit_refusal() const override { return limit_refusal_; }
+    Refusal limit_refusal() const override { return *limit_refusal_; }
     void finish(std::uint64_t number, const Outcome& outcome, Clock::time_point now) override;
     void fail(std::uint64_t number, std::string_view sqlstate, std::string_view text, Clock::time_point now) override;
     void cancelled(Clock::time_point now) override;
@@ -40,8 +48,23 @@ class GuardSession : public Session {
     bool flush() override;
 
   private:
-    /// Which of the three questions comes next.
-    enum class Asking : std::uint8_t { nothing, state, digest, load, function };
+    PlanRef plan_call(const std::string& schema, const std::string& name, std::size_t arguments, Clock::time_point now);
+    /// Which question comes next.
+    enum class Asking : std::uint8_t { nothing, state, digest, load, function, estimate };
+    /// What the server has said so far of the statements of one plan.
+    struct Estimating {
+        PlanRef plan;
+        std::string run;
+        std::vector<std::optional<std::uint64_t>> rows;  ///< one a statement; those asked about come in order
+        std::size_t next = 0;                            ///< the statement that is asked about
+        std::string question;
+        std::ptrdiff_t shift = 0;
+    };
+    /// What the server said of names so far.
+    struct Asked {
+        catalogue::Context names;
+        std::string database_id, next_transaction, digest;
+    };
     struct Running {
         std::uint64_t number = 0;
         Clock::time_point began;
@@ -50,7 +73,13 @@ class GuardSession : public Session {
         std::uint64_t recorded_rows = 0;
         std::string rendered;        ///< rows that are not recorded yet
         std::uint64_t rendered_count = 0;
+        bool quotes = false;         ///< what quotes the text, an error or a result, may hold a credential
+        std::uint64_t unrecorded_rows = 0;
     };
+    /// Writes the `stmt` line of a statement that is not sent.
+    recording::LineNumber record_unsent(const PlanRef& plan, std::string_view text, Form form, bool& credentials, Clock::time_point now);
+    std::string recorded_message(std::string_view sqlstate, std::string_view text, bool quotes) const;
+    void state(std::string_view name, std::string_view value);
 
     bool names_are_known(Clock::time_point now);
     void use(const catalogue::SnapshotRef& snapshot);
@@ -65,9 +94,9 @@ class GuardSession : public Session {
     std::uint32_t connection_;
     PlanContextRef context_;
     std::string failed_names_;       ///< why names could not be asked for
-    catalogue::Context names_;
-    std::string database_id_, next_transaction_, digest_;
+    std::unique_ptr<Asked> asked_;   ///< while the questions about names go on
     Asking asking_ = Asking::nothing;
+    std::unique_ptr<Estimating> estimating_;
     bool just_failed_ = false;       ///< the last question did: the statement that asked it is answered without
     bool stale_ = true;              ///< names may mean something else: ask before the next plan
     bool catalogue_changed_ = false; ///< by this session: the transaction's number does not tell
@@ -78,9 +107,12 @@ class GuardSession : public Session {
     bool unsafe_strings_ = false;    ///< the server reads '…' otherwise than the analysis does
     bool unsafe_encoding_ = false;
     bool records_rows_ = false;
+    bool records_columns_ = false;
     std::vector<Running> running_;
-    Refusal limit_refusal_;
+    std::unique_ptr<Refusal> limit_refusal_;
     bool ended_ = false;
+    bool connected_ = false;         ///< what the server reported at first is known: the rest is change
+    Clock::time_point now_{};        ///< of the last statement, for events that come without a time
     mutable std::map<std::pair<std::uint32_t, std::int32_t>, masking::Type> types_;
 };
 

@@ -10,6 +10,7 @@
 //   deny → reject(); otherwise submit() → forward → rows … → finish() or fail().
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,14 +45,21 @@ struct Refusal {
     bool operator==(const Refusal&) const = default;
 };
 
+struct RecordedPlan;
+
 /// What is known of one message's text: shared, immutable, cached by text and context.
 struct Plan {
     virtual ~Plan() = default;
+    /// Itself when the engine made it, for the engine: null for a refusal of the adapter's own.
+    virtual const RecordedPlan* recorded() const { return nullptr; }
 
     std::vector<PlannedStatement> statements;
     policy::Verdict verdict = policy::Verdict::deny;  ///< strictest of all statements
     Refusal refusal;                                  ///< when verdict is deny or approve
     std::vector<std::string> warnings;                ///< sent to the client as notices (verdict warn)
+    /// A rule asks how many rows the server expects, nobody has asked it yet, and the answer may let it run: see
+    /// Session::estimate(). Until then the verdict is that of the worst.
+    bool needs_estimate = false;
     /// The text did not parse or a name did not resolve. Before refusing, the adapter asks the server to parse it alone
     /// (PostgreSQL: Parse; nothing runs): when the server refuses it, the server's own error is the answer.
     bool ask_server_to_parse = false;
@@ -63,6 +71,11 @@ using PlanRef = std::shared_ptr<const Plan>;
 /// results, and its answer.
 struct Question {
     std::string sql;
+    /// It carries the statement that the client wants to run, and takes its parameters. When it fails, so would that: the
+    /// server's error is the client's answer.
+    bool of_statement = false;
+    /// Where the client's text stands in it: to be added to a position that the server tells, in characters.
+    std::ptrdiff_t shift = 0;
 };
 struct Answer {
     std::vector<std::vector<std::optional<std::string>>> rows;
@@ -71,7 +84,7 @@ struct Answer {
 };
 
 /// How a statement travelled, for the record.
-enum class Form : std::uint8_t { simple, extended, function_call };
+enum class Form : std::uint8_t { simple, extended, function_call, startup };
 
 /// What came of a statement.
 struct Outcome {
@@ -79,6 +92,7 @@ struct Outcome {
     std::uint64_t rows = 0;
     std::uint64_t bytes = 0;
     bool suspended = false;     ///< more rows may be asked for
+    bool cut = false;           ///< a limit ended the result early
 };
 
 /// Whether rows may go on.
@@ -94,6 +108,10 @@ class Session {
 
     /// The plan for a message's text, or nothing: then question() has something to ask first. Never waits.
     virtual PlanRef plan(std::string_view text, Clock::time_point now) = 0;
+    /// The plan with the server's estimate taken into account, or nothing: then question() has something to ask first. To be
+    /// called before a statement runs whose plan needs one. `text` is what plan() was asked for, `run` what the server is to
+    /// estimate in its place: the same, or the EXECUTE that runs it.
+    virtual PlanRef estimate(const PlanRef& plan, std::string_view text, std::string_view run, Clock::time_point now) = 0;
     /// What to ask the server before plan() can answer; empty when nothing (more).
     virtual std::optional<Question> question() = 0;
     /// The answer to the last question(). An error makes what depended on it `unparsed`.
@@ -117,7 +135,7 @@ class Session {
     // ---- the statement --------------------------------------------------------------------------------------------
 
     /// Records statement, decision and `sent`; to be called before its bytes leave. `parameters` may be empty (not
-    /// recorded). Returns the number the later calls refer to, or a refusal: a limit is reached, or the record cannot be
+    /// recorded); `formats` as in PostgreSQL's Bind: none (all text), one for all, or one each; 1 is binary. Returns the number the later calls refer to, or a refusal: a limit is reached, or the record cannot be
     /// written (then the session must end).
     struct Submitted {
         std::uint64_t number = 0;
@@ -129,8 +147,25 @@ class Session {
         std::string_view text,
         Form form,
         std::span<const std::optional<std::string_view>> parameters,
+        std::span<const std::int16_t> formats,
         Clock::time_point now
     ) = 0;
+    /// Takes account of the values that EXECUTE gives to the statement behind it, whose plan is `prepared`; to be called before
+    /// the EXECUTE is submitted. Not empty: it must not run.
+    virtual std::optional<Refusal> execute(
+        const PlanRef& prepared, std::string_view text, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now
+    ) = 0;
+    /// Records a statement that the server refused when it was asked to parse it, and that therefore does not run: the client
+    /// has the server's own error. No denial.
+    virtual void mistaken(const PlanRef& /*plan*/, std::string_view /*text*/, Form, std::string_view /*sqlstate*/, std::string_view /*message*/, Clock::time_point) {}
+    /// Records that something of a statement is not in the record: `parameters`, `rows`.
+    virtual void not_recorded(std::uint64_t /*number*/, std::string_view /*what*/, std::uint64_t /*bytes*/, std::string_view /*why*/) {}
+    /// Records a notice or warning as the client is sent it. `number` 0: of no statement.
+    virtual void note(std::uint64_t /*number*/, std::string_view /*severity*/, std::string_view /*code*/, std::string_view /*text*/) {}
+    /// Whether note() wants to be told.
+    virtual bool wants_notes() const { return false; }
+    /// Records that a statement ran for longer than it may: it is about to be cancelled.
+    virtual void expired(std::uint64_t /*number*/, Clock::time_point) {}
     /// Records a refused statement.
     virtual void reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) = 0;
 
@@ -150,6 +185,8 @@ class Session {
     };
     virtual Origin origin(std::uint32_t relation, std::int16_t number) const = 0;
 
+    /// Whether columns() wants to see a result's columns although none of them is masked (and so whenever wants_rows()).
+    virtual bool wants_columns() const { return true; }
     /// The role has no masks at all: results pass as they are, whatever is known of them.
     virtual bool masks_nothing() const { return false; }
     /// How values of this type are masked; unknown types come as one that every mask turns into NULL. Borrowed from the

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/crypto.hpp"
+#include "base/encoding.hpp"
 #include "masking/detect.hpp"
 #include "policy/mask_decision.hpp"
 #include "sql/postgres/analyze_text.hpp"
@@ -51,11 +53,10 @@ std::string unsafe_setting(const sql::Effect& effect) {
     return {};
 }
 
-std::string verdict_line(const Decision& decision) {
-    std::string line(policy::name(decision.verdict));
-    if (!decision.rule.empty()) line += " " + decision.rule;
-    if (!decision.reason.empty()) line += ": " + decision.reason;
-    return line;
+void explain(RecordedPlan& plan, const Decision& decision) {
+    plan.rule = decision.rule;
+    plan.reason = decision.reason;
+    plan.fix = decision.fix;
 }
 
 }  // namespace
@@ -78,7 +79,7 @@ CatalogueCache::Entry& CatalogueCache::add(Entry entry) {
     return entries_.front();
 }
 
-Shared::Shared(EngineOptions options_in)
+Shared::Shared(EngineOptions options_in, bool lasting_key)
     : options(std::move(options_in)),
       role(role_of(options)),
       record(policy::record_settings(*options.policy, role)),
@@ -86,7 +87,9 @@ Shared::Shared(EngineOptions options_in)
       rules(*options.policy, role, policy::Engine::postgres),
       masks(*options.policy, role),
       wants_names(goes_by_name(role, masks)),
-      admits_unparsed(masks.empty() && policy::decide_unparsed(rules, "").verdict <= Verdict::warn) {}
+      admits_unparsed(masks.empty() && policy::decide_unparsed(rules, "").verdict <= Verdict::warn),
+      value_masker(options.mask_key),
+      digest_key(lasting_key ? Secret(hmac_sha256(options.mask_key.reveal(), "dbguard: digests of recorded texts")) : Secret()) {}
 
 PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names) {
     for (auto at = contexts.begin(); at != contexts.end(); ++at) {
@@ -109,13 +112,13 @@ PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const cat
     return made;
 }
 
-Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, std::optional<Session::Clock::time_point> now) const {
+Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, const policy::Facts& facts) const {
     Decision decision;
     if (statement.effects.empty()) {
         // EXECUTE, FETCH, CLOSE, an empty statement: what they run was judged when it was prepared.
         decision.verdict = Verdict::allow;
     } else {
-        decision = policy::decide(rules, statement, {{}, now, false});
+        decision = policy::decide(rules, statement, facts);
     }
     for (const sql::Effect& effect : statement.effects) {
         const std::string unsafe = admits_unparsed ? "" : unsafe_setting(effect);
@@ -130,11 +133,27 @@ Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivi
     return decision;
 }
 
-std::string shown_text(std::string_view text) {
+std::string line(const Told& told) {
+    std::string out(policy::name(told.verdict));
+    if (!told.rule.empty()) out.append(" ").append(told.rule);
+    if (!told.reason.empty()) out.append(": ").append(told.reason);
+    if (!told.text.empty()) out.append(" | ").append(told.text);
+    return out;
+}
+
+void Shared::tell(Verdict verdict, std::string_view rule, std::string_view reason, std::string_view fix, const RecordedPlan& plan, std::string_view text) {
+    if (!options.decided) return;
+    constexpr std::size_t most_bytes = 200;
     std::string shown;
-    for (const char c : text.substr(0, 200)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
-    if (text.size() > 200) shown += " …";
-    return shown.empty() ? "" : " | " + shown;
+    if (!text.empty()) {
+        // Whoever reads a log need not be one who may read the recording, even where that is to hold everything.
+        const std::string sql = redacted(plan, text, std::min(level(), recording::Level::masked)).sql;
+        std::size_t end = std::min(sql.size(), most_bytes);
+        while (end > 0 && end < sql.size() && (static_cast<unsigned char>(sql[end]) & 0xC0) == 0x80) --end;
+        for (const char c : std::string_view(sql).substr(0, end)) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
+        if (end < sql.size()) shown += " …";
+    }
+    options.decided({verdict, rule, reason, fix, shown});
 }
 
 Refusal refusal_of(const Decision& decision) {
@@ -150,54 +169,82 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
     sql::Analysis analysis = sql::postgres::analyze_text(text, names);
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;
-    plan->verdict = Verdict::allow;
-    const Decision* strictest = nullptr;
+    plan->unparsed = analysis.unparsed;
     plan->statements.reserve(analysis.statements.size());
     for (sql::Statement& statement : analysis.statements) {
-        PlannedStatement planned;
-        planned.decision = decide(statement, context.sensitivity, now);
-        if (planned.decision.until && (!plan->until || *planned.decision.until < *plan->until)) plan->until = planned.decision.until;
         plan->changes_catalogue = plan->changes_catalogue || statement.changes_catalogue;
         plan->changes_settings = plan->changes_settings || statement.changes_settings || statement.runs_code || statement.kind == sql::StatementKind::execute ||
                                  statement.kind == sql::StatementKind::fetch || statement.kind == sql::StatementKind::rollback ||
                                  statement.kind == sql::StatementKind::rollback_to;
-        plan->hides_values = plan->hides_values || planned.decision.hide_texts;
-        planned.statement = std::move(statement);
-        plan->statements.push_back(std::move(planned));
+        plan->statements.push_back({std::move(statement), {}});
     }
-    for (const PlannedStatement& planned : plan->statements)
+    plan->by_shape = plan->unparsed.empty() && plan->statements.size() == 1 && !plan->statements[0].statement.literals_matter;
+    decide_all(*plan, {}, context.sensitivity, now);
+    finish_plan(*plan, text, context.sensitivity);
+    return plan;
+}
+
+std::shared_ptr<RecordedPlan> Shared::estimated_plan(const RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, std::string_view text, const PlanContext& context, Session::Clock::time_point now) {
+    auto out = std::make_shared<RecordedPlan>();
+    out->context = plan.context;
+    out->changes_catalogue = plan.changes_catalogue;
+    out->changes_settings = plan.changes_settings;
+    for (const PlannedStatement& planned : plan.statements) out->statements.push_back({planned.statement, {}});
+    decide_all(*out, rows, context.sensitivity, now);
+    out->needs_estimate = false;
+    finish_plan(*out, text, context.sensitivity);
+    return out;
+}
+
+void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, const policy::Sensitivity& sensitivity, Session::Clock::time_point now) {
+    plan.verdict = Verdict::allow;
+    const Decision* strictest = nullptr;
+    bool estimates_help = plan.unparsed.empty();
+    for (std::size_t i = 0; i < plan.statements.size(); ++i) {
+        PlannedStatement& planned = plan.statements[i];
+        policy::Facts facts{i < rows.size() ? rows[i] : std::nullopt, now, false};
+        planned.decision = decide(planned.statement, sensitivity, facts);
+        if (planned.decision.until && (!plan.until || *planned.decision.until < *plan.until)) plan.until = planned.decision.until;
+        plan.hides_values = plan.hides_values || planned.decision.hide_texts;
+        Verdict best = planned.decision.verdict;
+        if (planned.decision.needs_estimate && planned.statement.explainable) {
+            plan.needs_estimate = true;
+            facts.estimated_rows = 0;
+            best = decide(planned.statement, sensitivity, facts).verdict;
+        }
+        estimates_help = estimates_help && best <= Verdict::warn;
+    }
+    plan.needs_estimate = plan.needs_estimate && estimates_help;
+    for (const PlannedStatement& planned : plan.statements)
         if (strictest == nullptr || planned.decision.verdict > strictest->verdict) strictest = &planned.decision;
     Decision unparsed;
-    if (!analysis.unparsed.empty()) {
-        unparsed = policy::decide_unparsed(rules, analysis.unparsed, {{}, now, false});
-        if (unparsed.until && (!plan->until || *unparsed.until < *plan->until)) plan->until = unparsed.until;
-        if (unparsed.verdict < Verdict::approve && context.sensitivity.has_masks()) {
+    if (!plan.unparsed.empty()) {
+        unparsed = policy::decide_unparsed(rules, plan.unparsed, {{}, now, false});
+        if (unparsed.until && (!plan.until || *unparsed.until < *plan.until)) plan.until = unparsed.until;
+        if (unparsed.verdict < Verdict::approve && sensitivity.has_masks()) {
             // Without lineage every column would have to be hidden: say so instead.
             unparsed.verdict = Verdict::deny;
-            unparsed.reason = "the statement was not understood (" + analysis.unparsed + "), so it cannot be masked";
+            unparsed.reason = "the statement was not understood (" + plan.unparsed + "), so it cannot be masked";
         }
-        plan->ask_server_to_parse = unparsed.verdict >= Verdict::approve;
-        plan->changes_catalogue = plan->changes_settings = true;
+        plan.ask_server_to_parse = unparsed.verdict >= Verdict::approve;
+        plan.changes_catalogue = plan.changes_settings = true;
         if (strictest == nullptr || unparsed.verdict >= strictest->verdict) strictest = &unparsed;
     }
     if (strictest != nullptr) {
-        plan->verdict = strictest->verdict;
-        if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(*strictest);
-        plan->line = verdict_line(*strictest);
+        plan.verdict = strictest->verdict;
+        if (plan.verdict >= Verdict::approve) plan.refusal = refusal_of(*strictest);
+        explain(plan, *strictest);
     }
-    for (const PlannedStatement& planned : plan->statements)
-        if (planned.decision.verdict == Verdict::warn) plan->warnings.push_back("dbguard: " + planned.decision.reason);
-    if (shadow && plan->verdict >= Verdict::approve) {
+    for (const PlannedStatement& planned : plan.statements)
+        if (planned.decision.verdict == Verdict::warn) plan.warnings.push_back("dbguard: " + planned.decision.reason);
+    if (shadow && plan.verdict >= Verdict::approve) {
         // Decided and recorded, not enforced; what is masked stays masked.
-        const bool masks_refuse = std::any_of(plan->statements.begin(), plan->statements.end(), [](const PlannedStatement& planned) { return planned.decision.rule.starts_with("masks"); });
-        if (!masks_refuse && analysis.unparsed.empty()) {
-            plan->verdict = Verdict::allow;
-            plan->ask_server_to_parse = false;
+        const bool masks_refuse = std::any_of(plan.statements.begin(), plan.statements.end(), [](const PlannedStatement& planned) { return planned.decision.rule.starts_with("masks"); });
+        if (!masks_refuse && plan.unparsed.empty()) {
+            plan.verdict = Verdict::allow;
+            plan.ask_server_to_parse = false;
         }
     }
-    plan->by_shape = analysis.unparsed.empty() && plan->statements.size() == 1 && !plan->statements[0].statement.literals_matter;
-    finish_plan(*plan, text, analysis.unparsed);
-    return plan;
 }
 
 std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const std::string& why, PlanContext& context, Session::Clock::time_point now) {
@@ -208,9 +255,10 @@ std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const
     plan->verdict = decision.verdict;
     plan->refusal = refusal_of(decision);
     plan->ask_server_to_parse = decision.verdict >= Verdict::approve;
-    plan->line = verdict_line(decision);
+    explain(*plan, decision);
     plan->changes_catalogue = plan->changes_settings = true;
-    finish_plan(*plan, text, why);
+    plan->unparsed = why;
+    finish_plan(*plan, text, context.sensitivity);
     return plan;
 }
 
@@ -232,37 +280,57 @@ std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, c
     output.name = name;
     output.functions.push_back(schema + "." + name);
     planned.statement.outputs.push_back(output);
-    planned.decision = decide(planned.statement, context.sensitivity, now);
+    planned.decision = decide(planned.statement, context.sensitivity, {{}, now, false});
     plan->verdict = planned.decision.verdict;
     if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(planned.decision);
     plan->hides_values = planned.decision.hide_texts;
     plan->changes_settings = plan->changes_catalogue = true;
     const std::string text = schema + "." + name + "(…)";
-    plan->line = verdict_line(planned.decision);
+    explain(*plan, planned.decision);
     plan->statements.push_back(std::move(planned));
-    finish_plan(*plan, text, "");
+    finish_plan(*plan, text, context.sensitivity);
     return plan;
 }
 
-void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed) {
-    plan.unparsed = unparsed;
-    if (options.recording != nullptr) plan.about = about(plan, text);
+void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const policy::Sensitivity& sensitivity) {
+    // What does not parse is told of by what the parser stumbled over: that may be a password.
+    if (plan.statements.empty()) {
+        plan.unparsed = without_quoted(plan.unparsed);
+        plan.reason = without_quoted(plan.reason);
+    }
+    if (plan.hides_values && level() == recording::Level::masked) plan.fates = fates_of(text, plan.statements, sensitivity);
+    if (plan.hides_values) plan.watched = watched_values(text, plan.statements, sensitivity);
+    if (options.recording != nullptr) plan.about = about(plan, text, plan.credentials);
 }
 
-std::string Shared::about(const RecordedPlan& plan, std::string_view text) {
+recording::Level Shared::level() const {
+    switch (record.sql.value_or(policy::RecordSql::masked)) {
+        case policy::RecordSql::shape: return recording::Level::shape;
+        case policy::RecordSql::full: return recording::Level::full;
+        case policy::RecordSql::masked: break;
+    }
+    return recording::Level::masked;
+}
+
+recording::Redacted Shared::redacted(const RecordedPlan& plan, std::string_view text, recording::Level level) {
     recording::RedactOptions redaction;
     redaction.parsed = plan.unparsed.empty();
-    switch (record.sql.value_or(policy::RecordSql::masked)) {
-        case policy::RecordSql::shape: redaction.level = recording::Level::shape; break;
-        case policy::RecordSql::full: redaction.level = recording::Level::full; break;
-        case policy::RecordSql::masked:
-            // Which literals meet a masked column is not told apart yet: where one is touched, none is kept.
-            redaction.level = plan.hides_values ? recording::Level::shape : recording::Level::masked;
-            break;
+    redaction.level = level;
+    if (level != recording::Level::masked) return redactor.redact(text, redaction);
+    std::deque<std::string> storage;
+    std::optional<std::vector<recording::Replacement>> values;
+    if (plan.hides_values) {
+        values = replacements(text, plan.fates, value_masker, storage);
+        if (!values) redaction.level = recording::Level::shape;
     }
-    recording::Redacted redacted = redactor.redact(text, redaction);
-    if (redaction.level == recording::Level::masked) redacted.sql = masking::redact_text(redacted.sql);
+    recording::Redacted out = redactor.redact(text, redaction, values ? std::span<const recording::Replacement>(*values) : std::span<const recording::Replacement>());
+    out.sql = masking::redact_text(out.sql);
+    return out;
+}
 
+std::string Shared::about(const RecordedPlan& plan, std::string_view text, bool& credentials) {
+    const recording::Redacted redacted = this->redacted(plan, text, level());
+    credentials = redacted.credentials;
     std::vector<std::vector<std::string>> objects;
     std::vector<recording::Effect> effects;
     for (const PlannedStatement& planned : plan.statements)
@@ -278,6 +346,9 @@ std::string Shared::about(const RecordedPlan& plan, std::string_view text) {
     said.sql = redacted.sql;
     said.fingerprint = redacted.fingerprint;
     said.original_bytes = text.size();
+    // Keyed: the digest of a short text could be guessed.
+    const std::string digest = digest_key.empty() ? std::string() : hex(hmac_sha256(digest_key.reveal(), text));
+    said.digest = digest;
     said.effects = effects;
     said.unparsed = plan.unparsed;
     recording::Decision decision;
@@ -285,12 +356,20 @@ std::string Shared::about(const RecordedPlan& plan, std::string_view text) {
     const PlannedStatement* strictest = nullptr;
     for (const PlannedStatement& planned : plan.statements)
         if (strictest == nullptr || planned.decision.verdict > strictest->decision.verdict) strictest = &planned;
+    decision.rule = plan.rule;
     if (strictest != nullptr) {
-        decision.rule = strictest->decision.rule;
-        if (strictest->decision.verdict != Verdict::allow) decision.reason = strictest->decision.reason;
+        if (strictest->decision.verdict != Verdict::allow) decision.reason = plan.reason;
+        decision.rules = strictest->decision.rules;
         if (plan.verdict != strictest->decision.verdict && plan.unparsed.empty()) decision.shadow = policy::name(strictest->decision.verdict);
     }
     if (!plan.unparsed.empty()) decision.reason = plan.unparsed;
+    std::vector<std::string> masks;
+    if (plan.verdict <= Verdict::warn)
+        for (const PlannedStatement& planned : plan.statements)
+            for (std::size_t at = 0; at < planned.decision.masks.size() && at < planned.statement.outputs.size(); ++at)
+                if (const auto& mask = planned.decision.masks[at]; mask && mask->function != masking::Function::keep)
+                    masks.push_back(planned.statement.outputs[at].name + ": " + masking::text(*mask));
+    decision.masks = masks;
     return recording::describe(said, decision);
 }
 

@@ -15,19 +15,26 @@
 #include "policy/sensitivity.hpp"
 #include "recording/redact.hpp"
 #include "relay/engine.hpp"
+#include "relay/given_values.hpp"
+#include "relay/recorded_text.hpp"
 
 namespace dbguard::relay {
 
 /// A plan with what the recording says of it, rendered once.
 struct RecordedPlan : Plan {
+    const RecordedPlan* recorded() const override { return this; }
+
     std::string about;
     bool by_shape = false;          ///< holds for every text of its shape: `about` only where texts are recorded by shape
-    bool hides_values = false;      ///< it touches masked columns: parameters are not recorded
+    bool hides_values = false;      ///< it touches masked columns: not all of its literals and parameters are recorded
+    Fates fates;                    ///< which are, then
+    std::vector<WatchedValue> watched;
+    bool credentials = false;       ///< it names a credential: no parameter is recorded, and no text that quotes it
     bool changes_catalogue = false;
     bool changes_settings = false;
     std::optional<Session::Clock::time_point> until;  ///< a rule that goes by the hour holds until then
     std::string unparsed;           ///< why the text is not understood; empty: it is
-    std::string line;               ///< for people, before the text
+    std::string rule, reason, fix;  ///< of the strictest decision, for people
 };
 
 /// What names mean, and every plan made under that meaning.
@@ -65,7 +72,8 @@ class CatalogueCache {
 };
 
 struct Shared {
-    explicit Shared(EngineOptions options_in);
+    /// `lasting_key`: the mask key is not this session's alone.
+    Shared(EngineOptions options_in, bool lasting_key);
 
     EngineOptions options;
     const policy::Role& role;
@@ -80,30 +88,43 @@ struct Shared {
     std::list<PlanContextRef> contexts;   // latest first
     std::uint64_t last_context = 0;
     recording::Redactor redactor;
+    masking::Masker value_masker;   ///< for literals and parameters in the record; each session's own is a copy of it
+    Secret digest_key;              ///< of recorded texts; empty: the mask key is this session's alone, and a digest says nothing
     std::string shape;              ///< of the text at hand
     Statistics statistics;
     std::uint64_t session_rows = 0;
+    EqualityBudget equality;
     std::uint32_t connections = 0;
     std::map<std::uint32_t, std::string> built_in_functions;   ///< FunctionCall: number → name
 
     PlanContextRef context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names);
     /// Analyses and decides; not cached.
     std::shared_ptr<RecordedPlan> make_plan(std::string_view text, PlanContext& context, Session::Clock::time_point now);
+    /// The same statements, decided with what the server expects of each; empty: it was not asked, or could not say.
+    std::shared_ptr<RecordedPlan> estimated_plan(const RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, std::string_view text, const PlanContext& context, Session::Clock::time_point now);
     std::shared_ptr<RecordedPlan> function_plan(const std::string& schema, const std::string& name, PlanContext& context, Session::Clock::time_point now);
     std::shared_ptr<RecordedPlan> unparsed_plan(std::string_view text, const std::string& why, PlanContext& context, Session::Clock::time_point now);
-    /// What the recording says of this text under that plan.
-    std::string about(const RecordedPlan& plan, std::string_view text);
-    policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, std::optional<Session::Clock::time_point> now) const;
+    /// The policy's level for recorded texts.
+    recording::Level level() const;
+    /// The text as it may be recorded at that level: without credentials, and at `masked` under the masks of the columns that
+    /// its literals meet, and without what detectors find.
+    recording::Redacted redacted(const RecordedPlan& plan, std::string_view text, recording::Level level);
+    /// What the recording says of this text under that plan. `credentials`: whether it names one.
+    std::string about(const RecordedPlan& plan, std::string_view text, bool& credentials);
+    /// Tells people of a decision, where anybody listens.
+    void tell(policy::Verdict verdict, std::string_view rule, std::string_view reason, std::string_view fix, const RecordedPlan& plan, std::string_view text);
+    policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, const policy::Facts& facts) const;
 
   private:
-    void finish_plan(RecordedPlan& plan, std::string_view text, const std::string& unparsed);
+    /// What the recording will say of it.
+    void finish_plan(RecordedPlan& plan, std::string_view text, const policy::Sensitivity& sensitivity);
+    /// Decides every statement of the plan, and from that the plan's own verdict.
+    void decide_all(RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, const policy::Sensitivity& sensitivity, Session::Clock::time_point now);
 };
 
 /// The mask's view of a type of the catalogue.
 masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot);
 
 Refusal refusal_of(const policy::Decision& decision);
-/// The beginning of a text for a line on a terminal, without control characters.
-std::string shown_text(std::string_view text);
 
 }  // namespace dbguard::relay

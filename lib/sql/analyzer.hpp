@@ -79,10 +79,11 @@ struct Scope {
 /// Behind casts of any kind: for questions where a wrong answer only costs a refusal.
 const tree::Expr* without_casts(const tree::Expr* expr);
 
-/// A relation that an earlier statement of the same message made, or took away.
+/// A relation that an earlier statement of the same message made, or took away; or a function that it made.
 struct MadeRelation {
     std::string schema, name;
     bool gone = false;      ///< dropped, renamed or moved: what the catalogue knows by that name is not it. name `*`: all of the schema
+    bool function = false;
     bool temporary = false;
     bool exact = true;
     std::vector<ScopeColumn> columns;
@@ -119,6 +120,7 @@ class Analyzer {
         bool system = false;
     };
     Resolved resolve(const tree::Name& name) const;
+    const MadeRelation* made_function(const tree::Name& name) const;
     Object object(const tree::Name& name, bool* found = nullptr) const;
     Object object(const catalogue::Relation& relation) const;
     void read(const catalogue::Relation& relation, const std::string& column);
@@ -149,7 +151,10 @@ class Analyzer {
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
     void run_text(const std::string& text, const std::string& what);
-    void operators_used(const tree::Name& name, const Value& left, const Value& right);
+    Value operators_used(const tree::Name& name, const Value& left, const Value& right);
+    Value cast_by(const catalogue::Cast& cast, const Value& value);
+    Value built_in_part(const std::string& name, const Value& value);
+    bool is_total_call(const tree::Expr& expr) const;
     Value member(const Value& of, const std::string& field, bool array_step) const;
     std::optional<Value> path_step(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
 
@@ -169,6 +174,10 @@ class Analyzer {
     enum class Truth : std::uint8_t { unknown, always, never };
     Truth truth(const tree::Expr& expr, const Scope& scope) const;
     bool opposites(const tree::Expr& any_of) const;
+    bool depends_on_target(const tree::Expr& expr, const Scope& scope) const;
+    Truth compared(const std::string& way, const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
+    const ScopeColumn* column_of(const tree::Expr& expr, const Scope& scope, const ScopeTable** of = nullptr) const;
+    bool same_row(const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
     Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
     bool keeps_text(const tree::Expr& cast) const;
@@ -182,12 +191,19 @@ class Analyzer {
     Result write(const tree::Write& write, const Scope* outer, const CteBinding* ctes);
     void assign(const catalogue::Relation* target, const std::string& target_name, const std::string& column, const Value& value);
     void assign(const catalogue::Relation* target, const std::string& target_name, const tree::Assignment& assignment, const Scope& scope, const CteBinding* ctes);
+    bool is_document_type(catalogue::Id type) const;
     Value kept(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void copy_out(Copy copy);
+    Value values_of_type(const tree::Name& name);
+    void triggers_of(const catalogue::Relation& relation);
+    Value coerce(catalogue::Id type, Value value);
+    void casts_unsaid(Statement& done);
+    void meet_type(catalogue::Id type);
     void rules_of(const catalogue::Relation& relation, char event);
     const catalogue::Relation* base_of_view(const catalogue::Relation& view);
     void write_effect(EffectClass effect_class, const Object& object, Where where, std::vector<std::string> columns);
     void utility(const tree::Statement& statement);
+    std::optional<bool> rewrites(const tree::UtilityEffect& lowered) const;
     void utility_effect(const tree::UtilityEffect& effect);
     Statement inner(const tree::Statement& statement);
     void absorb(const Statement& inner);
@@ -211,6 +227,9 @@ class Analyzer {
     const std::vector<std::string>* path_ = nullptr;  ///< overrides the session's search path inside stored definitions
     std::string unresolved_;
     std::uint32_t unresolved_at_ = 0;
+    const Value* trigger_row_ = nullptr;     ///< inside a trigger's function: a row of its table
+    std::set<catalogue::Id> types_;          ///< of the user's own, that it has values of; kept where there are casts made by users
+    bool compares_sets_ = false;             ///< UNION and its like: their sides get one type
     std::vector<catalogue::Id> reading_;     ///< the routines whose bodies are being read, outermost first
     int bodies_read_ = 0;
     int depth_ = 0;                          ///< of stored definitions being expanded

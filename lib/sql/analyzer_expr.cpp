@@ -109,6 +109,7 @@ Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, c
     ctes = bind(query.with, query.recursive, outer, ctes);
     Result result;
     if (query.combine != tree::Query::Combine::none) {
+        compares_sets_ = true;
         result = this->query(*query.left, outer, ctes, nested);
         const Result right = this->query(*query.right, outer, ctes, nested);
         result.exact = result.exact && right.exact;
@@ -170,29 +171,35 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
         }
         result.outputs.emplace_back(output_name(*item.expr, item.alias), eval(*item.expr, scope, ctes));
     }
-    for (const tree::ExprPtr& expr : query.group_by) {
+    const auto group = [&](const auto& self, const Expr& expr) -> void {
+        // ROLLUP (1), (1, 2): what stands in them is told as it is outside of them.
+        if (expr.kind == Kind::row || (expr.kind == Kind::combine && expr.text == "grouping set")) {
+            for (const tree::ExprPtr& arg : expr.args) self(self, *arg);
+            return;
+        }
         // A name is a column of FROM before it is an output; a number is an output.
-        if (expr->kind == Kind::constant) literals_matter_ = true;
-        if (expr->kind == Kind::constant && is_number(expr->text)) {
+        if (expr.kind == Kind::constant) literals_matter_ = true;
+        if (expr.kind == Kind::constant && is_number(expr.text)) {
             // Bounded, for it may have any number of digits, or be a sign alone; the server refuses what is no position.
-            meets(given(*expr));
-            const std::size_t at = expr->text.size() > 9 || expr->text[0] == '-' ? 0 : std::stoul(expr->text);
+            meets(given(expr));
+            const std::size_t at = expr.text.size() > 9 || expr.text[0] == '-' ? 0 : std::stoul(expr.text);
             if (at >= 1 && at <= result.outputs.size()) decides(result.outputs[at - 1].second);
-        } else if (expr->kind == Kind::column && expr->name.parts.size() == 1) {
+            return;
+        }
+        if (expr.kind == Kind::column && expr.name.parts.size() == 1) {
             Value value;
             bool uncertain = false;
-            if (find_column(expr->name.last(), scope, value, uncertain)) {
-                decides(value);
-            } else {
-                order_by(query.group_by, scope, ctes, result.outputs);
-            }
-        } else {
-            decides(eval(*expr, scope, ctes));
+            if (find_column(expr.name.last(), scope, value, uncertain)) return decides(value);
+            const auto named = std::find_if(result.outputs.begin(), result.outputs.end(), [&](const auto& output) { return output.first == expr.name.last(); });
+            if (named != result.outputs.end()) return decides(named->second);
         }
-    }
+        decides(eval(expr, scope, ctes));
+    };
+    for (const tree::ExprPtr& expr : query.group_by) group(group, *expr);
     if (query.having != nullptr) predicate(*query.having, scope, ctes);
     decides_all(query.windows, scope, ctes);
-    decides_all(query.distinct_on, scope, ctes);
+    // Positions and names of outputs mean here what they mean in ORDER BY.
+    order_by(query.distinct_on, scope, ctes, result.outputs);
     if (query.distinct)
         for (const auto& [name, value] : result.outputs) decides(value);
     order_by(query.order_by, scope, ctes, result.outputs);
@@ -206,10 +213,9 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
             if (table.relation != nullptr) locked.objects.push_back(object(*table.relation));
     }
     // A value computed on the way, wanted or not: whether that fails is seen.
-    if (nested && !quiet_)
+    if (nested)
         for (const auto& [name, value] : result.outputs)
-            for (const Source& source : value.sources)
-                if (source.flow == Flow::transformed) decides(through(value, Flow::transformed));
+            if (value.has_value() && (quiet_ ? value.is_seen : value.may_fail || value.is_seen)) decides(through(value, Flow::transformed));
     return result;
 }
 
@@ -271,8 +277,9 @@ const catalogue::Relation* Analyzer::members_of(catalogue::Id type_id) const {
 }
 
 // An operator made from a function that is not vetted is a call of that function, where its sides can be of its types.
-void Analyzer::operators_used(const tree::Name& name, const Value& left, const Value& right) {
-    if (names_.snapshot == nullptr || name.parts.empty()) return;
+Value Analyzer::operators_used(const tree::Name& name, const Value& left, const Value& right) {
+    Value out;
+    if (names_.snapshot == nullptr || name.parts.empty()) return out;
     for (const catalogue::Operator* op : names_.snapshot->operators(name.last())) {
         if (left.type != 0 && op->left != 0 && left.type != op->left) continue;
         if (right.type != 0 && op->right != 0 && right.type != op->right) continue;
@@ -285,8 +292,125 @@ void Analyzer::operators_used(const tree::Name& name, const Value& left, const V
             called.detail = "an operator that is not built in";
             continue;
         }
-        Value both = merge(left, right);
-        (void)call_user({function}, {}, {both});
+        const Value both = merge(left, right);
+        Value code = call_user({function}, {}, {left, right});
+        // What a vetted function gives comes from its sides, which the caller has.
+        if (!code.functions.empty() || code.opaque || code.sources != through(both, Flow::transformed).sources) out = merge(out, code);
+    }
+    return out;
+}
+
+/// What a cast made by a user gives: a call of its function.
+Value Analyzer::cast_by(const catalogue::Cast& cast, const Value& value) {
+    if (const catalogue::Function* function = names_.snapshot->function(cast.function); function != nullptr) return call_user({function}, {}, {value});
+    return built_in_part(cast.built_in, value);
+}
+
+/// A function of the server's own that the server calls by itself: as a part of an aggregate or of a cast.
+Value Analyzer::built_in_part(const std::string& name, const Value& value) {
+    const FunctionRule* rule = dialect_.function("", name);
+    if (rule != nullptr && (rule->kind == FunctionKind::transparent || rule->kind == FunctionKind::aggregate || rule->kind == FunctionKind::counting)) return through(value, Flow::transformed);
+    if (rule == nullptr) {
+        // Parts of the server's own aggregates are in no list of functions to be called; with a state of the server's own they do no more.
+        return through(value, Flow::transformed);
+    }
+    Expr call;
+    call.kind = Kind::call;
+    call.name.parts = {std::string(dialect_.system_schema), name};
+    return call_built_in(*rule, call, value, Scope{});
+}
+
+/// `value` becomes one of that type of the user's: a domain's checks and the casts to it are code.
+Value Analyzer::coerce(catalogue::Id id, Value value) {
+    Value out;
+    for (int steps = 0; steps < 32; ++steps) {
+        meet_type(id);
+        const catalogue::Type* type = names_.snapshot->type(id);
+        if (type == nullptr) break;
+        for (const std::string& check : type->checks) {
+            const ParsedText parsed = dialect_.parse("SELECT " + check);
+            if (!parsed.error.empty() || parsed.statements.size() != 1 || parsed.statements[0].query == nullptr || depth_ >= 16) {
+                out.opaque = true;
+                continue;
+            }
+            auto outer = std::exchange(named_parameters_, {{"value", value}});
+            const auto* outer_path = path_;
+            path_ = &names_.snapshot->rendered_under().search_path;
+            const bool outer_foreign = std::exchange(foreign_, true);
+            ++depth_;
+            // It fails where the check does not hold.
+            decides(eval(*parsed.statements[0].query->items[0].expr, Scope{}, nullptr));
+            --depth_;
+            foreign_ = outer_foreign;
+            path_ = outer_path;
+            named_parameters_ = std::move(outer);
+        }
+        for (const catalogue::Cast& cast : names_.snapshot->casts())
+            if (cast.target == id) out = merge(out, cast_by(cast, value));
+        if (type->kind == catalogue::TypeKind::domain) id = type->base;
+        else if (type->element != 0) id = type->element;
+        else break;
+    }
+    return out;
+}
+
+/// Types of the user's own that a statement has values of: where there are casts between them, the server may apply one unsaid.
+void Analyzer::meet_type(catalogue::Id id) {
+    if (names_.snapshot == nullptr || names_.snapshot->casts().empty()) return;
+    for (int steps = 0; id != 0 && steps < 32; ++steps) {
+        const catalogue::Type* type = names_.snapshot->type(id);
+        if (type == nullptr || !types_.insert(id).second) return;
+        if (const catalogue::Relation* members = members_of(id); members != nullptr)
+            for (const catalogue::Column& column : members->columns) meet_type(column.type);
+        id = type->kind == catalogue::TypeKind::domain ? type->base : type->element;
+    }
+}
+
+/// Casts that the server applies without being told to (AS ASSIGNMENT, AS IMPLICIT): each counts where the statement has values of
+/// one of its types, with all that the statement computes as its argument.
+void Analyzer::casts_unsaid(Statement& done) {
+    if (types_.empty()) return;
+    const auto plain = [&](const Output& output) { return !compares_sets_ && output.functions.empty() && !output.opaque && output.sources.size() == 1 && output.sources[0].flow == Flow::identity; };
+    for (const catalogue::Cast& cast : names_.snapshot->casts()) {
+        if (!cast.silent || (!types_.contains(cast.source) && !types_.contains(cast.target))) continue;
+        const catalogue::Function* function = names_.snapshot->function(cast.function);
+        if (function != nullptr && !function->extension.empty() && dialect_.extension_function(function->extension, function->name) != nullptr) continue;
+        Value computed;
+        for (const Output& output : done.outputs)
+            if (!plain(output)) {
+                Value value;
+                value.sources = output.sources;
+                computed = merge(computed, value);
+            }
+        for (const Filter& filter : done.filters) {
+            Value value;
+            if (!filter.opaque && filter.functions.empty()) value.sources.push_back(filter.source);
+            computed = merge(computed, value);
+        }
+        for (const Copy& copy : done.copies) {
+            Value value;
+            value.sources = copy.sources;
+            computed = merge(computed, value);
+        }
+        const Value given = cast_by(cast, computed);
+        if (!given.has_value()) continue;
+        decides(given);
+        for (Output& output : done.outputs) {
+            if (plain(output)) continue;
+            Value value;
+            value.sources = output.sources;
+            value.functions = output.functions;
+            value.opaque = output.opaque;
+            value = merge(value, given);
+            output.sources = value.sources;
+            output.functions = value.functions;
+            output.opaque = value.opaque;
+            output.may_fail = true;
+        }
+        for (Copy& copy : done.copies) {
+            copy.opaque = copy.opaque || given.opaque;
+            copy.functions.insert(copy.functions.end(), given.functions.begin(), given.functions.end());
+        }
     }
 }
 
@@ -351,8 +475,8 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         case Kind::call: return call(expr, scope, ctes);
         case Kind::operation: {
             if (auto step = path_step(expr, scope, ctes)) {
-                operators_used(expr.name, eval(*expr.args[0], scope, ctes), {});
-                return *step;
+                const Value code = operators_used(expr.name, eval(*expr.args[0], scope, ctes), {});
+                return code.has_value() ? merge(*step, code) : *step;
             }
             Value out, left, right;
             for (std::size_t i = 0; i < expr.args.size(); ++i) {
@@ -360,9 +484,12 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 out = i == 0 ? value : merge(out, value);
                 (i == 0 && expr.args.size() > 1 ? left : right) = std::move(value);
             }
-            operators_used(expr.name, left, right);
-            out = through(std::move(out), Flow::transformed);
-            if (out.has_value() && !dialect_.is_total(expr.name.last())) out.may_fail = true;
+            Value code = operators_used(expr.name, left, right);
+            out = merge(through(std::move(out), Flow::transformed), code);
+            if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr)) {
+                out.fallible = true;
+                if (out.has_value()) out.may_fail = true;
+            }
             return out;
         }
         case Kind::comparison_any:
@@ -374,8 +501,12 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 if (i == 0) left = value;
                 out = merge(out, value);
             }
-            operators_used(expr.name, left, {});
-            return through(std::move(out), Flow::transformed);
+            out = merge(through(std::move(out), Flow::transformed), operators_used(expr.name, left, {}));
+            if (!dialect_.is_total(expr.name.last()) || expr.name.last().find('~') != std::string::npos) {
+                out.fallible = true;
+                if (out.has_value()) out.may_fail = true;
+            }
+            return out;
         }
         case Kind::logic_and:
         case Kind::logic_or:
@@ -383,7 +514,10 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         case Kind::is_truth: {
             Value out;
             for (const tree::ExprPtr& arg : expr.args) out = merge(out, eval(*arg, scope, ctes));
-            return through(std::move(out), Flow::transformed);
+            out = through(std::move(out), Flow::transformed);
+            // Its other sides need not be computed once one has decided.
+            if (out.has_value() && out.fallible && expr.args.size() > 1) out.may_fail = true;
+            return out;
         }
         case Kind::is_null: {
             const Expr* tested = expr.args[0].get();
@@ -396,9 +530,24 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value out = eval(*expr.args[0], scope, ctes);
             const bool row = out.is_row && out.fields != nullptr;
             auto fields = out.fields;
+            const Value given_to = out;
             out = through(std::move(out), Flow::transformed);
-            if (out.has_value() && !(expr.text.empty() && (expr.name.last() == "text" || expr.name.last() == "varchar"))) out.may_fail = true;
+            const bool plain = expr.text.empty() && (keeps_text(expr) || (expr.modified && expr.name.last() == "varchar"));
+            if (!plain) out.fallible = true;
+            if (out.has_value() && !plain) out.may_fail = true;
             if (row && expr.name.last() == "record") out.fields = fields;
+            // To a type of the user's: its checks and casts are code.
+            if (names_.snapshot != nullptr && !expr.name.parts.empty()) {
+                for (const catalogue::Type* type : names_.snapshot->types(expr.name.last())) {
+                    if (expr.name.parts.size() > 1 && type->schema != expr.name.parts[expr.name.parts.size() - 2] && expr.name.parts[expr.name.parts.size() - 2] != "pg_temp") continue;
+                    out = merge(out, coerce(type->id, given_to));
+                    out.type = expr.text.empty() ? type->id : 0;
+                }
+                // From one, to one of the server's own.
+                if (given_to.type != 0 && !names_.snapshot->casts().empty())
+                    for (const catalogue::Cast& cast : names_.snapshot->casts())
+                        if (cast.source == given_to.type && names_.snapshot->type(cast.target) == nullptr) out = merge(out, cast_by(cast, given_to));
+            }
             return out;
         }
         case Kind::member: {
@@ -441,7 +590,13 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         case Kind::combine: {
             Value out;
             for (const tree::ExprPtr& arg : expr.args) out = merge(out, eval(*arg, scope, ctes));
-            return through(std::move(out), Flow::transformed);
+            out = through(std::move(out), Flow::transformed);
+            // Which side is computed depends on another: whether it fails, or leaves a trace, tells.
+            const bool chooses = expr.text == "case" || expr.text == "coalesce";
+            const bool parses = expr.text == "xml" || expr.text == "json" || expr.text == "xmlserialize";
+            if (parses) out.fallible = true;
+            if (out.has_value() && ((chooses && out.fallible) || parses)) out.may_fail = true;
+            return out;
         }
         case Kind::exists: {
             (void)query(*expr.query, &scope, ctes, true);
@@ -466,8 +621,8 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value out = expr.args.empty() ? Value{} : eval(*expr.args[0], scope, ctes);
             const Value left = out;
             for (const auto& [name, value] : result.outputs) out = merge(out, value);
-            operators_used(expr.name, left, {});
-            return through(std::move(out), Flow::transformed);
+            const Value code = operators_used(expr.name.parts.empty() ? tree::Name{{"="}, expr.at} : expr.name, left, {});
+            return merge(through(std::move(out), Flow::transformed), code);
         }
         case Kind::opaque: {
             unresolved(expr.text.empty() ? "part of the statement was not understood" : expr.text, expr.at);
@@ -493,6 +648,22 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     // FILTER decides like a WHERE, ORDER BY and PARTITION BY like their namesakes.
     for (const tree::ExprPtr& decider : expr.decides) predicate(*decider, scope, ctes);
     if (expr.distinct) decides(all);
+
+    // Code that may see and do anything.
+    const auto unvetted = [&](std::string in) {
+        Effect& called = out_.effects.emplace_back();
+        called.effect_class = EffectClass::call;
+        Object function;
+        function.schema = std::move(in);
+        function.name = name;
+        called.objects.push_back(function);
+        out_.runs_code = true;
+        Value out = through(all, Flow::transformed);
+        out.functions.push_back(function.schema + "." + function.name);
+        return out;
+    };
+    // Made or replaced by the same message: what the catalogue knows by that name may not be it.
+    if (const MadeRelation* made = made_function(expr.name)) return unvetted(made->schema);
 
     // What the search path can find: a function of the user's may stand before, or match better than, the built-in one.
     std::vector<const catalogue::Function*> users;
@@ -540,17 +711,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     if (built_in_reachable && schema == nullptr) {
         unknown_name("function " + name + " is not known", expr.name.at);
     }
-    // Not vetted: code that may see and do anything.
-    Effect& called = out_.effects.emplace_back();
-    called.effect_class = EffectClass::call;
-    Object function;
-    function.schema = schema != nullptr ? *schema : std::string(dialect_.system_schema);
-    function.name = name;
-    called.objects.push_back(function);
-    out_.runs_code = true;
-    Value out = through(all, Flow::transformed);
-    out.functions.push_back(function.schema + "." + function.name);
-    return out;
+    return unvetted(schema != nullptr ? *schema : std::string(dialect_.system_schema));
 }
 
 Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const Value& args, const Scope& scope) {
@@ -566,11 +727,19 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         function.name = std::string(rule.name);
         return function;
     };
+    // Whether it was computed shows, whatever it gives.
+    const auto seen = [] {
+        Value out;
+        out.fallible = out.is_seen = true;
+        return out;
+    };
     if (rule.returns_set) decides(args);
     switch (rule.kind) {
         case FunctionKind::transparent: {
             Value out = through(args, Flow::transformed);
-            if (out.has_value() && !dialect_.is_total(rule.name)) out.may_fail = true;
+            const bool total = dialect_.is_total(rule.name) && is_total_call(expr);
+            out.fallible = out.fallible || !total;
+            if (out.has_value() && !total) out.may_fail = true;
             return out;
         }
         case FunctionKind::aggregate: return through(args, Flow::aggregated);
@@ -579,12 +748,16 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             return existence_of(args);
         case FunctionKind::sequence: {
             add_effect(EffectClass::read_table, "a sequence");
-            return through(args, Flow::transformed);
+            Value out = through(args, Flow::transformed);
+            out.fallible = out.is_seen = true;
+            return out;
         }
         case FunctionKind::sets_sequence: {
             add_effect(EffectClass::write_update, "setval changes a sequence");
             if (args.has_value()) decides(args);
-            return through(args, Flow::transformed);
+            Value out = through(args, Flow::transformed);
+            out.fallible = out.is_seen = true;
+            return out;
         }
         case FunctionKind::reads_setting: return through(args, Flow::transformed);
         case FunctionKind::sets_setting: {
@@ -624,13 +797,15 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             stored.functions = args.functions;
             stored.opaque = args.opaque;
             copy_out(std::move(stored));
-            return through(args, Flow::transformed);
+            Value out = through(args, Flow::transformed);
+            out.fallible = out.is_seen = true;
+            return out;
         }
-        case FunctionKind::lock: add_effect(EffectClass::lock, "advisory lock"); decides(args); return {};
+        case FunctionKind::lock: add_effect(EffectClass::lock, "advisory lock"); decides(args); return seen();
         case FunctionKind::sleep:
             // How long it takes is a signal.
             decides(args);
-            return {};
+            return seen();
         case FunctionKind::notify: {
             add_effect(EffectClass::notify, "pg_notify");
             Copy sent;
@@ -639,7 +814,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             sent.functions = args.functions;
             sent.opaque = args.opaque;
             copy_out(std::move(sent));
-            return {};
+            return seen();
         }
         case FunctionKind::runs_query: {
             const bool in_order = std::all_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return name.empty(); });
@@ -713,7 +888,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             continue;
         }
         // A candidate that cannot take so many arguments is none.
-        if (candidates.size() > 1 && function->arguments.size() < args.size() && function->kind == 'f' &&
+        if (candidates.size() > 1 && !function->variadic && function->arguments.size() < args.size() && function->kind == 'f' &&
             std::any_of(candidates.begin(), candidates.end(), [&](const catalogue::Function* other) { return other->arguments.size() >= args.size(); }))
             continue;
         Object called;
@@ -729,6 +904,8 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             effect.detail = "a function that is not built in";
         }
         out_.runs_code = true;
+        meet_type(function->returns);
+        for (const catalogue::Id argument : function->arguments) meet_type(argument);
         const std::string full = function->schema + "." + function->name;
         if (all.has_value()) {
             Copy handed;
@@ -741,14 +918,36 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         Value value;
         // By name an argument may stand anywhere.
         const bool by_name = std::any_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return !name.empty(); });
-        if (auto read = call_body(*function, by_name ? std::vector<Value>(function->arguments.size(), all) : args)) {
+        if (function->kind == 'a' && !function->parts.empty() && depth_ < 16) {
+            // An aggregate does what its parts do, with its arguments and what they made of them.
+            value = through(all, Flow::aggregated);
+            ++depth_;
+            for (const std::string& part : function->parts) {
+                const Value handed = merge(through(all, Flow::transformed), value);
+                if (!is_number(part)) {
+                    value = merge(value, built_in_part(part, handed));
+                } else if (const catalogue::Function* made_of = names_.snapshot->function(static_cast<catalogue::Id>(std::strtoul(part.c_str(), nullptr, 10))); made_of != nullptr) {
+                    value = merge(value, call_user({made_of}, {}, std::vector<Value>(made_of->arguments.size(), handed)));
+                }
+            }
+            --depth_;
+        } else if (auto read = call_body(*function, by_name || expr.variadic || function->variadic ? std::vector<Value>(std::max(function->arguments.size(), args.size()), all) : args)) {
             value = std::move(*read);
         } else {
             value = through(all, Flow::transformed);
             value.functions.push_back(full);
-            // Code that nobody can read and nobody knew is vouched for by nobody.
-            if (function->recent) value.opaque = true;
+            // Code that nobody can read and nobody knew is vouched for by nobody: neither for what it gives nor for what it does.
+            if (function->recent) {
+                value.opaque = true;
+                Effect& unread = out_.effects.emplace_back();
+                unread.effect_class = EffectClass::call;
+                called.resolved = false;
+                unread.objects.push_back(called);
+                unread.detail = "new code that cannot be read";
+            }
         }
+        value.fallible = value.is_seen = true;
+        if (value.has_value()) value.may_fail = true;
         out = merge(out, value);
     }
     return out;
@@ -769,10 +968,17 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     for (const std::string& setting : function.settings) {
         const std::size_t equals = setting.find('=');
         const std::string name = setting.substr(0, equals);
-        if (name == "role" || name == "session_authorization") return {};
+        // Under these its text means something else.
+        if (name == "role" || name == "session_authorization" || name == "standard_conforming_strings" || name == "backslash_quote" || name == "client_encoding") return {};
         if (name != "search_path" || equals == std::string::npos) continue;
-        own_path.emplace_back(dialect_.system_schema);
-        for (std::string& schema : listed_names(setting.substr(equals + 1))) own_path.push_back(std::move(schema));
+        std::vector<std::string> schemas = listed_names(setting.substr(equals + 1));
+        const std::string temp = names_.context != nullptr ? names_.context->temp_schema : std::string();
+        if (!temp.empty() && std::find(schemas.begin(), schemas.end(), "pg_temp") == schemas.end()) own_path.push_back(temp);
+        if (std::find(schemas.begin(), schemas.end(), dialect_.system_schema) == schemas.end()) own_path.emplace_back(dialect_.system_schema);
+        for (std::string& schema : schemas) {
+            if (schema == "$user" && names_.context != nullptr) schema = names_.context->user;
+            own_path.push_back(schema == "pg_temp" ? temp : std::move(schema));
+        }
     }
 
     const std::string unresolved_before = unresolved_;
@@ -782,17 +988,27 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     auto outer_named = std::exchange(named_parameters_, {});
     const auto* outer_path = path_;
     if (!own_path.empty()) path_ = &own_path;
-    static const Value nothing;
-    for (std::size_t i = 0; i < args.size(); ++i) {
-        parameters_.push_back(&args[i]);
-        if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], args[i]);
-    }
-    for (std::size_t i = args.size(); i < 32; ++i) parameters_.push_back(&nothing);
-    // What is left to its default is given.
-    for (std::size_t i = args.size(); i < function.argument_names.size(); ++i)
-        if (!function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], Value{});
-    for (const std::string& variable : body.variables)
-        if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, Value{});
+    std::vector<Value> bound;
+    // Where variables may take what was read, a second reading knows what they may hold.
+    const auto bind_parameters = [&](const Value& taken) {
+        parameters_.clear();
+        named_parameters_.clear();
+        bound.clear();
+        bound.reserve(args.size());
+        for (const Value& arg : args) bound.push_back(taken.has_value() ? merge(arg, taken) : arg);
+        for (std::size_t i = 0; i < bound.size(); ++i) {
+            parameters_.push_back(&bound[i]);
+            if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], bound[i]);
+        }
+        // What is left to its default is given.
+        for (std::size_t i = args.size(); i < 32; ++i) parameters_.push_back(&taken);
+        for (std::size_t i = args.size(); i < function.argument_names.size(); ++i)
+            if (!function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], taken);
+        if (trigger_row_ != nullptr)
+            for (const char* row : {"new", "old"}) named_parameters_.emplace_back(row, taken.has_value() ? merge(*trigger_row_, taken) : *trigger_row_);
+        for (const std::string& variable : body.variables)
+            if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, taken);
+    };
     const bool outer_quiet = std::exchange(quiet_, true);
     const bool outer_foreign = std::exchange(foreign_, true);
     ++depth_;
@@ -806,28 +1022,36 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         understood = understood && parsed.error.empty();
         for (tree::Statement& statement : parsed.statements) statements.push_back(std::move(statement));
     }
-    for (const tree::Statement& statement : statements) {
-        if (!understood) break;
-        Result result;
-        if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
-        else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
-        else utility(statement);
-        const bool gives_value = !body.in_sequence || &statement == &statements.back();
-        if (!gives_value) continue;
-        auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
-        for (auto& [name, value] : result.outputs) {
-            // What a variable took may come out anywhere.
-            out = merge(out, through(value, body.in_sequence && result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
-            fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
+    Value taken;
+    for (int reading = 0; reading < 2 && understood; ++reading) {
+        out = {};
+        bind_parameters(taken);
+        for (const tree::Statement& statement : statements) {
+            Result result;
+            if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
+            else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
+            else utility(statement);
+            const bool gives_value = !body.in_sequence || &statement == &statements.back();
+            if (!gives_value) continue;
+            auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+            for (auto& [name, value] : result.outputs) {
+                // RETURN NEW: the row goes where it was going.
+                if (trigger_row_ != nullptr && value.fields != nullptr && value.fields == trigger_row_->fields) continue;
+                // What a variable took may come out anywhere.
+                out = merge(out, through(value, body.in_sequence && result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
+                fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
+            }
+            if (!result.exact && out.has_value()) out.opaque = true;
+            if (body.in_sequence && result.outputs.size() > 1) {
+                out.is_row = true;
+                out.fields = std::move(fields);
+            }
         }
-        if (!result.exact && out.has_value()) out.opaque = true;
-        if (body.in_sequence && result.outputs.size() > 1) {
-            out.is_row = true;
-            out.fields = std::move(fields);
-        }
+        if (!body.in_sequence)
+            for (const Value& arg : args) out = merge(out, through(arg, Flow::transformed));
+        if (body.in_sequence || !out.has_value()) break;
+        taken = through(out, Flow::transformed);
     }
-    if (!body.in_sequence)
-        for (const Value& arg : args) out = merge(out, through(arg, Flow::transformed));
     reading_.pop_back();
     --depth_;
     quiet_ = outer_quiet;

@@ -73,6 +73,8 @@ Value merge(const Value& a, const Value& b) {
     Value out;
     out.opaque = a.opaque || b.opaque;
     out.may_fail = a.may_fail || b.may_fail;
+    out.fallible = a.fallible || b.fallible;
+    out.is_seen = a.is_seen || b.is_seen;
     out.type = a.type == b.type ? a.type : 0;
     out.functions = a.functions;
     for (const std::string& function : b.functions)
@@ -133,7 +135,7 @@ Analyzer::Resolved Analyzer::resolve(const tree::Name& name) const {
     const std::string& temp = names_.context != nullptr ? names_.context->temp_schema : last;
     const auto made_in = [&](const std::string& in) -> const MadeRelation* {
         for (auto made = made_.rbegin(); made != made_.rend(); ++made)
-            if ((made->name == last || (made->gone && made->name == "*")) && (made->schema == in || (made->temporary && in == "pg_temp"))) return &*made;
+            if (!made->function && (made->name == last || (made->gone && made->name == "*")) && (made->schema == in || (made->temporary && in == "pg_temp"))) return &*made;
         return nullptr;
     };
     const auto look = [&](const std::string& in) {
@@ -156,6 +158,14 @@ Analyzer::Resolved Analyzer::resolve(const tree::Name& name) const {
     }
     out.system = out.relation != nullptr && dialect_.is_system_schema(out.relation->schema);
     return out;
+}
+
+const MadeRelation* Analyzer::made_function(const tree::Name& name) const {
+    if (name.parts.empty()) return nullptr;
+    const std::string* schema = name.parts.size() > 1 ? &name.parts[name.parts.size() - 2] : nullptr;
+    for (const MadeRelation& made : made_)
+        if (made.function && made.name == name.last() && (schema == nullptr || made.schema == *schema)) return &made;
+    return nullptr;
 }
 
 Object Analyzer::object(const Relation& relation) const {
@@ -210,6 +220,7 @@ std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {
         listed.value.sources.push_back({{relation.id, column.number}, Flow::identity, {}});
         listed.value.steps = true;
         listed.value.type = column.type;
+        meet_type(column.type);
         // A composite's members are paths of it.
         const catalogue::Type* type = names_.snapshot->type(column.type);
         while (type != nullptr && type->kind == catalogue::TypeKind::domain) {
@@ -482,16 +493,22 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     const bool built_in = function->kind == tree::Expr::Kind::call;
                     if (built_in) {
                         bool this_known = true;
-                        names = dialect_.table_function_columns(function->name.last(), function->args.size(), this_known);
-                        if (names_.snapshot != nullptr) {
-                            for (const catalogue::Function* user : names_.snapshot->functions(function->name.last())) {
-                                if (!user->output_names.empty()) names = user->output_names;
-                                else if (const catalogue::Type* type = names_.snapshot->type(user->returns); type != nullptr && type->relation != 0) {
-                                    if (const Relation* row = names_.snapshot->relation(type->relation); row != nullptr)
-                                        for (const catalogue::Column& column : row->columns) names.push_back(column.name);
-                                    else this_known = false;
-                                }
+                        const std::string& called = function->name.last();
+                        const auto users = names_.snapshot != nullptr ? names_.snapshot->functions(called) : std::vector<const catalogue::Function*>{};
+                        if (users.empty() || dialect_.function("", called) != nullptr) {
+                            names = dialect_.table_function_columns(called, function->args.size(), this_known);
+                            this_known = this_known && users.empty();
+                        }
+                        for (const catalogue::Function* user : users) {
+                            std::vector<std::string> own = user->output_names;
+                            if (const catalogue::Type* type = names_.snapshot->type(user->returns); own.empty() && type != nullptr && type->relation != 0) {
+                                if (const Relation* row = names_.snapshot->relation(type->relation); row != nullptr)
+                                    for (const catalogue::Column& column : row->columns) own.push_back(column.name);
+                                else this_known = false;
                             }
+                            // Which of several is called is not known.
+                            if (user != users.front() && own != names) this_known = false;
+                            if (own.size() > names.size()) names = std::move(own);
                         }
                         known = known && this_known;
                     }
@@ -641,7 +658,12 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
         if (parts.size() == 1) {
             Value value;
             bool uncertain = false;
-            if (find_column(last, *in, value, uncertain)) return or_else(std::move(value));
+            if (find_column(last, *in, value, uncertain)) {
+                // In a routine it may be the variable of that name (plpgsql.variable_conflict).
+                for (const auto& [name, variable] : named_parameters_)
+                    if (name == last && variable.has_value()) value = merge(value, variable);
+                return or_else(std::move(value));
+            }
             for (const ScopeTable& table : in->tables)
                 if (table.alias == last) return or_else(row_of(table));
             if (uncertain || value.has_value()) {
@@ -683,9 +705,15 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
         for (const ScopeTable& table : in->tables)
             if (table.alias == last && table.schema == qualifier) return row_of(table);
     }
+    for (const auto& [name, value] : named_parameters_) {
+        if (name == last) return or_else(value);
+        if (parts.size() != 2 || name != parts[0]) continue;
+        if (value.fields != nullptr)
+            for (const auto& [field, of_field] : *value.fields)
+                if (field == last) return of_field;
+        return through(value, value.fields == nullptr ? Flow::transformed : Flow::identity);
+    }
     if (anywhere) return either;
-    for (const auto& [name, value] : named_parameters_)
-        if (name == last || (parts.size() == 2 && name == parts[0])) return through(value, value.fields == nullptr && parts.size() == 2 ? Flow::transformed : Flow::identity);
     if (!parameters_.empty() && parts.size() == 2) return {};
     unknown_name("column \"" + last + "\" is not known", expr.at);
     return {};

@@ -58,6 +58,23 @@ bool Analyzer::keeps_text(const Expr& cast) const {
     return names_.snapshot == nullptr || names_.snapshot->types(cast.name.last()).empty();
 }
 
+/// Of a function or operator that is total: whether it is so with these arguments.
+bool Analyzer::is_total_call(const Expr& expr) const {
+    if (expr.name.parts.empty()) return false;
+    const std::string& name = expr.name.last();
+    if (name == "split_part") {
+        const Expr* field = expr.args.size() == 3 ? told_by(*expr.args[2]) : nullptr;
+        return field != nullptr && field->text.find_first_not_of("-0") != std::string::npos;
+    }
+    if (name == "length") return expr.args.size() == 1;
+    if (is_word(name, {"~~", "!~~", "~~*", "!~~*"})) {
+        // A pattern may not end in an escape, and that shows only where all before it matched.
+        const Expr* pattern = expr.args.size() == 2 ? told_by(*expr.args[1]) : nullptr;
+        return pattern != nullptr && !pattern->text.ends_with('\\');
+    }
+    return true;
+}
+
 /// The constant that a text or a number is told by; null where something on the way may change it.
 const Expr* Analyzer::told_by(const Expr& expr) const {
     const Expr* inside = &expr;
@@ -167,7 +184,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
                     if (value.fields != nullptr) break;   // a whole row
                     meets(merge(value, eval(other, scope, ctes)));
                     decides(value, Filter::Use::equality);
-                    operators_used(expr.name, side == 0 ? value : Value{}, side == 0 ? Value{} : value);
+                    decides(operators_used(expr.name, side == 0 ? value : Value{}, side == 0 ? Value{} : value));
                     return;
                 }
             }
@@ -182,7 +199,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
                 for (std::size_t i = 1; i < expr.args.size(); ++i) add_givens(listed, eval(*expr.args[i], scope, ctes));
                 meets(listed);
                 decides(value, Filter::Use::equality);
-                operators_used(expr.name, value, {});
+                decides(operators_used(expr.name, value, {}));
                 return;
             }
             break;
@@ -209,6 +226,7 @@ void Analyzer::remember_constants(const Expr& where, Scope& scope) const {
 bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
     const Expr* inside = without_casts(&expr);
     if (inside->kind == Kind::constant) return !inside->is_null;
+    if (inside->kind == Kind::row) return !inside->args.empty() && std::all_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_not_null(*arg, scope); });
     if (inside->kind != Kind::column || inside->name.parts.empty()) return false;
     const std::string& name = inside->name.last();
     for (const ScopeTable& table : scope.tables) {
@@ -327,6 +345,104 @@ bool Analyzer::opposites(const Expr& any_of) const {
     return false;
 }
 
+/// The column of FROM that the expression is, where it is one; `of`: its table.
+const ScopeColumn* Analyzer::column_of(const Expr& expr, const Scope& scope, const ScopeTable** of) const {
+    if (expr.kind != Kind::column || expr.name.parts.empty()) return nullptr;
+    for (const ScopeTable& table : scope.tables) {
+        if (expr.name.parts.size() > 1 && table.alias != expr.name.parts[expr.name.parts.size() - 2]) continue;
+        for (const ScopeColumn& column : table.columns) {
+            if (column.name != expr.name.last() || (column.hidden && expr.name.parts.size() == 1)) continue;
+            if (of != nullptr) *of = &table;
+            return &column;
+        }
+    }
+    return nullptr;
+}
+
+/// Whether something in it is, or may be, of the table that is written.
+bool Analyzer::depends_on_target(const Expr& expr, const Scope& scope) const {
+    bool depends = false;
+    tree::visit(expr, [&](const Expr& part) {
+        if (part.kind == Kind::opaque || part.kind == Kind::current_of) depends = true;
+        if (part.kind != Kind::column && part.kind != Kind::star) return;
+        for (const ScopeTable& table : scope.tables) {
+            if (!table.is_target) continue;
+            if (part.name.parts.empty() || !table.complete) depends = true;
+            else if (part.name.parts.size() > 1) depends = depends || part.name.parts[part.name.parts.size() - 2] == table.alias;
+            else depends = depends || part.name.last() == table.alias || dialect_.is_system_column(part.name.last()) ||
+                           std::any_of(table.columns.begin(), table.columns.end(), [&](const ScopeColumn& column) { return column.name == part.name.last(); });
+        }
+    });
+    return depends;
+}
+
+/// `target.a = other.a`, where the other is the same table, and all of it: each row meets itself.
+bool Analyzer::same_row(const Expr& a, const Expr& b, const Scope& scope) const {
+    const ScopeTable *one = nullptr, *other = nullptr;
+    const ScopeColumn* of_one = column_of(a, scope, &one);
+    const ScopeColumn* of_other = column_of(b, scope, &other);
+    if (of_one == nullptr || of_other == nullptr || one == other || of_one->name != of_other->name) return false;
+    return (one->is_target || other->is_target) && one->relation != nullptr && one->relation == other->relation;
+}
+
+namespace {
+
+/// A whole number as it is written; nothing where it is none, or longer than any that a column can hold.
+std::optional<long double> whole_number(const Expr* expr) {
+    const std::size_t sign = expr->text.starts_with('-') ? 1 : 0;
+    if (expr->kind != Kind::constant || expr->is_null || expr->text.size() == sign || expr->text.size() > 25) return {};
+    if (expr->text.find_first_not_of("0123456789", sign) != std::string::npos) return {};
+    return std::strtold(expr->text.c_str(), nullptr);
+}
+
+bool holds(const std::string& way, long double a, long double b) {
+    if (way == "=") return a == b;
+    if (way == "<>" || way == "!=") return a != b;
+    if (way == "<") return a < b;
+    if (way == "<=") return a <= b;
+    if (way == ">") return a > b;
+    return a >= b;
+}
+
+}  // namespace
+
+/// A comparison of two sides that are no numbers in disguise: of constants, with what a type's values can be, of a value with
+/// itself and something added.
+Analyzer::Truth Analyzer::compared(const std::string& way, const Expr& a, const Expr& b, const Scope& scope) const {
+    constexpr std::string_view ways[] = {"=", "<>", "!=", "<", "<=", ">", ">="};
+    if (std::find(std::begin(ways), std::end(ways), way) == std::end(ways)) return Truth::unknown;
+    const Expr *left = without_casts(&a), *right = without_casts(&b);
+    const auto one = whole_number(left), other = whole_number(right);
+    if (left->kind == Kind::constant || right->kind == Kind::constant) literals_matter_ = true;
+    if (one && other) return holds(way, *one, *other) ? Truth::always : Truth::never;
+    if (left->kind == Kind::constant && right->kind == Kind::constant && !left->is_null && !right->is_null && (way == "=" || way == "<>" || way == "!="))
+        return (left->text == right->text) == (way == "=") ? Truth::always : Truth::unknown;
+    // `5 < x` is `x > 5`.
+    const auto turned = [&]() -> std::string { return way == "<" ? ">" : way == "<=" ? ">=" : way == ">" ? "<" : way == ">=" ? "<=" : way; };
+    if (one) return compared(turned(), b, a, scope);
+    if (other) {
+        const ScopeColumn* column = column_of(a, scope);
+        if (column == nullptr || !column->not_null) return Truth::unknown;
+        // int2, int4, int8: pg_type.dat
+        const long double low = column->value.type == 21 ? -32768.0L : column->value.type == 23 ? -2147483648.0L : column->value.type == 20 ? -9223372036854775808.0L : 0;
+        if (low == 0) return Truth::unknown;
+        const long double high = -low - 1;
+        const bool at_ends = holds(way, low, *other) && holds(way, high, *other);
+        if ((way == "<>" || way == "!=") && (*other < low || *other > high)) return Truth::always;
+        return at_ends && way != "=" && way != "<>" && way != "!=" ? Truth::always : Truth::unknown;
+    }
+    if (right->kind == Kind::constant && !right->is_null && right->text.empty() && way == ">=" && left->kind == Kind::column) return Truth::always;
+    // x + 1 > x, x - 1 < x, and the other way round.
+    const auto moved = [&](const Expr& side, const Expr& from) -> long double {
+        if (!is_operator(side, {"+", "-"}) || !same(*side.args[0], from)) return 0;
+        const auto by = whole_number(without_casts(side.args[1].get()));
+        return !by ? 0 : side.name.last() == "+" ? *by : -*by;
+    };
+    if (const long double by = moved(*left, *right); by != 0) return holds(way, by, 0) ? Truth::always : Truth::never;
+    if (const long double by = moved(*right, *left); by != 0) return holds(way, 0, by) ? Truth::always : Truth::never;
+    return Truth::unknown;
+}
+
 /// Whether a condition holds for every possible row, by its meaning.
 Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
     const auto negate = [](Truth value) { return value == Truth::always ? Truth::never : value == Truth::never ? Truth::always : Truth::unknown; };
@@ -350,10 +466,14 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
         }
         case Kind::logic_or: {
             Truth out = Truth::never;
+            const bool of_target = std::any_of(scope.tables.begin(), scope.tables.end(), [](const ScopeTable& table) { return table.is_target; });
             for (const tree::ExprPtr& arg : expr.args) {
                 const Truth value = truth(*arg, scope);
                 if (value == Truth::always) return Truth::always;
-                if (value == Truth::unknown) out = Truth::unknown;
+                if (value != Truth::unknown) continue;
+                out = Truth::unknown;
+                // The same for every row: then all of them come, whatever else is asked.
+                if (of_target && !depends_on_target(*arg, scope)) return Truth::always;
             }
             return out == Truth::unknown && opposites(expr) ? Truth::always : out;
         }
@@ -369,8 +489,11 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             return Truth::unknown;
         }
         case Kind::operation: {
-            if (expr.args.size() == 3 && expr.text == "between")
-                return same(*expr.args[0], *expr.args[1]) && same(*expr.args[0], *expr.args[2]) ? Truth::always : Truth::unknown;
+            if (expr.args.size() == 3 && expr.text == "between") {
+                if (same(*expr.args[0], *expr.args[1]) && same(*expr.args[0], *expr.args[2])) return Truth::always;
+                const bool wide = compared(">=", *expr.args[0], *expr.args[1], scope) == Truth::always && compared("<=", *expr.args[0], *expr.args[2], scope) == Truth::always;
+                return wide ? Truth::always : Truth::unknown;
+            }
             if (expr.args.size() != 2) return Truth::unknown;
             const Expr& a = *expr.args[0];
             const Expr& b = *expr.args[1];
@@ -415,7 +538,13 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                 ((expr.name.last() == ">=" && right->text == "0") || (expr.name.last() == ">" && right->text.starts_with("-"))))
                 return Truth::always;
             if (expr.name.last() == "^@" && right->kind == Kind::constant && right->text.empty()) return Truth::always;
-            return Truth::unknown;
+            if (expr.text.empty() && expr.name.last() == "=") {
+                if (same_row(a, b, scope)) return Truth::always;
+                // Which table a row stands in is the same for all of them.
+                for (const Expr* side : {&a, &b})
+                    if (const Expr* inside = without_casts(side); inside->kind == Kind::column && !inside->name.parts.empty() && inside->name.last() == "tableoid") return Truth::always;
+            }
+            return expr.text.empty() ? compared(expr.name.last(), a, b, scope) : Truth::unknown;
         }
         case Kind::call: {
             const Expr* prefix = expr.args.size() == 2 && !expr.name.parts.empty() && expr.name.last() == "starts_with" ? without_casts(expr.args[1].get()) : nullptr;
@@ -427,12 +556,29 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             bool found = false;
             for (std::size_t i = 1; i < expr.args.size(); ++i) found = found || same(*expr.args[0], *expr.args[i]);
             if (found) return expr.negated ? Truth::never : Truth::always;
+            // Every value that the type has.
+            if (const ScopeColumn* column = expr.args.empty() || expr.negated || names_.snapshot == nullptr ? nullptr : column_of(*without_casts(expr.args[0].get()), scope); column != nullptr) {
+                std::set<std::string> left;
+                if (const catalogue::Type* type = names_.snapshot->type(column->value.type); type != nullptr) left = {type->labels.begin(), type->labels.end()};
+                else if (column->value.type == 16) left = {"false", "true"};
+                if (left.empty()) return Truth::unknown;
+                literals_matter_ = true;
+                for (std::size_t i = 1; i < expr.args.size(); ++i) left.erase(without_casts(expr.args[i].get())->text);
+                if (left.empty()) return Truth::always;
+            }
             return Truth::unknown;
+        }
+        case Kind::scalar_query: {
+            const tree::Query* query = expr.query.get();
+            if (query == nullptr || query->combine != tree::Query::Combine::none || query->items.size() != 1 || !query->from.empty() || query->where != nullptr) return Truth::unknown;
+            return truth(*query->items[0].expr, scope);
         }
         case Kind::comparison_any: {
             if (expr.args.size() == 2 && expr.args[1]->kind == Kind::array && expr.name.last() == "=")
                 for (const tree::ExprPtr& element : expr.args[1]->args)
                     if (same(*expr.args[0], *element)) return Truth::always;
+            if (expr.args.size() == 2 && expr.name.last() == "=")
+                if (const Expr* array = without_casts(expr.args[1].get()); array->kind == Kind::array_query && array->query != nullptr && all_of_target(*expr.args[0], *array->query, scope)) return Truth::always;
             return Truth::unknown;
         }
         case Kind::any_query:

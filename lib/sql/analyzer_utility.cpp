@@ -59,12 +59,34 @@ void Analyzer::absorb(const Statement& inner) {
     out_.changes_settings = out_.changes_settings || inner.changes_settings;
 }
 
+/// What is known of the rows of the table that is altered once its columns' types are.
+std::optional<bool> Analyzer::rewrites(const tree::UtilityEffect& lowered) const {
+    auto out = lowered.rewrites_table;
+    for (const tree::Retyped& retyped : lowered.retyped) {
+        const Resolved table = lowered.objects.empty() ? Resolved{} : resolve(lowered.objects.front());
+        const catalogue::Column* column = nullptr;
+        if (table.relation != nullptr)
+            for (const catalogue::Column& one : table.relation->columns)
+                if (one.name == retyped.column) column = &one;
+        const bool system = !retyped.type.parts.empty() && (retyped.type.parts.size() == 1 || retyped.type.parts.front() == dialect_.system_schema);
+        if (column == nullptr || !system || !dialect_.keeps_storage(column->type, column->modifier, retyped.type.last(), retyped.modifiers)) out = true;
+    }
+    // A domain's checks are made row by row.
+    for (const tree::Name& type : lowered.new_types) {
+        const bool system = type.parts.size() > 1 && type.parts.front() == dialect_.system_schema;
+        if (out != false || system) continue;
+        const auto known = names_.snapshot == nullptr ? std::vector<const catalogue::Type*>{} : names_.snapshot->types(type.last());
+        if (std::any_of(known.begin(), known.end(), [](const catalogue::Type* one) { return one->kind == catalogue::TypeKind::domain; })) out.reset();
+    }
+    return out;
+}
+
 void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
     if (lowered.effect_class == EffectClass::session_set && dialect_.only_restricts(lowered.setting)) return;
     Effect effect;
     effect.effect_class = lowered.effect_class;
     effect.lock = lowered.lock;
-    effect.rewrites_table = lowered.rewrites_table;
+    effect.rewrites_table = rewrites(lowered);
     if (!effect.rewrites_table && lowered.effect_class == EffectClass::maintenance) effect.rewrites_table = false;
     effect.setting = lowered.setting;
     effect.detail = lowered.detail;
@@ -85,12 +107,33 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                                 break;
                             }
                 }
-                if (!found && !lowered.only_existing) unknown_name("relation \"" + listed.name + "\" is not known", name.at);
+                // What reads no value and runs no expression may name what the catalogue does not hold: an index, or nothing at all,
+                // which the server says best. It is judged as one of each schema in which it can be.
+                const bool reads_nothing = lowered.effect_class == EffectClass::ddl_drop || lowered.effect_class == EffectClass::ddl_rename ||
+                                           lowered.effect_class == EffectClass::ddl_comment || lowered.effect_class == EffectClass::lock || lowered.names_index;
+                if (!found && !lowered.only_existing && reads_nothing && names_.context != nullptr) {
+                    // REINDEX computes the expressions of the index again.
+                    if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = true;
+                    listed.resolved = true;
+                    if (listed.schema.empty()) {
+                        const std::size_t before = effect.objects.size();
+                        for (const std::string& schema : names_.context->search_path) {
+                            if (dialect_.is_system_schema(schema) || schema == names_.context->temp_schema) continue;
+                            effect.objects.push_back(listed);
+                            effect.objects.back().schema = schema;
+                        }
+                        if (effect.objects.size() > before) continue;
+                        listed.resolved = false;
+                    }
+                } else if (!found && !lowered.only_existing) {
+                    unknown_name("relation \"" + listed.name + "\" is not known", name.at);
+                }
                 const Resolved resolved = resolve(name);
                 if (resolved.relation != nullptr) {
                     touch(*resolved.relation);
                     // COPY fires triggers as INSERT does, TRUNCATE its own.
                     if (!resolved.relation->trigger_functions.empty()) out_.runs_code = true;
+                    if (lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::ddl_truncate) triggers_of(*resolved.relation);
                 }
                 break;
             }
@@ -113,7 +156,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                 }
                 // OR REPLACE of what exists alters it.
                 if (lowered.or_replace && !listed.temporary && names_.snapshot != nullptr && names_.snapshot->relation(listed.schema, listed.name) != nullptr)
-                    effect.effect_class = EffectClass::ddl_alter;
+                    effect.effect_class = EffectClass::ddl_alter, effect.rewrites_table = false;
                 break;
             }
             case ObjectKind::function: {
@@ -136,8 +179,9 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                             listed.schema = schema;
                             break;
                         }
-                if (lowered.or_replace && exists) effect.effect_class = EffectClass::ddl_alter;
-                if (lowered.effect_class == EffectClass::call && !exists && names_.snapshot != nullptr && dialect_.function("", listed.name) == nullptr)
+                if (lowered.or_replace && exists) effect.effect_class = EffectClass::ddl_alter, effect.rewrites_table = false;
+                if (const MadeRelation* made = made_function(name); made != nullptr && !exists) listed.schema = made->schema;
+                else if (lowered.effect_class == EffectClass::call && !exists && names_.snapshot != nullptr && dialect_.function("", listed.name) == nullptr)
                     unknown_name("function " + listed.name + " is not known", name.at);
                 break;
             }
@@ -165,18 +209,49 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
     out_.effects.push_back(std::move(effect));
 }
 
+/// Every value that is of a domain, or of one made of it.
+Value Analyzer::values_of_type(const tree::Name& name) {
+    Value out;
+    if (names_.snapshot == nullptr || name.parts.empty()) return out;
+    std::set<catalogue::Id> types;
+    for (const catalogue::Type* type : names_.snapshot->types(name.last())) types.insert(type->id);
+    const auto is_of = [&](catalogue::Id id) {
+        for (int steps = 0; id != 0 && steps < 32; ++steps) {
+            if (types.contains(id)) return true;
+            const catalogue::Type* type = names_.snapshot->type(id);
+            if (type == nullptr) return false;
+            id = type->kind == catalogue::TypeKind::domain ? type->base : type->element;
+        }
+        return false;
+    };
+    for (const catalogue::Relation& relation : names_.snapshot->relations())
+        for (const catalogue::Column& column : relation.columns)
+            if (is_of(column.type)) out.sources.push_back({{relation.id, column.number}, Flow::identity, {}});
+    std::sort(out.sources.begin(), out.sources.end());
+    return out;
+}
+
 void Analyzer::utility(const tree::Statement& statement) {
     for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
-    if (!statement.expressions.empty() || !statement.checks.empty()) {
+    if (!statement.expressions.empty() || !statement.checks.empty() || !statement.probes.empty() || !statement.rewritten.empty()) {
         // What a default, a check or an index expression computes is over the table's own columns; code in it is a call, and
         // an expression that can fail tells of the values it fails for.
         Scope scope;
         ScopeTable own;
+        const catalogue::Relation* table = nullptr;
         for (const tree::UtilityEffect& effect : statement.effects) {
-            const Resolved resolved = effect.kind == ObjectKind::relation && !effect.objects.empty() ? resolve(effect.objects[0]) : Resolved{};
+            const bool of_table = effect.kind == ObjectKind::relation && !effect.objects.empty() && !inside(effect.effect_class, EffectClass::read);
+            const Resolved resolved = of_table ? resolve(effect.objects[0]) : Resolved{};
+            // A table that is being made, or was in this message: its columns are new.
+            if ((effect.kind == ObjectKind::new_relation || resolved.made != nullptr) && !effect.objects.empty() && own.alias.empty()) {
+                own.alias = effect.objects[0].last();
+                if (effect.objects[0].parts.size() > 1) own.schema = effect.objects[0].parts[effect.objects[0].parts.size() - 2];
+            }
             if (resolved.relation == nullptr || resolved.system) continue;
-            own.columns = base_columns(*resolved.relation);
-            own.alias = resolved.relation->name;
+            table = resolved.relation;
+            own.columns = base_columns(*table);
+            own.alias = table->name;
+            own.schema = table->schema;
             break;
         }
         own.complete = false;
@@ -184,6 +259,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         for (const ScopeColumn& column : own.columns)
             for (const Source& source : column.value.sources) own_relations.insert(source.column.relation);
         scope.tables.push_back(std::move(own));
+        if (statement.domain) named_parameters_.emplace_back("value", values_of_type(*statement.domain));
         for (const tree::ExprPtr& expr : statement.expressions) {
             const Value value = eval(*expr, scope, nullptr);
             if (value.may_fail) decides(value);
@@ -196,8 +272,31 @@ void Analyzer::utility(const tree::Statement& statement) {
             stored.opaque = value.opaque;
             copy_out(std::move(stored));
         }
-        // A CHECK is tried on the rows that are there: whether it holds tells of them.
+        // A CHECK is tried on the rows that are there: whether it holds tells of them. How many rows an index keeps can be read.
         for (const tree::ExprPtr& expr : statement.checks) predicate(*expr, scope, nullptr);
+        // So can how many different values an expression has, and how often there is none. Of a column as it is that is no secret.
+        for (const tree::ExprPtr& expr : statement.probes) {
+            const Value value = eval(*expr, scope, nullptr);
+            if (plain_column(*expr) == nullptr) decides(value);
+        }
+        for (const tree::Assignment& assignment : statement.rewritten) assign(table, "", assignment, scope, nullptr);
+        if (statement.domain) named_parameters_.pop_back();
+    }
+    if (!statement.code.empty()) {
+        catalogue::Function block;
+        block.language = statement.code_language;
+        block.body = statement.code;
+        block.recent = true;
+        out_.runs_code = true;
+        if (const auto read = call_body(block, {})) {
+            // What it reads decides what it does, or whether it fails.
+            decides(*read);
+        } else {
+            Copy kept;
+            kept.target_name = "a block of code";
+            kept.opaque = true;
+            copy_out(std::move(kept));
+        }
     }
     for (const auto& nested : statement.inner) {
         Statement run = inner(*nested);
@@ -252,6 +351,17 @@ void Analyzer::utility(const tree::Statement& statement) {
             gone.temporary = object.temporary;
             gone.gone = true;
             made_.push_back(std::move(gone));
+        }
+    }
+
+    for (std::size_t i = 0; i < statement.effects.size() && i < out_.effects.size(); ++i) {
+        // CREATE FUNCTION, also OR REPLACE of one that exists.
+        if (statement.effects[i].kind != ObjectKind::function || statement.effects[i].effect_class != EffectClass::ddl_create) continue;
+        for (const Object& object : out_.effects[i].objects) {
+            MadeRelation& made = made_.emplace_back();
+            made.schema = object.schema;
+            made.name = object.name;
+            made.function = true;
         }
     }
 
@@ -359,6 +469,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
         }
     }
     list_givens();
+    casts_unsaid(out_);
     out_.literals_matter = literals_matter_ || (statement.query == nullptr && statement.write == nullptr);
     // One effect for all that is read, an object each.
     const bool has_limit = statement.query != nullptr && statement.query->limit != nullptr;
@@ -433,6 +544,35 @@ bool follow_settings(const Statement& statement, bool settings_before, bool cata
     return !statement.runs_code || std::none_of(statement.effects.begin(), statement.effects.end(), [](const Effect& effect) { return effect.effect_class == EffectClass::call; });
 }
 
+// A block of code that can be read, and that makes types but calls and changes nothing else, leaves every other name as it is:
+// DO … CREATE TYPE … EXCEPTION WHEN duplicate_object.
+bool leaves_names(const tree::Statement& statement, const Names& names, const Dialect& dialect, std::vector<MadeRelation> made) {
+    if (statement.code.empty()) return false;
+    catalogue::Function block;
+    block.language = statement.code_language;
+    block.body = statement.code;
+    const CodeBody body = dialect.read_code(block);
+    if (!body.readable) return false;
+    for (const std::string& text : body.texts) {
+        const ParsedText parsed = dialect.parse(text);
+        if (!parsed.error.empty()) return false;
+        for (const tree::Statement& one : parsed.statements) {
+            const bool makes_types = !one.effects.empty() && std::ranges::all_of(one.effects, [](const tree::UtilityEffect& effect) {
+                return effect.kind == ObjectKind::type && (effect.effect_class == EffectClass::ddl_create || effect.effect_class == EffectClass::ddl_alter);
+            });
+            if (makes_types && one.query == nullptr && one.write == nullptr && one.inner.empty()) continue;
+            const Statement done = Analyzer(names, dialect, made).run(one);
+            if (one.query == nullptr || done.runs_code || done.changes_catalogue || done.changes_settings) return false;
+        }
+    }
+    return true;
+}
+
+bool makes_trigger(const tree::Statement& statement) {
+    return statement.effects.size() == 2 && statement.effects[0].effect_class == EffectClass::ddl_alter && statement.effects[1].effect_class == EffectClass::call &&
+           statement.effects[1].kind == ObjectKind::function && !statement.effects[1].objects.empty() && !statement.effects[1].objects[0].parts.empty();
+}
+
 }  // namespace
 
 Analysis analyze(const std::vector<tree::Statement>& statements, const Names& names, const Dialect& dialect) {
@@ -441,7 +581,7 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
     catalogue::Context context;
     if (names.context != nullptr) context = *names.context;
     const Names now{names.snapshot, names.context != nullptr ? &context : nullptr};
-    bool settings = false, catalogue = false, lost = false;
+    bool settings = false, catalogue = false, lost = false, fires = false;
     for (const tree::Statement& statement : statements) {
         Analyzer analyzer(now, dialect, made);
         out.statements.push_back(analyzer.run(statement));
@@ -450,9 +590,20 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
             out.unparsed = "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself";
             out.unparsed_at = statement.begin;
         }
-        settings = settings || done.changes_settings;
+        const auto runs_triggers = [](const Effect& effect) {
+            using Class = EffectClass;
+            return inside(effect.effect_class, Class::write) || effect.effect_class == Class::bulk_import || effect.effect_class == Class::ddl_truncate || effect.effect_class == Class::call;
+        };
+        if (fires && names.snapshot != nullptr && out.unparsed.empty() && std::ranges::any_of(done.effects, runs_triggers) && !makes_trigger(statement)) {
+            out.unparsed = "an earlier statement of the same message makes a trigger of code that the message brings; send it by itself";
+            out.unparsed_at = statement.begin;
+        }
+        if (makes_trigger(statement) && std::ranges::any_of(made, [&](const MadeRelation& one) { return one.function && one.name == statement.effects[1].objects[0].last(); })) fires = true;
         catalogue = catalogue || done.changes_catalogue;
-        if (!follow_settings(done, settings, catalogue, context, dialect)) lost = true;
+        if (!leaves_names(statement, now, dialect, made)) {
+            settings = settings || done.changes_settings;
+            if (!follow_settings(done, settings, catalogue, context, dialect)) lost = true;
+        }
         if (out.unparsed.empty() && !analyzer.unresolved().empty()) {
             out.unparsed = analyzer.unresolved();
             out.unparsed_at = analyzer.unresolved_at();

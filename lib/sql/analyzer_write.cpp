@@ -50,6 +50,100 @@ void Analyzer::assign(const Relation* target, const std::string& target_name, co
     copy_out(std::move(copy));
 }
 
+/// `column = value`, as far as it only puts the column's own value, or a member of it, back where it was: those keep their
+/// sources' flow. A value that stands elsewhere in the column than it stood is computed.
+Value Analyzer::kept(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    using Kind = Expr::Kind;
+    const auto with = [&](Value value, std::size_t from) {
+        for (std::size_t i = from; i < expr.args.size(); ++i) value = merge(value, through(eval(*expr.args[i], scope, ctes), Flow::transformed));
+        return value;
+    };
+    if (expr.kind == Kind::column || expr.kind == Kind::scalar_query) return eval(expr, scope, ctes);
+    if (plain_column(expr) != nullptr) {
+        // lower, trim and the like: which value it is stays. The whole is looked at for the code in it.
+        (void)eval(expr, scope, ctes);
+        return eval(*plain_column(expr), scope, ctes);
+    }
+    if (expr.kind == Kind::cast && !expr.args.empty() && expr.args[0]->kind != Kind::column && (keeps_text(expr) || expr.args[0]->kind == Kind::combine)) {
+        const Value whole = eval(expr, scope, ctes);
+        Value value = kept(*expr.args[0], scope, ctes);
+        value.functions = whole.functions;
+        value.opaque = whole.opaque;
+        return value;
+    }
+    if (expr.kind == Kind::combine && expr.text == "case") {
+        Value out;
+        for (std::size_t i = expr.number == 0 ? 0 : 1; i + 1 < expr.args.size(); i += 2) {
+            out = merge(out, through(eval(*expr.args[i], scope, ctes), Flow::transformed));
+            out = merge(out, kept(*expr.args[i + 1], scope, ctes));
+        }
+        if (expr.number != 0) out = merge(out, through(eval(*expr.args[0], scope, ctes), Flow::transformed));
+        return merge(out, kept(*expr.args.back(), scope, ctes));
+    }
+    if (expr.kind == Kind::combine && expr.text == "coalesce") {
+        Value out;
+        for (const tree::ExprPtr& arg : expr.args) out = merge(out, kept(*arg, scope, ctes));
+        return out;
+    }
+    if (expr.kind == Kind::combine && expr.text == "nullif" && expr.args.size() == 2) return with(kept(*expr.args[0], scope, ctes), 1);
+    // Members of json and hstore that are added, replaced or taken away leave the others where they are.
+    const auto is_document = [&](const Value& value) {
+        return value.steps && std::all_of(value.sources.begin(), value.sources.end(), [](const Source& source) { return source.path.empty(); });
+    };
+    const bool built_in = expr.name.parts.size() == 1 || (expr.name.parts.size() == 2 && expr.name.parts[0] == dialect_.system_schema);
+    const auto named = [&](std::initializer_list<const char*> names) {
+        return built_in && std::any_of(names.begin(), names.end(), [&](const char* name) { return expr.name.last() == name; });
+    };
+    const bool in_place = (expr.kind == Kind::operation && expr.args.size() == 2 && expr.text.empty() && named({"||", "-", "#-"})) ||
+                          (expr.kind == Kind::call && !expr.args.empty() && named({"jsonb_set", "jsonb_set_lax", "jsonb_insert", "jsonb_strip_nulls", "delete"}));
+    if (in_place && expr.args[0]->kind != Kind::constant) {
+        const Value base = kept(*expr.args[0], scope, ctes);
+        const Expr* first = expr.args[0].get();
+        while ((first->kind == Kind::operation || first->kind == Kind::call || (first->kind == Kind::combine && first->text == "coalesce")) && !first->args.empty()) first = first->args[0].get();
+        if (first->kind == Kind::column && is_document(eval(*first, scope, ctes)) && is_document_type(eval(*first, scope, ctes).type)) {
+            const Value whole = eval(expr, scope, ctes);
+            Value value = with(base, 1);
+            value.functions = whole.functions;
+            value.opaque = whole.opaque;
+            return value;
+        }
+    }
+    return eval(expr, scope, ctes);
+}
+
+/// json, jsonb, hstore: what `||`, `-` and the like leave members in place of.
+bool Analyzer::is_document_type(catalogue::Id id) const {
+    if (id == 114 || id == 3802) return true;   // pg_type.dat
+    const catalogue::Type* type = names_.snapshot == nullptr ? nullptr : names_.snapshot->type(id);
+    return type != nullptr && type->name == "hstore" && type->kind == catalogue::TypeKind::base;
+}
+
+void Analyzer::assign(const Relation* target, const std::string& target_name, const tree::Assignment& assignment, const Scope& scope, const CteBinding* ctes) {
+    if (assignment.value == nullptr) return;
+    Value value = kept(*assignment.value, scope, ctes);
+    // A member of the column gets it.
+    if (!assignment.whole) value = through(std::move(value), Flow::transformed);
+    assign(target, target_name, assignment.column, value);
+}
+
+/// A trigger made by code that is new: what was there when the engine first saw the database is the schema's own.
+void Analyzer::triggers_of(const Relation& relation) {
+    if (names_.snapshot == nullptr) return;
+    for (const catalogue::Id id : relation.trigger_functions) {
+        const catalogue::Function* function = names_.snapshot->function(id);
+        if (function == nullptr || !function->recent) continue;
+        ScopeTable table;
+        table.columns = base_columns(relation);
+        const Value row = row_of(table);
+        const Value* outer = std::exchange(trigger_row_, &row);
+        const Value value = call_user({function}, {}, {});
+        trigger_row_ = outer;
+        // Whether it fails, or puts another row in the place of this one, depends on what it reads.
+        decides(value);
+        for (const catalogue::Column& column : relation.columns) assign(&relation, "", column.name, value);
+    }
+}
+
 void Analyzer::write_effect(EffectClass effect_class, const Object& target, Where where, std::vector<std::string> columns) {
     Effect effect;
     effect.effect_class = effect_class;
@@ -126,6 +220,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     if (relation != nullptr) {
         touch(*relation);
         if (!relation->trigger_functions.empty()) out_.runs_code = true;
+        triggers_of(*relation);
         rules_of(*relation, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
         if (relation->kind == catalogue::RelationKind::view) {
             // Writing through a view writes its table, and is judged by both names.
@@ -164,6 +259,10 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     };
     const std::string target_name = target.schema.empty() ? target.name : target.schema + "." + target.name;
 
+    const auto put = [&](const tree::Assignment& assignment, const Scope& from) {
+        Value value = kept(*assignment.value, from, ctes);
+        return assignment.whole ? value : through(std::move(value), Flow::transformed);   // a member of the column gets it
+    };
     Scope scope;
     scope.outer = outer;
     for (const tree::ExprPtr& subscript : write.subscripts) {
@@ -200,7 +299,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
             if (write.conflict_where != nullptr) predicate(*write.conflict_where, conflict, ctes);
             for (const tree::Assignment& assignment : write.conflict_assignments) {
                 if (assignment.value == nullptr) continue;
-                const Value value = eval(*assignment.value, conflict, ctes);
+                const Value value = put(assignment, conflict);
                 assign(relation, target_name, assignment.column, value);
                 written(assignment.column, value);
             }
@@ -228,7 +327,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 if (own == Where::not_applicable) own = Where::missing;
                 for (const tree::Assignment& assignment : when.assignments) {
                     if (assignment.value == nullptr) continue;
-                    const Value value = eval(*assignment.value, scope, ctes);
+                    const Value value = put(assignment, scope);
                     assign(relation, target_name, assignment.column, value);
                     written(assignment.column, value);
                 }
@@ -251,7 +350,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         } else {
             for (const tree::Assignment& assignment : write.assignments) {
                 if (assignment.value == nullptr) continue;
-                const Value value = eval(*assignment.value, scope, ctes);
+                const Value value = put(assignment, scope);
                 assign(relation, target_name, assignment.column, value);
                 written(assignment.column, value);
             }
@@ -277,6 +376,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         }
         out_.effects.insert(out_.effects.end(), behind.begin(), behind.end());
         if (!base->trigger_functions.empty()) out_.runs_code = true;
+        triggers_of(*base);
         rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
     }
 

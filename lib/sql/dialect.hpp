@@ -3,6 +3,7 @@
 // What differs between engines, as data: which functions are built in and what they mean, which schemas are the system's,
 // and how text becomes a tree. One instance an engine (sql/postgres/dialect.hpp).
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,8 @@ struct Dialect {
     const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
     /// Settings that can only narrow what the session may do: setting one is no `session.set`.
     bool (*only_restricts)(std::string_view setting);
+    /// Whether a column's values stay as they are stored when it gets another of the server's own types.
+    bool (*keeps_storage)(catalogue::Id type, std::int32_t modifier, std::string_view name, std::span<const int> modifiers);
     CodeBody (*read_code)(const catalogue::Function& function);
     ParsedText (*parse)(std::string_view text);
 };

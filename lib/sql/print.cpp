@@ -106,6 +106,7 @@ std::string print(const Effect& effect) {
     if (effect.lock == Lock::blocks_writes) out += " lock=writes";
     if (effect.lock == Lock::blocks_reads) out += " lock=reads";
     if (effect.rewrites_table && *effect.rewrites_table) out += " rewrites";
+    if (!effect.rewrites_table && effect.effect_class == EffectClass::ddl_alter) out += " rewrites?";
     if (!effect.detail.empty()) out += " {" + effect.detail + "}";
     return out;
 }

@@ -77,4 +77,47 @@ void relation_names(const Write& write, std::vector<std::string>& out) {
     }
 }
 
+namespace {
+
+using Each = std::function<void(const Expr&)>;
+
+void visit(const Query& query, const Each& each);
+
+void visit(const std::vector<ExprPtr>& exprs, const Each& each) {
+    for (const ExprPtr& expr : exprs)
+        if (expr != nullptr) tree::visit(*expr, each);
+}
+
+void visit(const From& from, const Each& each) {
+    if (from.query != nullptr) visit(*from.query, each);
+    visit(from.functions, each);
+    if (from.left != nullptr) visit(*from.left, each);
+    if (from.right != nullptr) visit(*from.right, each);
+    if (from.on != nullptr) tree::visit(*from.on, each);
+}
+
+// A write in it is not looked into: none stands where a condition does.
+void visit(const Query& query, const Each& each) {
+    for (const Cte& cte : query.with)
+        if (cte.query != nullptr) visit(*cte.query, each);
+    if (query.left != nullptr) visit(*query.left, each);
+    if (query.right != nullptr) visit(*query.right, each);
+    for (const Item& item : query.items)
+        if (item.expr != nullptr) tree::visit(*item.expr, each);
+    for (const From& from : query.from) visit(from, each);
+    for (const Expr* expr : {query.where.get(), query.having.get(), query.limit.get(), query.offset.get()})
+        if (expr != nullptr) tree::visit(*expr, each);
+    for (const auto* exprs : {&query.group_by, &query.order_by, &query.distinct_on, &query.windows}) visit(*exprs, each);
+    for (const auto& row : query.values) visit(row, each);
+}
+
+}  // namespace
+
+void visit(const Expr& expr, const std::function<void(const Expr&)>& each) {
+    each(expr);
+    visit(expr.args, each);
+    visit(expr.decides, each);
+    if (expr.query != nullptr) visit(*expr.query, each);
+}
+
 }  // namespace dbguard::sql::tree

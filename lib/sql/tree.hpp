@@ -5,6 +5,7 @@
 // lower it lowers to an opaque node, which is refused or masked. Names stand as the dialect folds them.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -171,8 +172,18 @@ struct Write {
 void relation_names(const Query& query, std::vector<std::string>& out);
 void relation_names(const Write& write, std::vector<std::string>& out);
 
+/// Every expression in it, its own, those of its parts and of the queries in it; the outer before the inner.
+void visit(const Expr& expr, const std::function<void(const Expr&)>& each);
+
 /// What the objects of an effect are, so that their names can be looked up.
 enum class ObjectKind : std::uint8_t { relation, new_relation, function, schema, type, other };
+
+/// A column that gets another type.
+struct Retyped {
+    std::string column;
+    Name type;                   ///< one of the server's own; empty: another, or the values are computed anew
+    std::vector<int> modifiers;  ///< what stands in its parentheses
+};
 
 struct UtilityEffect {
     EffectClass effect_class = EffectClass::unparsed;
@@ -180,6 +191,8 @@ struct UtilityEffect {
     std::vector<Name> objects;
     Lock lock = Lock::none;
     std::optional<bool> rewrites_table;
+    std::vector<Name> new_types;    ///< of columns that are added
+    std::vector<Retyped> retyped;
     bool temporary = false;         ///< makes a temporary object
     bool if_not_exists = false;
     bool or_replace = false;        ///< ddl.alter of what exists
@@ -197,7 +210,11 @@ struct Statement {
     std::unique_ptr<Write> write;
     std::vector<UtilityEffect> effects;
     std::vector<ExprPtr> expressions;       ///< evaluated by a utility statement: defaults, EXECUTE's arguments, SET's …
-    std::vector<ExprPtr> checks;            ///< conditions that the rows of its table have to meet
+    std::vector<ExprPtr> checks;            ///< conditions that the rows of its table have to meet, or that choose some of them
+    std::vector<ExprPtr> probes;            ///< computed over the rows of its table and kept where it shows: index expressions, statistics
+    std::vector<Assignment> rewritten;      ///< columns of its table that are computed anew
+    std::optional<Name> domain;             ///< ALTER DOMAIN: VALUE in checks is each value of that type
+    std::string code, code_language;        ///< DO
     std::vector<std::unique_ptr<Statement>> inner;
     /// CREATE TABLE AS, CREATE VIEW, COPY …: where the query's values go.
     std::optional<Name> stores_into;

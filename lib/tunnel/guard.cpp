@@ -1,5 +1,8 @@
 #include "tunnel/guard.hpp"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <thread>
 
 #include "base/crypto.hpp"
@@ -17,12 +20,26 @@ Guard::Guard(net::EventLoop& loop, Options options)
       terms_(make_login_terms(random_id("dbguard_", 10), options_.database, password_)),
       listener_(loop) {}
 
+namespace {
+
+/// Descriptors that are not for connections: the recording, the log, the loop, a question of the broker's.
+constexpr rlim_t other_descriptors = 64;
+
+std::size_t connections_for_descriptors() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+    return std::max<std::size_t>(1, (std::max(limit.rlim_cur, other_descriptors) - other_descriptors) / 2);
+}
+
+}  // namespace
+
 Guard::~Guard() {
     *alive_ = false;
     connections_.clear();
 }
 
 Result<void> Guard::start() {
+    options_.max_connections = std::min(options_.max_connections, connections_for_descriptors());
     return listener_.listen(options_.listen, options_.allow_remote, [this](UniqueFd socket) { accept(std::move(socket)); });
 }
 

@@ -38,7 +38,9 @@ struct GuardOptions {
     SessionFactory make_session;
     relay::postgres::AdapterLimits limits{};
 
-    std::size_t max_connections = 500;
+    /// Fewer when this process may not have that many descriptors, two for each. What keeps a flood small is what one costs: a few
+    /// kB, and before the login no more than a password message of 16 kB and the login's time.
+    std::size_t max_connections = 4000;
     /// From accepting to the end of both logins. PostgreSQL's authentication_timeout is as long.
     std::chrono::milliseconds login_timeout{60'000};
     /// After a wrong password; PostgreSQL's auth_delay has the same use.

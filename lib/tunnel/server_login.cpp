@@ -85,7 +85,8 @@ bool ServerLogin::start_here() {
         return true;
     }
     connecting_ = result != 0;
-    watched_ = loop_.watch(stream_.fd(), connecting_ ? EPOLLOUT : EPOLLIN, *this);
+    watched_events_ = connecting_ ? EPOLLOUT : EPOLLIN;
+    watched_ = loop_.watch(stream_.fd(), watched_events_, *this);
     if (!watched_)
         fail(upstream::errc::cannot_connect, std::strerror(errno));
     else if (!connecting_)
@@ -129,7 +130,8 @@ void ServerLogin::flush() {
     const auto written = stream_.write(unsent_);
     if (written.status == net::Transfer::Status::failed) return fail(upstream::errc::connection_lost, "while logging in");
     unsent_.erase(0, written.bytes);
-    loop_.change(stream_.fd(), unsent_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT, *this);
+    const std::uint32_t wanted = unsent_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT;
+    if (std::exchange(watched_events_, wanted) != wanted) loop_.change(stream_.fd(), wanted, *this);
 }
 
 void ServerLogin::ready(std::uint32_t) {

@@ -52,6 +52,7 @@ class ServerLogin : private net::Watcher {
     std::string unsent_;
     bool connecting_ = false;
     bool watched_ = false;
+    std::uint32_t watched_events_ = 0;
     std::shared_ptr<ServerLogin*> self_;  ///< emptied when this is destroyed
 };
 

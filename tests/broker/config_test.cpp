@@ -48,6 +48,7 @@ databases:
 policies: [shop.yaml]
 sessions: { ttl: 30m, max_ttl: 2h, lease: 60s, heartbeat: 20s, sweep: 15s }
 recording_max: 1GiB
+recording_keep: 400d
 failures_per_minute: 20
 )";
 
@@ -105,6 +106,42 @@ TEST_CASE("a good configuration is read") {
     CHECK(config.databases[1].tls_mode == "disable");
     CHECK(config.ttl == std::chrono::minutes(30));
     CHECK(config.recording_max_bytes == std::uint64_t{1} << 30);
+    CHECK(config.recording_keep == std::chrono::hours(400 * 24));
+}
+
+TEST_CASE("claims that an issuer's tokens must have") {
+    const std::string generic = "    kind: generic\n    audience: dbguard.acme.example\n";
+    const auto parsed = [&](const std::string& more) {
+        return parse_config(with("    kind: github\n    audience: dbguard.acme.example\n", generic + more), "serve.yaml");
+    };
+    const auto result = parsed("    required_claims: { tenant: [\"4821\", \"4822\"], env: prod, job: \"*\", ssh-rerun: false }\n    job_claim: job\n    max_uses: 5\n");
+    CHECK(first_error(result.problems) == "");
+    REQUIRE(result.config.has_value());
+    const auto& rules = result.config->issuers[0].rules;
+    CHECK(rules.required_claims == std::vector<identity::RequiredClaim>{
+        {"tenant", identity::ClaimKind::string, {"4821", "4822"}}, {"env", identity::ClaimKind::string, {"prod"}}, {"job", identity::ClaimKind::string, {}}, {"ssh-rerun", identity::ClaimKind::boolean, {"false"}}});
+    CHECK(rules.job_claim == "job");
+    CHECK(rules.use == identity::TokenUse::per_job);
+    CHECK(rules.max_uses == 5);
+    CHECK(parsed("").config->issuers[0].rules.use == identity::TokenUse::single);
+
+    // Of a known platform they add to what it always must have, and narrow what is the same.
+    const auto github = parse_config(with("    kind: github\n", "    kind: github\n    required_claims: { repository_owner_id: \"4821\", environment: prod }\n"), "serve.yaml");
+    REQUIRE(github.config.has_value());
+    auto expected = identity::issuer_defaults(identity::Profile::github, "https://x").required_claims;
+    for (auto& claim : expected)
+        if (claim.name == "repository_owner_id") claim.values = {"4821"};
+    expected.push_back({"environment", identity::ClaimKind::string, {"prod"}});
+    CHECK(github.config->issuers[0].rules.required_claims == expected);
+
+    const auto refused = [&](const std::string& more) { return first_error(parsed(more).problems).find(' ') != std::string::npos; };
+    CHECK(refused("    required_claims: [tenant]\n"));
+    CHECK(refused("    required_claims: { tenant: 4821 }\n"));       // a number to another reader
+    CHECK(refused("    required_claims: { tenant: \"48*\" }\n"));
+    CHECK(refused("    required_claims: { tenant: [\"*\", a] }\n"));
+    CHECK(refused("    required_claims: { tenant: a, tenant: b }\n"));
+    CHECK(refused("    job_claim: [a]\n"));
+    CHECK(error_of(with("    kind: github\n", "    kind: github\n    job_claim: run_id\n")) != "");
 }
 
 TEST_CASE("what is not understood is refused with its place") {

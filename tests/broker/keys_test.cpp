@@ -121,6 +121,53 @@ TEST_CASE("a new key is asked for once in a while, whatever tokens come") {
     CHECK(f.verify(old) == "good");
 }
 
+TEST_CASE("a key id that another issuer has names nothing here") {
+    FakeIssuer ours, theirs;
+    const Key key("a"), foreign("b");
+    ours.keys = {key.jwk()};
+    theirs.keys = {foreign.jwk()};
+    Issuer first, second;
+    first.settings.name = "first";
+    first.settings.rules = identity::issuer_defaults(identity::Profile::generic, issuer_url);
+    first.settings.rules.audiences = {"us"};
+    second = first;
+    second.settings.name = "second";
+    second.settings.rules.issuer = "https://other.example";
+    auto made = IssuerKeys::make({first, second}, [&](const Issuer& issuer) { return std::make_unique<FakeIssuer::Client>(issuer.settings.name == "first" ? ours : theirs); }, {});
+    REQUIRE(made.has_value());
+    const Time now{seconds(1'800'000'000)};
+    const auto verdict = [&](const Key& with) {
+        const auto result = (*made)->verify(with.token(now), [&] { return now; });
+        return result ? "good" : std::string(result.error().code);
+    };
+    CHECK(verdict(key) == "good");
+    CHECK(verdict(foreign) == "unknown_kid");  // signed by the other issuer's key, in the name of this one
+    CHECK(theirs.fetches == 0);
+}
+
+TEST_CASE("another configuration takes over the keys of an issuer that stayed as it was") {
+    Fixture f;
+    const Key key("a");
+    f.fake.keys = {key.jwk()};
+    CHECK(f.verify(key) == "good");
+    f.fake.down = true;
+    Issuer same;
+    same.settings.name = "test";
+    same.settings.rules = identity::issuer_defaults(identity::Profile::generic, issuer_url);
+    same.settings.rules.audiences = {"us"};
+    Issuer other = same;
+    other.settings.rules.max_age = seconds(60);
+    const auto clients = [&](const Issuer&) { return std::make_unique<FakeIssuer::Client>(f.fake); };
+    auto changed = IssuerKeys::make({other}, clients, {}, f.keys.get());
+    auto kept = IssuerKeys::make({same}, clients, {}, f.keys.get());
+    REQUIRE(changed.has_value());
+    REQUIRE(kept.has_value());
+    f.keys = std::move(*changed);
+    CHECK(f.verify(key) == "keys_unavailable");
+    f.keys = std::move(*kept);
+    CHECK(f.verify(key) == "good");
+}
+
 TEST_CASE("a failing issuer leaves good keys in place, and its absence at the start is told apart") {
     Fixture f;
     const Key key("a");

@@ -126,6 +126,21 @@ TEST_CASE("a recording has a largest size") {
     CHECK(recordings->append("s_A", 100, std::string_view(whole).substr(100)).error().code == errc::recording_too_large);
 }
 
+TEST_CASE("a recording that was kept long enough goes, also while it is open here") {
+    const TemporaryFolder folder;
+    auto recordings = open(folder);
+    REQUIRE(recordings->append("s_A", 0, chain("s_A", 3)).has_value());
+    REQUIRE(recordings->append("s_B", 0, chain("s_B", 3)).has_value());
+    CHECK(recordings->remove("s_A").has_value());
+    CHECK_FALSE(std::filesystem::exists(folder.path + "/recordings/s_A.dbgl"));
+    CHECK(content(folder, "s_B") == chain("s_B", 3));
+    CHECK(recordings->remove("s_A").has_value());
+    CHECK(recordings->remove("../s_B").error().code == errc::recording_failed);
+    CHECK(recordings->append("s_B", chain("s_B", 3).size(), "").has_value());
+    recordings->set_max_bytes(10);
+    CHECK(recordings->append("s_C", 0, chain("s_C", 1)).error().code == errc::recording_too_large);
+}
+
 TEST_CASE("a file that somebody changed is not continued") {
     const TemporaryFolder folder;
     const auto whole = chain("s_A", 3);

@@ -208,6 +208,54 @@ TEST_CASE("the store's name stays, its files are private, and a newer schema is 
     CHECK(newer.error().detail.find("newer dbguard") != std::string::npos);
 }
 
+TEST_CASE("recordings are kept from a session's end, as long as their session says") {
+    const TemporaryFolder folder;
+    const auto store = open(folder);
+    for (const char* id : {"s_short", "s_long", "s_ever", "s_open"}) {
+        auto one = session(id);
+        if (one.id != "s_ever") one.keep = one.id == "s_long" ? seconds(1000) : seconds(100);
+        REQUIRE(store->add(one, {}).has_value());
+        CHECK(store->find(id).value()->keep == one.keep);
+        if (one.id != "s_open") CHECK(store->end(id, "client", now).value());
+    }
+    const auto due = [&](seconds later) {
+        std::string names;
+        for (const auto& one : store->past_keeping(now + later).value()) names += one.id + " ";
+        return names;
+    };
+    CHECK(due(seconds(100)) == "");
+    CHECK(due(seconds(101)) == "s_short ");
+    CHECK(due(seconds(5000)) == "s_short s_long ");
+    AuditEntry why;
+    why.at = now;
+    why.correlation_id = "c_1";
+    why.event = "retention";
+    why.session = "s_short";
+    CHECK(store->recording_removed("s_short", why).has_value());
+    CHECK(due(seconds(5000)) == "s_long ");
+    CHECK(store->find("s_short").value()->recording_removed);
+    CHECK(store->audits("c_1").value() == std::vector<AuditEntry>{why});
+}
+
+TEST_CASE("a store of the version before is brought to this one") {
+    const TemporaryFolder folder;
+    auto store = open(folder);
+    const auto name = store->instance().value();
+    REQUIRE(store->add(session("s_old"), {}).has_value());
+    store.reset();
+    // As version 1 had it.
+    sqlite3* db = nullptr;
+    REQUIRE(sqlite3_open((folder.path + "/store.sqlite").c_str(), &db) == SQLITE_OK);
+    for (const char* sql : {"DROP INDEX sessions_to_forget", "ALTER TABLE sessions DROP COLUMN recording_removed", "ALTER TABLE sessions DROP COLUMN keep_seconds", "PRAGMA user_version = 1"})
+        REQUIRE(sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(db);
+    store = open(folder);
+    CHECK(store->instance().value() == name);
+    CHECK(store->find("s_old").value() == session("s_old"));
+    CHECK(store->end("s_old", "client", now).value());
+    CHECK(store->past_keeping(now + std::chrono::hours(100'000)).value().empty());
+}
+
 TEST_CASE("a store that cannot be opened or is none is an error") {
     const TemporaryFolder folder;
     CHECK(open_sqlite_store(folder.path + "/missing/store.sqlite").error().code == errc::store_failed);

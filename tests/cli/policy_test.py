@@ -126,13 +126,13 @@ def explain():
         cases = [
             # (sql, verdict, rule, masks by output)
             ("SELECT id, email FROM customers WHERE email = $1", "allow", "tester#1", {"id": None, "email": "email"}),
-            ("SELECT upper(email) FROM customers", "deny", "masks.pii[0]", None),
+            ("SELECT upper(email) FROM customers", "deny", "masks.pii.derived", None),
             ("SELECT * FROM contact", "allow", "tester#1", {"a": None, "b as c": "email"}),
             ('SELECT "b as c" FROM contact2', "allow", "tester#1", {"b as c": "email"}),
             ("SELECT email, level FROM vip", "allow", "tester#1", {"email": "email", "level": None}),
             ("SELECT note FROM orders", "allow", "tester#1", {"note": None}),
             ("SELECT count(email) FROM customers", "allow", "tester#1", {"count": None}),
-            ("SELECT id FROM customers ORDER BY email", "deny", "masks.pii[0]", None),
+            ("SELECT id FROM customers ORDER BY email", "deny", "masks.pii.filter", None),
             ("SELECT * FROM auth.users", "deny", "tester#3", None),
             ("SELECT f(1)", "deny", "", None),
             ("WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d", "deny", "", None),
@@ -154,7 +154,7 @@ def explain():
                 check(got == masks, f"{sql}: masks {got}")
         text = ask("SELECT upper(email) FROM customers").stdout
         check(text.startswith("DENY    SELECT upper(email) FROM customers\n"), text)
-        check("public.customers(email)" in text and "masks.pii[0]" in text and "  fix " in text, text)
+        check("public.customers(email)" in text and "masks.pii.derived" in text and "  fix " in text, text)
         loud = json.loads(ask("SELECT e FROM loud", "--json").stdout)["statements"][0]
         check(loud["outputs"][0]["mask"] is not None, "a materialized view's copy is masked")
 

@@ -418,6 +418,27 @@ class GitHub(unittest.TestCase):
             text = f.read()
         self.assertIn('| denied | 1 |', text)
         self.assertNotIn('<b>', text)
+        self.assertIn('title=dbguard denied a statement::', commands[1])
+
+    def test_annotations_and_summary_hold_no_text_of_a_statement(self):
+        reader = Standalone(postgres, rules='      - allow: [read, session.set]\n')
+        self.addCleanup(reader.close)
+        summary = os.path.join(reader.folder, 'summary')
+        statements = ["CREATE ROLE r PASSWORD 'hunter2-a'", "INSERT INTO t VALUES ('jane@example.com')", "INSERT INTO t VALUES ('bob@example.com')"]
+        r = reader.run(['psql', '-Xq', *[part for sql in statements for part in ('-c', sql)]], env={'GITHUB_ACTIONS': 'true', 'GITHUB_STEP_SUMMARY': summary})
+        commands = [line for line in r.stderr.decode().splitlines() if line.startswith('::error')]
+        with open(summary) as f:
+            text = f.read()
+        for told in commands + [text]:
+            for part in ('hunter2', 'jane', 'bob', 'INSERT'):
+                self.assertNotIn(part, told)
+        # The same refusal twice is one note.
+        self.assertEqual(len(commands), 2, commands)
+        self.assertIn('2 times', commands[1])
+        self.assertIn('| no rule opens it | 2 |', text)
+        # On stderr the statements stand, as the recording has them.
+        self.assertIn("INSERT INTO t VALUES ('<EMAIL>')", r.stderr.decode())
+        self.assertIn("CREATE ROLE r PASSWORD '***'", r.stderr.decode())
 
     def test_stop_commands_encloses_the_command(self):
         r = guard.run(sh('echo "::error::from the database" >&2'), '--stop-commands', env={'GITHUB_ACTIONS': 'true'})

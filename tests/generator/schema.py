@@ -12,6 +12,7 @@ WORDS = 'amber border cider ember fog grape house igloo meadow noon orange paper
 MOODS = ('sad', 'calm', 'glad')
 # Masked values of which there are few, so that they repeat. None is a literal of the grammar: `filter: equality` lets those be found.
 HIDDEN_WORDS = ('azure', 'birch', 'quartz', 'zinnia')
+LITERALS = ('null', "''", '0', '1', '2', '3', '5', '10')   # what the grammar compares with
 HIDDEN_NUMBERS = ('47', '53', '600000001', '600000002')
 # Names that need quotes, differ by case only, or are words of SQL.
 NAMES = ('email', 'phone', 'note', 'secret', 'code', 'plain', 'name', 'amount', 'total', 'born', 'seen', 'ok', 'doc', 'tags', 'spot', 'ref', 'raw', 'Email', 'No Te', 'select', 'ünder', 'a"b')
@@ -126,7 +127,7 @@ class Schema:
                         b = self.value(column, row, 1) if column.masked else a
                         if column.masked and column.kind in 'ti' and r.random() < 0.25:
                             # In one of the two it equals what a plain column holds, or what another row does.
-                            same = [f for f, c in zip(fields[0], columns) if not c.masked and c.kind == column.kind and f != 'null']
+                            same = [f for f, c in zip(fields[0], columns) if not c.masked and c.kind == column.kind and f not in LITERALS]
                             if same and not column.unique:
                                 a = r.choice(same)
                             elif (relation, column) in shared and not column.unique:

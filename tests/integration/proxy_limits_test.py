@@ -24,8 +24,12 @@ AFFECTED = '''      - deny: [write.update, write.delete]
         when: { affected_rows: ">10" }
         why: Too many.
 '''
+ESTIMATED = '''      - deny: [read, write]
+        when: { estimated_rows: ">1000" }
+        why: Too many.
+'''
 ROLES = ''.join(ROLE % role for role in (
-    ('rows', 'rows: 100', ''), ('cut', 'rows: 100, over: cut', ''), ('time', 'time: 1s', ''), ('affected', 'rows: 100000', AFFECTED), ('open', 'rows: 100000000', '')))
+    ('rows', 'rows: 100', ''), ('cut', 'rows: 100, over: cut', ''), ('time', 'time: 1s', ''), ('affected', 'rows: 100000', AFFECTED), ('estimated', 'rows: 100000', ESTIMATED), ('open', 'rows: 100000000', '')))
 
 
 def shape(messages):
@@ -107,6 +111,26 @@ class Limits(unittest.TestCase):
         with self.subTest('several in one message'):
             self.assertEqual(types(w.query('update k set i = i where i <= 2; update k set i = i where i <= 3; select 7')), 'CCTDCZ')
             self.assertEqual(types(w.query('update k set i = i where i <= 6; update k set i = i where i <= 6; select 7')), 'CEZ')
+        with self.subTest('with BEGIN and COMMIT in the message'):
+            m = w.query('begin; update k set i = i where i <= 5; commit')
+            self.assertEqual((types(m), m[-1][1]), ('CCCZ', b'I'))
+            m = w.query('begin; update k set i = -1; select 1; commit; select 2')
+            self.assertEqual((types(m), error(m)['C'], m[-1][1]), ('CEZ', '42501', b'E'))
+            w.query('rollback')
+            undone()
+            m = w.query('begin; update k set i = i where i <= 6; commit; begin; update k set i = i where i <= 6; commit')
+            self.assertEqual((types(m), m[-1][1]), ('CCCCCCZ', b'I'))
+            m = w.query('begin; select 1 / 0; update k set i = i where i <= 5; commit')
+            self.assertEqual((types(m), error(m)['C'], m[-1][1]), ('CEZ', '22012', b'E'))
+            w.query('rollback')
+            m = w.query('begin; update k set i = i where i <= 6')
+            self.assertEqual((types(m), m[-1][1]), ('CCZ', b'T'))
+            m = w.query('update k set i = -1 where i <= 6; commit')
+            self.assertEqual((types(m), m[-1][1]), ('EZ', b'E'))
+            w.query('rollback')
+            undone()
+            m = w.query('update k set i = i where i <= 6; begin; update k set i = i where i <= 2; commit')
+            self.assertEqual((types(m), error(m)['C'], m[-1][1]), ('EZ', '0A000', b'I'))
         with self.subTest('errors, also of the commit'):
             m = w.query('update k set i = 1 / 0')
             self.assertEqual((types(m), error(m)['C'], m[-1][1]), ('EZ', '22012', b'I'))
@@ -121,6 +145,64 @@ class Limits(unittest.TestCase):
         with self.subTest('what cannot be counted'):
             self.assertEqual(error(w.query('with d as (delete from k returning *) select count(*) from d'))['C'], '42501')
             self.assertEqual(w.rows('select count(*) from k'), [['100']])
+
+    def test_estimated_rows(self):
+        admin = Wire(self.postgres.url())
+        self.addCleanup(admin.close)
+        admin.query('drop table if exists big; create table big(i int primary key, t text); insert into big select g, g from generate_series(1, 50000) g')
+        admin.query('analyze big')
+        w = self.as_role('estimated')
+        many = [
+            'select * from big', 'select i from big where i > 10', 'update big set t = t', 'delete from big where i > 5', 'insert into big select i + 100000, t from big',
+            'with d as (delete from big returning i) select count(*) from d', 'select 1; select * from big', 'create temp table c as select * from big',
+            'copy big to stdout', 'copy (select * from big) to stdout', 'begin; declare c cursor for select * from big; commit',
+        ]
+        few = [
+            'select * from big limit 5', 'select * from big where i = 7', 'select count(*) from big', 'update big set t = t where i in (1, 2)', 'select 1; select i from big where i = 1;',
+            'create temp table c as select * from big limit 3', 'copy (select * from big limit 3) to stdout', 'begin; declare c cursor for select * from big limit 3; commit',
+        ]
+        for sql in many:
+            with self.subTest(sql):
+                m = w.query(sql)
+                self.assertEqual((types(m)[-2:], error(m)['C'], m[-1][1]), ('EZ', '42501', b'I'))
+                self.assertIn('Too many', error(m)['M'])
+        for sql in few:
+            with self.subTest(sql):
+                self.assertNotIn('E', types(w.query(sql)))
+        self.assertEqual(admin.rows('select count(*) from big'), [['50000']])
+        bound = lambda *values: [bind('', '', list(values)), execute(''), sync]
+        with self.subTest('parameters'):
+            w.send(parse('', 'select i from big where i <= $1'), *bound(b'3'))
+            self.assertEqual(types(w.until_ready()), '12DDDCZ')
+            w.send(*bound(b'40000'))
+            m = w.until_ready()
+            self.assertEqual((types(m), error(m)['C']), ('2EZ', '42501'))
+            w.send(parse('p', 'delete from big where i between $1 and $2'), sync)
+            self.assertEqual(types(w.until_ready()), '1Z')
+            w.send(bind('', 'p', [b'1000000', b'1000001']), execute(''), bind('', 'p', [b'1', b'50000']), execute(''), bind('', 'p', [b'1', b'2']), execute(''), sync)
+            self.assertEqual(types(w.until_ready()), '2C2EZ')
+        with self.subTest('prepared by SQL'):
+            self.assertEqual(types(w.query('prepare s(int) as select i from big where i <= $1')), 'CZ')
+            self.assertEqual(types(w.query('execute s(2)')), 'TDDCZ')
+            self.assertEqual(error(w.query('execute s(40000)'))['C'], '42501')
+            self.assertEqual(error(w.query('prepare u as select i from big; execute u'))['C'], '42501')
+        with self.subTest('in a transaction'):
+            w.query('begin')
+            self.assertEqual(types(w.query('select i from big where i = 1')), 'TDCZ')
+            w.query('savepoint a')
+            m = w.query('select * from big')
+            self.assertEqual((types(m), m[-1][1]), ('EZ', b'E'))
+            self.assertEqual(error(w.query('select i from big where i = 1'))['C'], '42501')
+            w.query('rollback to a')
+            self.assertEqual(types(w.query('select i from big where i = 1')), 'TDCZ')
+            w.query('rollback')
+        with self.subTest("the server's own errors"):
+            m = w.query("select i from big where i = 'x'")
+            self.assertEqual((types(m), error(m)['C'], error(m)['P']), ('EZ', '22P02', '29'))
+            w.send(*one("select i from big where i = 'x'"), sync)
+            m = w.until_ready()
+            self.assertEqual((types(m), error(m)['C'], error(m)['P']), ('EZ', '22P02', '29'))
+            self.assertEqual(types(w.query('select i from big where i = 1')), 'TDCZ')
 
     def drain(self):
         """Reads up to ReadyForQuery and keeps nothing. -> bytes, whether there was an error"""

@@ -231,6 +231,8 @@ class Protocol(unittest.TestCase):
         m = self.wire.query('copy people(id, phone) to stdout (format binary)')
         self.assertIn('***-***-4567', data(m))
         self.assertNotIn('555', data(m))
+        m = self.wire.query('select 1; copy people(phone) to stdout; select 2; copy (select email from people where id = 1) to stdout (format csv)')
+        self.assertEqual((types(m), data(m)), ('TDCHdddcCTDCHdcCZ', '***-***-4567\n***-***-6543\n\\N\na***@e***.com\n'))
         self.wire.query('begin')
         m = self.sends(parse('', 'copy people(email) to stdout'), bind('', ''), execute(''), sync)
         self.assertEqual((types(m), data(m)), ('12HdddcCZ', 'a***@e***.com\nb***@f***.org\n\\N\n'))

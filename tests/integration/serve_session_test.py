@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A session's life at `dbguard serve`: the database role is there while it lasts and gone afterwards, whoever dies on the way."""
+import json
 import os
 import signal
 import subprocess
@@ -65,6 +66,24 @@ class Sessions(unittest.TestCase):
         self.assertEqual(refused.stdout.strip(), 'app_ro')
         self.assertIn('permission denied', psql(grant, 'BEGIN READ WRITE; CREATE ROLE x', check=False).stderr)
         self.service.on(grant, 'end', '{"reason":"client"}')
+
+    def test_a_login_that_could_undo_what_limits_it_opens_nothing(self):
+        for how, undo, why in (
+            ('ALTER ROLE app_ro CREATEROLE', 'ALTER ROLE app_ro NOCREATEROLE', 'is CREATEROLE'),
+            ('GRANT pg_execute_server_program TO app_ro', 'REVOKE pg_execute_server_program FROM app_ro', 'is a member of pg_execute_server_program'),
+            ('CREATE ROLE boss SUPERUSER; CREATE ROLE team; GRANT boss TO team; GRANT team TO app_ro', 'DROP ROLE team, boss', 'is a member of boss'),
+        ):
+            with self.subTest(how):
+                self.postgres.sql(how)
+                try:
+                    status, _, refusal = self.service.exchange(self.issuer.mint())
+                    self.assertEqual((status, refusal['error']), (500, 'server_error'))
+                    self.assertIn(why, self.service.log_text())
+                    self.assertNotIn(why, json.dumps(refusal), 'that is for the operator')
+                    self.assertEqual(self.service.roles_in_server(), [])
+                finally:
+                    self.postgres.sql(undo)
+        self.service.on(self.service.open(), 'end', '{"reason":"client"}')
 
     def test_what_a_session_creates_belongs_to_the_login_role_and_outlives_it(self):
         grant = self.service.open(role='migrator')

@@ -46,7 +46,8 @@ struct Server {
         return cells;
     }
     static Row relation(const char* id, const char* schema, const char* name) { return row({"R", id, schema, name, "r", "false", std::nullopt, std::nullopt, std::nullopt, "false"}); }
-    static Row column(const char* relation, const char* number, const char* name) { return row({"C", relation, number, name, "25", "-1", "false", "false"}); }
+    /// Two columns of type text.
+    static Row columns(const char* relation, const char* names) { return row({"C", relation, "{1,2}", names, "{25,25}", "{-1,-1}", "{f,f}", "{f,f}", "{NULL,NULL}", "{NULL,NULL}"}); }
 
     Answer answer(const std::string& sql) {
         using namespace catalogue::postgres;
@@ -59,8 +60,7 @@ struct Server {
         if (state) return {{{path, std::nullopt, "shop", "app", "16384", next_transaction}}, ""};
         if (is_digest) return {{{digest}}, ""};
         if (load)
-            return {{relation("16400", "public", "customers"), column("16400", "1", "id"), column("16400", "2", "email"), relation("16410", "public", "orders"),
-                     column("16410", "1", "id"), column("16410", "2", "note")}, ""};
+            return {{relation("16400", "public", "customers"), columns("16400", "{id,email}"), relation("16410", "public", "orders"), columns("16410", "{id,note}")}, ""};
         return {{{"pg_catalog", "upper"}}, ""};
     }
 };
@@ -115,7 +115,7 @@ struct Fixture {
     std::uint64_t run(std::string_view text, Form form = Form::simple, std::vector<std::optional<std::string_view>> parameters = {}) {
         const PlanRef made = plan(text);
         REQUIRE_MESSAGE(made->verdict <= policy::Verdict::warn, made->refusal.message);
-        const auto submitted = session->submit(made, text, form, parameters, now);
+        const auto submitted = session->submit(made, text, form, parameters, {}, now);
         REQUIRE_FALSE(submitted.refusal.has_value());
         return submitted.number;
     }
@@ -286,11 +286,11 @@ TEST_CASE("limits on statements and on a session's rows count over its connectio
     const auto second = f.run("SELECT 2");
     CHECK(f.session->rows(second, 2, 1) == RowVerdict::stop);
     CHECK(f.session->rows(second, 1, 1) == RowVerdict::forward);
-    const auto refused = f.session->submit(f.plan("SELECT 3"), "SELECT 3", Form::simple, {}, f.now);
+    const auto refused = f.session->submit(f.plan("SELECT 3"), "SELECT 3", Form::simple, {}, {}, f.now);
     REQUIRE(refused.refusal.has_value());
     CHECK(refused.refusal->sqlstate == "54000");
     CHECK_FALSE(refused.end_session);
-    CHECK(f.engine->statistics().denied == 1);
+    CHECK(f.engine->statistics().denied == 2);   // the result that was stopped, and this one
 }
 
 TEST_CASE("a time limit gives a deadline") {
@@ -326,7 +326,7 @@ TEST_CASE("a record that cannot be written ends the session before anything is s
     f.run("SELECT note FROM orders");
     CHECK_FALSE(f.session->flush());
     CHECK(f.engine->statistics().record_failed);
-    const auto next = f.session->submit(f.plan("SELECT 1"), "SELECT 1", Form::simple, {}, f.now);
+    const auto next = f.session->submit(f.plan("SELECT 1"), "SELECT 1", Form::simple, {}, {}, f.now);
     REQUIRE(next.refusal.has_value());
     CHECK(next.end_session);
     CHECK(next.refusal->sqlstate == "58030");

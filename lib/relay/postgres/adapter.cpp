@@ -60,7 +60,7 @@ std::size_t Adapter::client_needs(const Header& header) const {
 std::size_t Adapter::server_needs(const Header& header) const {
     switch (header.type) {
         case 'D':
-            if (result_.begun && result_.raw && !pending_.empty() && pending_.front().owner == Pending::Owner::client)
+            if (result_.begun && (result_.raw || (result_.only_shown && header.body_bytes > limits_.max_recorded_row_bytes)) && !pending_.empty() && pending_.front().owner == Pending::Owner::client)
                 return wp::frame_header_bytes;
             break;
         case 'd':
@@ -330,6 +330,11 @@ void Adapter::expire(Clock::time_point now, Output& out) {
     if (!due || *due > now) return;
     const During during(out_, &out);
     now_ = now;
+    for (const auto& entry : pending_)
+        if (entry.number != 0) {
+            session_.expired(entry.number, now);
+            break;
+        }
     stop_statement({"57014", "dbguard: the statement took longer than this role allows", "limit: time", {}});
 }
 

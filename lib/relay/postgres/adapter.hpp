@@ -39,6 +39,7 @@ struct AdapterLimits {
     /// A Bind up to this size is held; a longer one streams through.
     std::size_t whole_bind_bytes = 256 * 1024;
     std::size_t max_recorded_parameter_bytes = 64 * 1024;
+    std::size_t max_recorded_row_bytes = 1024 * 1024;
     std::size_t max_answer_bytes = 64 * 1024 * 1024;
     std::size_t max_pending = 100'000;
     std::size_t max_names = 100'000;
@@ -135,9 +136,12 @@ class Adapter {
     /// The plan of a text, or null: the client is held while the server is asked.
     PlanRef plan_for(std::string_view text);
     template <class Plan>
-    PlanRef plan_by(Plan&& plan_now);
+    PlanRef plan_by(Plan&& plan_now, const Portal* portal = nullptr);
     /// The statement's plan under the names as they are now, or null: held.
     PlanRef current_plan(Prepared& prepared);
+    /// The plan with an estimate of what `run` returns or changes, where policy asks for one; null: held. `portal` has its
+    /// parameters; null: it has none.
+    PlanRef estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal);
     Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);
     Step refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body);
     void substitute(bool extended, Refusal refusal);
@@ -147,15 +151,17 @@ class Adapter {
         std::string_view text,
         Form form,
         std::span<const std::optional<std::string_view>> parameters,
+        std::span<const std::int16_t> formats,
         std::uint64_t& number,
         Step& step
     );
-    Pending& push(Pending entry);
+    Pending& push(Pending&& entry);
     void note_plan(const Plan& plan);
 
     // ---- own_messages.cpp
-    void ask(const Question& question);
+    void ask(const Question& question, const Portal* portal);
     void probe(std::string_view text, std::string_view parse_body);
+    bool ask_next_copy_types(const Plan& plan, std::string_view text);
     bool ask_copy_types(std::string_view text);
     void describe_portal(std::string_view portal, const PortalRef& ref);
     void question_row(std::string_view body);
@@ -191,7 +197,8 @@ class Adapter {
 
     // ---- affected.cpp
     std::unique_ptr<AffectedBound> bound_of(const Plan& plan) const;
-    Step begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound);
+    Step begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<std::string>& pieces);
+    bool send_next_piece(Pending& entry);
     void own_query(std::string_view sql, Pending::Owner owner);
     bool count_affected(Pending& entry, std::string_view tag);
     void show_held_complete();
@@ -245,12 +252,26 @@ class Adapter {
     char status_ = 'I';
     std::string backlog_;          ///< what the client sent while held
     std::unique_ptr<Answer> answer_;
+    std::optional<std::ptrdiff_t> of_statement_;  ///< the question is about the client's statement; its shift
     std::size_t answer_bytes_ = 0;
     bool held_simple_ = false;     ///< the message at hand, or held, is a Query
     bool probe_accepted_ = false;  ///< the held message's text: the server can parse it
     bool probe_answered_ = false;  ///< … cannot, and the client has its error
-    bool copy_types_asked_ = false;  ///< for the held message
-    std::vector<std::pair<std::uint32_t, std::int32_t>> copy_types_;
+    struct Probed {
+        PlanRef plan;
+        std::string text;
+        Form form = Form::simple;
+    };
+    std::optional<Probed> probed_;  ///< what the server is asked to parse, for the record
+    /// Estimates for the message at hand, or held: by plan and what was to be run.
+    struct Estimated {
+        PlanRef plan;
+        std::string run;
+        PlanRef known;
+    };
+    std::vector<Estimated> estimated_;
+    std::size_t copies_asked_ = 0;  ///< for so many statements of the message at hand, or held
+    std::vector<CopyTypes> copy_types_;
     std::uint32_t questions_ = 0;  ///< for the message at hand
     /// A Query that runs in a transaction of dbguard's own, because its affected rows are counted.
     struct Counted {
@@ -267,7 +288,9 @@ class Adapter {
     struct Result {
         bool begun = false;        ///< its columns are known
         bool cut = false;          ///< no more rows go on
+        bool was_cut = false;      ///< of an earlier statement of the same Query
         bool raw = true;           ///< rows go on without a look inside
+        bool only_shown = false;   ///< they are looked at for the record alone
         bool copy_out = false;
         std::uint64_t number = 0;
         std::uint64_t rows = 0;

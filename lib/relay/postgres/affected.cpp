@@ -2,7 +2,8 @@
 //
 // In a transaction block, and in a pipeline, undoing is what any error does: the client gets one, and the server is made to fail
 // as well. A Query outside of a block would be committed before its count is known, so it gets a transaction of dbguard's own, and
-// the client hears of its success when that is committed. Meanwhile the client is held.
+// the client hears of its success when that is committed. A Query that brings its own BEGIN and COMMIT is sent up to the COMMIT
+// first. Meanwhile the client is held.
 
 #include <algorithm>
 
@@ -28,6 +29,26 @@ bool controls_transactions(const Plan& plan) {
             default: return false;
         }
     });
+}
+
+/// Before which statements the message is cut, so that what they would commit is counted first. Empty: some counted statement
+/// stands outside of a transaction block that is there when it runs.
+std::optional<std::vector<std::size_t>> commits_of(const Plan& plan, bool in_block) {
+    std::vector<std::size_t> cuts;
+    for (const PlannedStatement& planned : plan.statements) {
+        switch (planned.statement.kind) {
+            case StatementKind::begin: in_block = true; break;
+            case StatementKind::commit:
+            case StatementKind::prepare_transaction:
+                if (in_block && planned.statement.begin > 0) cuts.push_back(planned.statement.begin);
+                in_block = false;
+                break;
+            case StatementKind::rollback: in_block = false; break;
+            default:
+                if (!in_block && (planned.decision.max_affected || planned.statement.kind == StatementKind::execute)) return std::nullopt;
+        }
+    }
+    return cuts;
 }
 
 /// BEGIN … ROLLBACK with no other end of a transaction between: whatever it changes is undone, by it or by an error.
@@ -72,8 +93,9 @@ std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
     return bound;
 }
 
-/// Pass: the Query may go on now; counted_ is there when it needs a transaction of its own.
-Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound) {
+/// Pass: the Query may go on now; counted_ is there when it needs a transaction of its own, `pieces` where it has to be sent in
+/// parts, each when the one before has been counted.
+Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<std::string>& pieces) {
     if (pipeline_open_)
         return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted cannot stand behind messages without Sync", {}, {}});
     if (!pending_.empty()) {
@@ -88,10 +110,31 @@ Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view
         bound.reset();  // nothing stays to be counted
         return Step::pass;
     }
-    if (controls_transactions(*plan))
-        return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted cannot share a message with BEGIN, COMMIT or ROLLBACK", {}, "Send the statements one by one."});
+    if (controls_transactions(*plan)) {
+        const auto commits = commits_of(*plan, status_ == 'T');
+        if (!commits)
+            return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted stands outside of the BEGIN and COMMIT of its message", {}, "Send the statements one by one, or all of them between BEGIN and COMMIT."});
+        std::size_t begin = 0;
+        for (const std::size_t end : *commits) {
+            pieces.emplace_back(text.substr(begin, end - begin));
+            begin = end;
+        }
+        if (begin > 0) pieces.emplace_back(text.substr(begin));
+        return Step::pass;
+    }
     if (status_ == 'I') counted_ = std::make_unique<Counted>();
     return Step::pass;
+}
+
+/// The next part of a Query that is sent in parts, when the one before went well. False: there is none, or none that may run.
+bool Adapter::send_next_piece(Pending& entry) {
+    if (entry.pieces.empty() || entry.failed || muted_ || status_ != 'T') return false;
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{entry.pieces.front()}, writer);
+    out.commit();
+    entry.pieces.erase(entry.pieces.begin());
+    return true;
 }
 
 void Adapter::own_query(std::string_view sql, Owner owner) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/postgres/adapter.hpp"
+#include "relay/postgres/copy_options.hpp"
 #include "relay/postgres/error_text.hpp"
 #include "wire/postgres/simple_query.hpp"
 
@@ -18,6 +19,9 @@ constexpr std::string_view refused_text = "dbguard refused this statement";
 
 bool denied(const Plan& plan) { return plan.verdict >= policy::Verdict::approve; }
 
+/// Denied, and no estimate of what it would return or change can help.
+bool never_runs(const Plan& plan) { return denied(plan) && !plan.needs_estimate; }
+
 /// Whether the text is needed when the answers come: for the names it makes, or a COPY's options.
 bool keeps_text(const Plan& plan) {
     return std::ranges::any_of(plan.statements, [](const PlannedStatement& planned) {
@@ -28,12 +32,16 @@ bool keeps_text(const Plan& plan) {
 }
 
 /// Whether it is a COPY TO with masked columns. CopyOutResponse does not say of which types they are.
-bool needs_copy_types(const Plan& plan) {
-    if (plan.statements.size() != 1) return false;
-    const auto& [statement, decision] = plan.statements.front();
-    return statement.kind == StatementKind::copy_out && std::ranges::any_of(decision.masks, [](const auto& mask) {
+bool needs_copy_types(const PlannedStatement& planned) {
+    return planned.statement.kind == StatementKind::copy_out && std::ranges::any_of(planned.decision.masks, [](const auto& mask) {
                return mask && mask->function != masking::Function::keep;
            });
+}
+
+/// Its part of the message's text.
+std::string_view text_of(const sql::Statement& statement, std::string_view text) {
+    text.remove_prefix(std::min<std::size_t>(statement.begin, text.size()));
+    return statement.length == 0 ? text : text.substr(0, statement.length);
 }
 
 std::uint8_t copies(const Plan& plan) {
@@ -93,8 +101,9 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
     }
     if (step != Step::hold) {
         probe_accepted_ = false;
-        copy_types_asked_ = false;
+        copies_asked_ = 0;
         copy_types_.clear();
+        estimated_.clear();
         questions_ = 0;
     }
     return step;
@@ -105,7 +114,7 @@ bool Adapter::copy_undecided() const {
     return std::ranges::any_of(pending_, [](const Pending& entry) { return entry.copies_left > 0; });
 }
 
-Pending& Adapter::push(Pending entry) {
+Pending& Adapter::push(Pending&& entry) {
     entry.began = now_;
     pending_.push(std::move(entry));
     return pending_.back();
@@ -116,7 +125,7 @@ PlanRef Adapter::plan_for(std::string_view text) {
 }
 
 template <class Plan>
-PlanRef Adapter::plan_by(Plan&& plan_now) {
+PlanRef Adapter::plan_by(Plan&& plan_now, const Portal* portal) {
     for (;;) {
         if (auto plan = plan_now()) return plan;
         auto question = session_.question();
@@ -127,16 +136,40 @@ PlanRef Adapter::plan_by(Plan&& plan_now) {
             session_.answer({{}, "25P02"});
             continue;
         }
-        ask(*question);
+        ask(*question, portal);
         hold(Hold::question);
         return nullptr;
     }
 }
 
+/// Asks for the types of the next COPY TO of the message that needs them. False: none does, or what it reads is made by an earlier
+/// statement of the same message; its masked values become NULL.
+bool Adapter::ask_next_copy_types(const Plan& plan, std::string_view text) {
+    while (copies_asked_ < plan.statements.size()) {
+        const auto& before = copies_asked_ == 0 ? sql::Statement{} : plan.statements[copies_asked_ - 1].statement;
+        if (before.changes_catalogue || before.changes_settings) return false;
+        const PlannedStatement& planned = plan.statements[copies_asked_++];
+        if (!needs_copy_types(planned)) continue;
+        copy_types_.resize(copies_asked_);
+        if (ask_copy_types(text_of(planned.statement, text))) return true;
+    }
+    return false;
+}
+
+PlanRef Adapter::estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal) {
+    // In a failed transaction nothing runs, and nothing can be asked.
+    if (!plan->needs_estimate || (pending_.empty() && status_ == 'E')) return plan;
+    for (const Estimated& one : estimated_)
+        if (one.plan == plan && one.run == run) return one.known;
+    auto known = plan_by([&] { return session_.estimate(plan, text, run, now_); }, portal);
+    if (known) estimated_.push_back({plan, std::string(run), known});
+    return known;
+}
+
 PlanRef Adapter::current_plan(Prepared& prepared) {
     if (prepared.plan && prepared.plan->context == session_.context()) return prepared.plan;
     auto plan = plan_for(prepared.text);
-    if (plan && !denied(*plan)) {
+    if (plan && !never_runs(*plan)) {
         prepared.index = 0;  // its text is that statement alone
         prepared.plan = plan;
         prepared.columns.reset();
@@ -179,6 +212,7 @@ Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, F
     const bool failed = pending_.empty() && status_ == 'E';
     const bool odd = pipeline_open_ && parse_body.empty();  // a Query behind an open pipeline
     if (plan->ask_server_to_parse && !probe_accepted_ && !failed && !odd) {
+        probed_ = Probed{plan, std::string(text), form};
         probe(text, parse_body);
         hold(Hold::probe);
         return Step::hold;
@@ -191,10 +225,11 @@ bool Adapter::submit(
     std::string_view text,
     Form form,
     std::span<const std::optional<std::string_view>> parameters,
+    std::span<const std::int16_t> formats,
     std::uint64_t& number,
     Step& step
 ) {
-    auto submitted = session_.submit(plan, text, form, parameters, now_);
+    auto submitted = session_.submit(plan, text, form, parameters, formats, now_);
     if (submitted.refusal) {
         if (submitted.end_session) {
             step = fatal(*submitted.refusal);
@@ -223,25 +258,42 @@ Adapter::Step Adapter::on_query(std::string_view body) {
     const auto query = wp::decode_query(body);
     if (!query) return fatal("08P01", "a malformed Query message");
     const std::string_view text = query->sql;
-    const PlanRef plan = plan_for(text);
+    PlanRef plan = plan_for(text);
     if (!plan) return Step::hold;
-    if (denied(*plan)) return refuse_plan(plan, text, Form::simple, {});
+    // What PREPARE carries is estimated when it is executed.
+    const bool only_prepares = plan->statements.size() == 1 && plan->statements.front().statement.kind == StatementKind::prepare;
+    if (plan->needs_estimate && !only_prepares) {
+        const auto copied = plan->statements.front().statement.kind == StatementKind::copy_out ? copy_source_query(text) : std::nullopt;
+        plan = estimated(plan, text, copied ? *copied : text, nullptr);
+        if (!plan) return Step::hold;
+    }
+    if (denied(*plan) && !(only_prepares && plan->needs_estimate)) return refuse_plan(plan, text, Form::simple, {});
     // EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again.
+    std::vector<std::pair<PlanRef, std::string_view>> executed;
     for (const auto& planned : plan->statements)
         if (planned.statement.kind == StatementKind::execute)
             if (const auto prepared = statements_.later(planned.statement.name)) {
-                const PlanRef inner = current_plan(*prepared);
+                PlanRef inner = current_plan(*prepared);
+                if (!inner) return Step::hold;
+                inner = estimated(inner, text, text_of(planned.statement, text), nullptr);
                 if (!inner) return Step::hold;
                 if (denied(*inner)) return refuse(inner, text, Form::simple, inner->refusal);
                 note_plan(*inner);
+                executed.emplace_back(inner, text_of(planned.statement, text));
             }
-    if (needs_copy_types(*plan) && !copy_types_asked_ && ask_copy_types(text)) return Step::hold;
+    if (ask_next_copy_types(*plan, text)) return Step::hold;
     auto bound = bound_of(*plan);
+    std::vector<std::string> pieces;
     if (bound)
-        if (const Step ready = begin_counted_query(plan, text, bound); ready != Step::pass) return ready;
+        if (const Step ready = begin_counted_query(plan, text, bound, pieces); ready != Step::pass) return ready;
+    for (const auto& [prepared, execute] : executed)
+        if (auto refusal = session_.execute(prepared, execute, {}, now_)) {
+            counted_.reset();
+            return refuse(plan, text, Form::simple, std::move(*refusal));
+        }
     Pending entry;
     Step step;
-    if (!submit(plan, text, Form::simple, {}, entry.number, step)) {
+    if (!submit(plan, text, Form::simple, {}, {}, entry.number, step)) {
         counted_.reset();
         return step;
     }
@@ -253,9 +305,18 @@ Adapter::Step Adapter::on_query(std::string_view body) {
     entry.plan = plan;
     entry.copies_left = copies(*plan);
     if (keeps_text(*plan)) entry.text = std::make_shared<const std::string>(text);
-    push(std::move(entry));
     pipeline_open_ = false;
-    return Step::pass;
+    if (pieces.empty()) {
+        push(std::move(entry));
+        return Step::pass;
+    }
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{pieces.front()}, writer);
+    out.commit();
+    entry.pieces.assign(std::make_move_iterator(pieces.begin() + 1), std::make_move_iterator(pieces.end()));
+    push(std::move(entry));
+    return Step::drop;
 }
 
 Adapter::Step Adapter::on_parse(std::string_view body) {
@@ -263,11 +324,12 @@ Adapter::Step Adapter::on_parse(std::string_view body) {
     if (!parse) return fatal("08P01", "a malformed Parse message");
     const PlanRef plan = plan_for(parse->sql);
     if (!plan) return Step::hold;
-    if (denied(*plan)) return refuse_plan(plan, parse->sql, Form::extended, body);
+    if (never_runs(*plan)) return refuse_plan(plan, parse->sql, Form::extended, body);
     if (statements_.size() >= limits_.max_names)
         return refuse(plan, parse->sql, Form::extended, {"54000", "dbguard: too many prepared statements", {}, {}});
     auto prepared = std::make_shared<Prepared>();
     prepared->text = parse->sql;
+    for (std::size_t i = 0; i < parse->parameter_types.size(); ++i) prepared->parameter_types.push_back(parse->parameter_types[i]);
     prepared->plan = plan;
     Pending entry;
     entry.kind = Pending::Kind::parse;
@@ -318,7 +380,7 @@ Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
         if (!prepared) continue;
         const PlanRef plan = current_plan(*prepared);
         if (!plan) return Step::hold;
-        if (denied(*plan)) return refuse(plan, prepared->text, Form::extended, plan->refusal);
+        if (never_runs(*plan)) return refuse(plan, prepared->text, Form::extended, plan->refusal);
     }
     if (portal->statement) portal->plan = portal->statement->plan;
     if (portals_.size() >= limits_.max_names)
@@ -328,9 +390,14 @@ Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
         portal->parameter_count = static_cast<std::uint16_t>(bind.parameters.size());
         if (bind.parameters.raw().size() <= limits_.max_recorded_parameter_bytes)
             portal->parameters = bind.parameters.raw();
+        bool binary = false;
+        for (std::size_t i = 0; i < bind.parameter_formats.size(); ++i) binary = binary || bind.parameter_formats[i] != 0;
+        if (binary || (portal->plan && portal->plan->needs_estimate))
+            for (std::size_t i = 0; i < bind.parameter_formats.size(); ++i) portal->parameter_formats.push_back(bind.parameter_formats[i]);
     } else {
         portal->formats_unknown = true;
     }
+    portal->parameter_bytes = header.body_bytes;
     Pending entry;
     entry.kind = Pending::Kind::bind;
     entry.name = bind.portal;
@@ -378,25 +445,37 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
         };
         return refuse(refusing_plan(unknown), {}, Form::extended, unknown);
     }
-    const PlanRef plan = portal->plan;
+    PlanRef plan = portal->plan;
     const std::string& text = portal->statement->text;
     if (plan->context != session_.context()) {
         // Names may mean something else since Bind. The server runs what it planned then; it must be allowed in both lights.
         const PlanRef again = plan_for(text);
         if (!again) return Step::hold;
-        if (denied(*again)) return refuse(again, text, Form::extended, again->refusal);
+        if (never_runs(*again)) return refuse(again, text, Form::extended, again->refusal);
     }
+    // Without its parameters it is taken for the largest.
+    const bool has_parameters = portal->parameter_count == 0 || !portal->parameters.empty();
+    if (plan->needs_estimate && !portal->cursor && has_parameters && !portal->formats_unknown && !portal->suspended) {
+        const auto copied = plan->statements.front().statement.kind == StatementKind::copy_out ? copy_source_query(text) : std::nullopt;
+        plan = estimated(plan, text, copied ? *copied : text, portal.get());
+        if (!plan) return Step::hold;
+    }
+    if (denied(*plan) && !portal->suspended) return refuse(plan, text, Form::extended, plan->refusal);
+    PlanRef executed;
     if (!portal->plan->statements.empty()) {
         const auto& statement = portal->plan->statements.front().statement;
         if (statement.kind == StatementKind::execute)
             if (const auto prepared = statements_.later(statement.name)) {
-                const PlanRef inner = current_plan(*prepared);
+                PlanRef inner = current_plan(*prepared);
+                if (!inner) return Step::hold;
+                inner = estimated(inner, text, text, portal.get());
                 if (!inner) return Step::hold;
                 if (denied(*inner)) return refuse(inner, text, Form::extended, inner->refusal);
                 note_plan(*inner);
+                executed = inner;
             }
     }
-    if (needs_copy_types(*plan) && !copy_types_asked_ && ask_copy_types(text)) return Step::hold;
+    if (ask_next_copy_types(*plan, text)) return Step::hold;
     entry.copy_types = std::move(copy_types_);
     auto bound = bound_of(*plan);
     if (bound && (execute->max_rows > 0 || copies(*plan) > 0))
@@ -407,8 +486,12 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
         std::vector<std::optional<std::string_view>> parameters;
         if (!portal->parameters.empty())
             for (const auto value : wp::ValueListView(portal->parameter_count, portal->parameters)) parameters.push_back(value);
+        if (executed)
+            if (auto refusal = session_.execute(executed, text, parameters, now_)) return refuse(plan, text, Form::extended, std::move(*refusal));
         Step step;
-        if (!submit(plan, text, Form::extended, parameters, entry.number, step)) return step;
+        if (!submit(plan, text, Form::extended, parameters, portal->parameter_formats, entry.number, step)) return step;
+        if (portal->parameters.empty() && (portal->parameter_count > 0 || portal->formats_unknown))
+            session_.not_recorded(entry.number, "parameters", portal->parameter_bytes, "longer than what is recorded of them");
         portal->number = entry.number;
     }
     note_plan(*plan);
@@ -471,8 +554,10 @@ Adapter::Step Adapter::on_function_call(std::string_view body) {
     Pending entry;
     entry.kind = Pending::Kind::function_call;
     const std::vector<wp::ValueView> arguments(call->arguments.begin(), call->arguments.end());
+    std::vector<std::int16_t> formats;
+    for (std::size_t i = 0; i < call->argument_formats.size(); ++i) formats.push_back(call->argument_formats[i]);
     Step step;
-    if (!submit(plan, text, Form::function_call, arguments, entry.number, step)) return step;
+    if (!submit(plan, text, Form::function_call, arguments, formats, entry.number, step)) return step;
     note_plan(*plan);
     entry.plan = plan;
     push(std::move(entry));

@@ -132,9 +132,93 @@ std::string_view look_up(std::string_view code) {
 /// Names of things, never values.
 constexpr std::string_view names_of_things = "stcdn";
 
+/// Where in the server an error was raised. Nothing that a client can make run chooses this: what RAISE, plpy.error or dblink report
+/// comes from routines of their own.
+struct Raised {
+    std::string_view routine;
+    std::string_view code;  ///< five characters or a class
+};
+
+/// Their message is one of a few fixed sentences. Source: src/backend of PostgreSQL 13 to 18. Sorted.
+constexpr std::array fixed_sentences = {
+    Raised{"CheckForSerializableConflictOut", "40001"},
+    Raised{"DeadLockReport", "40P01"},
+    Raised{"ExecOnConflictUpdate", "21000"},
+    Raised{"OnConflict_CheckForSerializationFailure", "40001"},
+    Raised{"PreCommit_CheckForSerializationFailure", "40001"},
+    Raised{"ProcessInterrupts", "25P03"},  // … due to idle-in-transaction timeout
+    Raised{"ProcessInterrupts", "55P03"},  // … due to lock timeout
+    Raised{"ProcessInterrupts", "57014"},  // … due to statement timeout, user request
+    Raised{"ProcessInterrupts", "57P01"},
+    Raised{"RevalidateCachedQuery", "0A000"},  // cached plan must not change result type: drivers prepare again
+    Raised{"exec_bind_message", "25P02"},
+    Raised{"exec_execute_message", "25P02"},
+    Raised{"exec_parse_message", "25P02"},
+    Raised{"exec_simple_query", "25P02"},
+};
+
+/// Their message names the statement's own tables, columns and constraints, or says what the statement is; values stand in the
+/// detail, which does not go on. Sorted.
+constexpr std::array sentences_of_names = {
+    Raised{"ATAddForeignKeyConstraint", "42"},
+    Raised{"ATExecAddColumn", "42"},
+    Raised{"ATExecAlterColumnType", "42"},
+    Raised{"ATExecColumnDefault", "42"},
+    Raised{"ATExecDropColumn", "42"},
+    Raised{"ATExecDropConstraint", "42"},
+    Raised{"ATExecDropNotNull", "42"},
+    Raised{"ATExecSetNotNull", "42"},
+    Raised{"ATPrepAlterColumnType", "42"},
+    Raised{"ATRewriteTable", "23"},
+    Raised{"BeginTransactionBlock", "25001"},
+    Raised{"DefineIndex", "42"},
+    Raised{"DropErrorMsgNonExistent", "42"},
+    Raised{"ExecConstraints", "23"},
+    Raised{"ExecFindPartition", "23514"},
+    Raised{"ExecPartitionCheckEmitError", "23514"},
+    Raised{"ExecWithCheckOptions", "44000"},
+    Raised{"PreventCommandIfReadOnly", "25006"},
+    Raised{"PreventInTransactionBlock", "25001"},
+    Raised{"ReleaseSavepoint", "3B001"},
+    Raised{"ReportNotNullViolationError", "23502"},
+    Raised{"RequireTransactionBlock", "25P01"},
+    Raised{"RollbackToSavepoint", "3B001"},
+    Raised{"_bt_check_unique", "23505"},
+    Raised{"check_exclusion_or_unique_constraint", "23P01"},
+    Raised{"check_for_column_name_collision", "42701"},
+    Raised{"comparetup_index_btree", "23505"},
+    Raised{"comparetup_index_btree_tiebreak", "23505"},
+    Raised{"heap_create_with_catalog", "42P07"},
+    Raised{"index_create", "42P07"},
+    Raised{"renameatt_internal", "42"},
+    Raised{"reportDependentObjects", "2BP01"},
+    Raised{"ri_ReportViolation", "23"},
+};
+
+/// The parser about the statement itself, at a place in its text. What it finds inside a function's text stands at a place in that
+/// (the field p, with q). Sorted.
+constexpr std::array sentences_of_the_parser = {
+    Raised{"ParseFuncOrColumn", "42"},
+    Raised{"errorMissingColumn", "42"},
+    Raised{"errorMissingRTE", "42"},
+    Raised{"op_error", "42"},
+    Raised{"parserOpenTable", "42P01"},
+    Raised{"typenameType", "42704"},
+};
+
+template <std::size_t size>
+bool raised_in(const std::array<Raised, size>& list, std::string_view routine, std::string_view code) {
+    for (auto at = std::ranges::lower_bound(list, routine, {}, &Raised::routine); at != list.end() && at->routine == routine; ++at)
+        if (code.starts_with(at->code)) return true;
+    return false;
+}
+
 }  // namespace
 
 static_assert(std::ranges::is_sorted(general_messages, {}, &General::code));
+static_assert(std::ranges::is_sorted(fixed_sentences, {}, &Raised::routine));
+static_assert(std::ranges::is_sorted(sentences_of_names, {}, &Raised::routine));
+static_assert(std::ranges::is_sorted(sentences_of_the_parser, {}, &Raised::routine));
 
 std::string_view general_message(std::string_view sqlstate) {
     if (const auto exact = look_up(sqlstate); !exact.empty()) return exact;
@@ -153,17 +237,23 @@ wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code
     };
     copy(field::severity);
     copy(field::severity_nonlocalized);
-    // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
     const auto sqlstate = fields.get(field::sqlstate);
-    out.fields.emplace_back(field::sqlstate, runs_code && look_up(sqlstate).empty() ? "P0001" : sqlstate);
+    const auto routine = fields.get(field::routine);
+    const bool fixed = raised_in(fixed_sentences, routine, sqlstate);
+    // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
+    out.fields.emplace_back(field::sqlstate, runs_code && !fixed && look_up(sqlstate).empty() ? "P0001" : sqlstate);
     // What the parser refuses names only what the text names; so does a name of a cursor or prepared statement that is none.
     const bool of_names = sqlstate == "26000" || sqlstate == "34000";
-    const bool from_parser = !runs_code && (of_names || !fields.get(field::position).empty());
+    const bool at_its_text = !fields.get(field::position).empty();
+    const bool from_parser = runs_code ? at_its_text && fields.get(field::internal_query).empty() && raised_in(sentences_of_the_parser, routine, sqlstate)
+                                       : of_names || at_its_text;
     if (from_parser) {
         copy(field::message);
         copy(field::detail);
         copy(field::hint);
         copy(field::position);
+    } else if (fixed || (!runs_code && raised_in(sentences_of_names, routine, sqlstate))) {
+        copy(field::message);
     } else {
         out.fields.emplace_back(field::message, general_message(out.sqlstate()));
     }

@@ -97,7 +97,7 @@ struct Output {
     void clear() {
         to_server.clear();
         to_client.clear();
-        kept_.clear();
+        if (!kept_.empty()) kept_.clear();
     }
 
   private:

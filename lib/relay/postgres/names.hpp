@@ -25,6 +25,7 @@ struct Prepared {
     /// Its columns as the server described them last; empty: not asked yet.
     std::shared_ptr<const ResultColumns> columns;
     bool described = false;   ///< a Describe was sent
+    std::vector<std::uint32_t> parameter_types;  ///< as Parse gave them
 };
 using PreparedRef = std::shared_ptr<Prepared>;
 
@@ -35,6 +36,8 @@ struct Portal {
     std::vector<std::int16_t> result_formats;
     std::string parameters;  ///< the values of Bind, for the record; empty when there are none or they are too long
     std::uint16_t parameter_count = 0;
+    std::vector<std::int16_t> parameter_formats;  ///< of `parameters`, where one is binary or an estimate needs them
+    std::uint32_t parameter_bytes = 0;            ///< of the Bind message, whether or not `parameters` holds them
     std::shared_ptr<const ResultColumns> columns;
     std::uint64_t number = 0;  ///< of the session, once executed
     bool described = false;    ///< a Describe was sent

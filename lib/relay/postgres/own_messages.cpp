@@ -3,6 +3,7 @@
 // text that does not parse: that is the client's answer.
 
 #include <algorithm>
+#include <charconv>
 #include <stdexcept>
 
 #include "base/crypto.hpp"
@@ -32,7 +33,7 @@ Pending own_entry(Pending::Kind kind, Pending::Owner owner) {
 }  // namespace
 
 /// Parse, Bind, Execute, Close, and Sync, or Flush where the client's own pipeline is open: a Sync would end its transaction.
-void Adapter::ask(const Question& question) {
+void Adapter::ask(const Question& question, const Portal* portal) {
     using Kind = Pending::Kind;
     constexpr auto owner = Pending::Owner::question;
     const auto& name = own_name();
@@ -41,8 +42,17 @@ void Adapter::ask(const Question& question) {
     bool sent = true;
     // What an earlier question left behind when it failed half-way; closing what is not there is no error.
     sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
-    sent &= wp::encode_parse(name, question.sql, {}, writer).has_value();
-    sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
+    of_statement_.reset();
+    if (question.of_statement) of_statement_ = question.shift;
+    if (question.of_statement && portal != nullptr) {
+        const wp::ValueListView values(portal->parameter_count, portal->parameters);
+        const std::vector<wp::ValueView> parameters(values.begin(), values.end());
+        sent &= wp::encode_parse(name, question.sql, portal->statement->parameter_types, writer).has_value();
+        sent &= wp::encode_bind(name, name, portal->parameter_formats, parameters, {}, writer).has_value();
+    } else {
+        sent &= wp::encode_parse(name, question.sql, {}, writer).has_value();
+        sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
+    }
     sent &= wp::encode(wp::ExecuteView{name, 0}, writer).has_value();
     sent &= wp::encode(wp::CloseView{wp::Target::portal, name}, writer).has_value();
     sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
@@ -106,7 +116,6 @@ bool Adapter::ask_copy_types(std::string_view text) {
     using Kind = Pending::Kind;
     constexpr auto owner = Pending::Owner::types;
     const auto& name = own_name();
-    copy_types_asked_ = true;
     const auto query = copy_source_query(text);
     const bool failed = pending_.empty() && status_ == 'E';
     if (!query || failed) return false;  // unknown types: their masked values become NULL
@@ -181,7 +190,10 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
     switch (type) {
         case '1':
             if (kind != Kind::parse) return unexpected(type);
-            if (entry.owner == Owner::probe) probe_accepted_ = true;
+            if (entry.owner == Owner::probe) {
+                probe_accepted_ = true;
+                probed_.reset();   // refused, and recorded as that
+            }
             break;
         case '2':
             if (kind != Kind::bind) return unexpected(type);
@@ -205,7 +217,7 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
             const auto description = wp::decode_row_description(body);
             if (!description) return unexpected(type);
             if (entry.owner == Owner::types) {
-                for (const wp::ColumnView column : *description) copy_types_.emplace_back(column.type, column.type_modifier);
+                for (const wp::ColumnView column : *description) copy_types_.back().emplace_back(column.type, column.type_modifier);
                 break;
             }
             if (!entry.portal) return unexpected(type);
@@ -257,7 +269,16 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
     }
     const auto sync = std::ranges::find(pending_, Kind::sync, &Pending::kind);
     const bool own_sync_follows = sync != pending_.end() && sync->owner == owner;
-    if (owner == Owner::probe) {
+    if (owner == Owner::question && of_statement_) {
+        // What the client wants to run fails itself, and this is why.
+        wp::ErrorFields shown = hide_ ? without_values(fields, hide_code_) : wp::ErrorFields(fields);
+        const std::string place(shown.get(wp::error_field::position));
+        std::ptrdiff_t position = 0;
+        if (std::from_chars(place.data(), place.data() + place.size(), position).ec == std::errc{})
+            shown.set(wp::error_field::position, std::to_string(std::max<std::ptrdiff_t>(1, position + *of_statement_)));
+        send_error(shown);
+        probe_answered_ = own_sync_follows;
+    } else if (owner == Owner::probe) {
         // The server's error is the client's answer, and the message it answers is done with. Several commands in one text are no
         // error of the client's: it is Parse that takes but one.
         const bool several = sqlstate == "42601" && fields.get(wp::error_field::routine) == "exec_parse_message";
@@ -265,7 +286,10 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
             send_error(refusal_fields({"42501", "dbguard: the statements could not be analysed", {}, "Send them one by one."}));
         else
             send_server_error(fields);
-        probe_answered_ = true;
+        if (probed_ && !several) session_.mistaken(probed_->plan, probed_->text, probed_->form, sqlstate, fields.get(wp::error_field::message), now_);
+        probed_.reset();
+        // In the client's pipeline its own Sync brings the ReadyForQuery.
+        probe_answered_ = own_sync_follows;
     } else if (!own_sync_follows) {
         // In the client's own pipeline the server ignores from here on what the client sends, the message that waits for this
         // question, or stands behind this Describe, first of all: so this is its error.

@@ -19,6 +19,9 @@ struct AffectedBound {
     Refusal refusal;  ///< when there are more
 };
 
+/// The types of a COPY's columns and their modifiers.
+using CopyTypes = std::vector<std::pair<std::uint32_t, std::int32_t>>;
+
 /// A message that was sent to the server and will be answered.
 struct Pending {
     enum class Kind : std::uint8_t { simple, function_call, parse, bind, describe, execute, close, sync };
@@ -44,14 +47,14 @@ struct Pending {
     std::uint64_t number = 0;        ///< the session's; 0: not submitted
     PlanRef plan;
     std::unique_ptr<AffectedBound> bound;
+    std::vector<std::string> pieces;  ///< simple: what of its text is not sent yet, part by part
     std::string name;                ///< of the statement or portal
     std::string statement_name;      ///< bind: of the statement
     PreparedRef prepared;            ///< parse: what the name will mean
     PortalRef portal;                ///< bind, execute
     std::unique_ptr<Refusal> refusal;  ///< the message was replaced by one that fails; this is the client's error
     std::shared_ptr<const std::string> text;  ///< simple: kept when its statements make names
-    /// A COPY TO with masked columns: the types of its columns and their modifiers.
-    std::vector<std::pair<std::uint32_t, std::int32_t>> copy_types;
+    std::vector<CopyTypes> copy_types;  ///< of those of its statements that are a COPY TO with masked columns
     Session::Clock::time_point began{};       ///< when it came to the front
 
     bool extended() const {
@@ -67,17 +70,19 @@ class PendingQueue {
     Pending& front() { return entries_[first_]; }
     const Pending& front() const { return entries_[first_]; }
     Pending& back() { return entries_.back(); }
-    void push(Pending entry) { entries_.push_back(std::move(entry)); }
+    void push(Pending&& entry) { entries_.push_back(std::move(entry)); }
     void pop() {
-        entries_[first_] = Pending{};
-        if (++first_ == entries_.size()) {
+        if (first_ + 1 == entries_.size()) {
             first_ = 0;
             // An idle connection keeps room for a message or two.
             if (entries_.capacity() > 4)
                 std::vector<Pending>().swap(entries_);
             else
                 entries_.clear();
-        } else if (first_ > 1024 && first_ > entries_.size() / 2) {
+            return;
+        }
+        entries_[first_++] = Pending{};
+        if (first_ > 1024 && first_ > entries_.size() / 2) {
             entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(first_));
             first_ = 0;
         }

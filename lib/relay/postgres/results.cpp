@@ -61,6 +61,7 @@ void Adapter::begin_result(
     result_.begun = true;
     result_.number = number;
     result_.raw = masked.empty() && !session_.wants_rows();
+    result_.only_shown = masked.empty() && !result_.raw;
     if (tell) tell_columns(columns, number);
     if (result_.raw) return;
     if (!masker_) masker_ = std::make_unique<RowMasker>();
@@ -85,7 +86,7 @@ void Adapter::begin_portal_result(Pending& entry, std::uint16_t count) {
 }
 
 void Adapter::tell_columns(const ResultColumns& columns, std::uint64_t number) {
-    if (number == 0) return;
+    if (number == 0 || (columns.masked.empty() && !session_.wants_columns())) return;
     static thread_local std::vector<Session::Column> told;
     static thread_local Masks masks;
     told.clear();
@@ -99,7 +100,8 @@ void Adapter::tell_columns(const ResultColumns& columns, std::uint64_t number) {
 }
 
 void Adapter::end_result() {
-    result_.begun = result_.cut = result_.copy_out = false;
+    result_.was_cut |= result_.cut;
+    result_.begun = result_.cut = result_.copy_out = result_.only_shown = false;
     result_.raw = true;
     result_.copy.reset();
 }
@@ -120,8 +122,12 @@ Adapter::Step Adapter::on_data_row(const Header& header, std::span<char> body) {
     const std::size_t mark = out.own().size();
     std::size_t row_bytes = header.frame_bytes();
     static thread_local std::vector<wp::ValueView> fields;
-    const bool show = !result_.raw && session_.wants_rows();
-    if (!result_.raw) {
+    bool show = !result_.raw && session_.wants_rows();
+    if (result_.only_shown && body.size() < header.body_bytes) {
+        // Too long to be held for the record's sake: it streams through.
+        session_.not_recorded(result_.number, "rows", header.body_bytes, "a row longer than what is recorded of one");
+        show = false;
+    } else if (!result_.raw) {
         if (body.size() < header.body_bytes) {
             stop_statement({"54000", "dbguard: a row with masked columns is longer than dbguard holds", {}, {}});
             return Step::drop;
@@ -177,12 +183,18 @@ Adapter::Step Adapter::on_copy_out(std::string_view body) {
     }
     options->options.max_row_bytes = limits_.max_masked_row_bytes;
     std::vector<masking::CopyColumn> columns(count);
+    static const CopyTypes not_known;
+    const CopyTypes& types = entry.statement < entry.copy_types.size() ? entry.copy_types[entry.statement] : not_known;
     for (std::size_t i = 0; i < count; ++i) {
         if (covers((*masks)[i])) columns[i].mask = (*masks)[i];
         columns[i].force_quote = options->force_quote_all;
-        if (i < entry.copy_types.size())
-            columns[i].type = std::make_shared<const masking::Type>(session_.type(entry.copy_types[i].first, entry.copy_types[i].second));
+        if (i < types.size()) columns[i].type = std::make_shared<const masking::Type>(session_.type(types[i].first, types[i].second));
     }
+    static thread_local std::vector<Session::Column> told;
+    told.clear();
+    for (const auto& output : statement->statement.outputs) told.push_back({output.name, 0, 0, 0});
+    told.resize(count);
+    if (entry.number != 0) session_.columns(entry.number, told, *masks);
     auto made = masking::CopyMasker::make(session_.masker(), std::move(options->options), std::move(columns));
     if (!made) {
         stop_statement({"42501", "dbguard: this COPY cannot be masked: " + made.error().text(), {}, "Use SELECT."});

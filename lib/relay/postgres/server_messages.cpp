@@ -135,10 +135,13 @@ void Adapter::send_server_error(const wp::ErrorFieldsView& fields) {
 Adapter::Step Adapter::on_notice(std::string_view body) {
     const bool own = !pending_.empty() && pending_.front().owner != Owner::client;
     if (own || muted_) return Step::drop;
-    if (!hide_) return Step::pass;
+    if (!hide_ && !session_.wants_notes()) return Step::pass;
     const auto notice = wp::decode_notice_response(body);
     if (!notice) return unexpected('N');
-    send_notice(without_values(notice->fields, hide_code_));
+    const wp::ErrorFields shown = hide_ ? without_values(notice->fields, hide_code_) : wp::ErrorFields(notice->fields);
+    session_.note(pending_.empty() ? 0 : pending_.front().number, shown.get(wp::error_field::severity), shown.get(wp::error_field::sqlstate), shown.message());
+    if (!hide_) return Step::pass;
+    send_notice(shown);
     return Step::drop;
 }
 
@@ -231,6 +234,7 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     status_ = status;
     Step step = Step::pass;
     const Owner owner = entry.owner;
+    if (owner == Owner::client && entry.kind == Kind::simple && send_next_piece(entry)) return Step::drop;
     if (owner == Owner::client && counted_ && entry.kind == Kind::simple) {
         end_counted_query(!entry.failed && !std::exchange(muted_, false) && status == 'T');
         pop();
@@ -250,8 +254,10 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
             portals_.erase({});
         }
     } else if (owner == Owner::question) {
-        step = Step::drop;
+        const bool answered = std::exchange(probe_answered_, false);
+        if (!answered) step = Step::drop;
         question_done(answer_ ? answer_->error : std::string{});
+        skip_held_ = answered;
     } else if (owner == Owner::probe) {
         const bool answered = std::exchange(probe_answered_, false);
         if (!answered) step = Step::drop;
@@ -317,6 +323,12 @@ Adapter::Step Adapter::on_row_description(std::string_view body) {
         return Step::pass;
     }
     if (result_.begun) return unexpected('T');
+    if (session_.masks_nothing() && !session_.wants_columns()) {
+        // Nobody looks at it.
+        result_.begun = result_.raw = true;
+        result_.number = entry.number;
+        return Step::pass;
+    }
     const auto columns = describe_columns(body, *description, planned(entry));
     begin_result(*columns, nullptr, entry.number, true);
     return Step::pass;
@@ -355,6 +367,7 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
         }
         return Step::drop;
     }
+    if (tag == "COMMIT") affected_rows_ = 0;  // ROLLBACK may go back to a savepoint only
     if (result_.cut && !muted_) send_notice(refusal_fields(session_.limit_refusal(), "WARNING"));
     commit_names(entry, tag);
     last_tag_ = tag;
@@ -395,6 +408,7 @@ void Adapter::finish_statement(Pending& entry, std::string_view tag, bool suspen
     outcome.rows = result_.rows;
     outcome.bytes = result_.bytes;
     outcome.suspended = suspended;
+    outcome.cut = result_.cut || result_.was_cut;
     session_.finish(entry.number, outcome, now_);
 }
 

@@ -596,6 +596,12 @@ class Builder {
             if (define->args != NIL && linitial(define->args) != nullptr)
                 each(static_cast<const List*>(linitial(define->args)), [&](const Node* parameter) { aggregate.arguments.push_back(type_id(as<FunctionParameter>(parameter)->argType)); });
             else if (const TypeName* base = type_option(define->definition, "basetype")) aggregate.arguments.push_back(type_id(base));
+            for (const char* part : {"sfunc", "finalfunc", "combinefunc", "serialfunc", "deserialfunc", "msfunc", "minvfunc", "mfinalfunc"}) {
+                const TypeName* function = type_option(define->definition, part);
+                if (function == nullptr) continue;
+                const Id known = find_function(function->names);
+                aggregate.parts.push_back(known != 0 ? std::to_string(known) : strings(function->names).back());
+            }
             parts_.functions.push_back(std::move(aggregate));
         } else if (define->kind == OBJECT_TYPE) {
             fail("a base type is C code");
@@ -712,6 +718,23 @@ class Builder {
                 const Id base = type_id(create->typeName);
                 add_type(name_of(create->domainname), TypeKind::domain, base);
                 (parts_.types.end() - 2)->modifier = modifier(create->typeName);
+                each(create->constraints, [&](const Node* constraint) {
+                    if (as<Constraint>(constraint)->contype != CONSTR_CHECK) return;
+                    std::string check = bracketed(text_, static_cast<std::size_t>(std::max(0, as<Constraint>(constraint)->location)), end_);
+                    const auto words = tokens_of(check, 0, check.size());
+                    const bool calls = std::any_of(words.begin(), words.end(), [&](const Token& token) {
+                        return std::any_of(parts_.functions.begin(), parts_.functions.end(), [&](const Function& function) { return function.name == token.word; });
+                    });
+                    if (calls) (parts_.types.end() - 2)->checks.push_back(std::move(check));
+                });
+                return;
+            }
+            case T_CreateCastStmt: {
+                const auto* create = as<CreateCastStmt>(node);
+                if (create->func == nullptr) return;
+                catalogue::Cast made{type_id(create->sourcetype), type_id(create->targettype), find_function(create->func->objname), {}, create->context != COERCION_EXPLICIT};
+                if (made.function == 0) made.built_in = strings(create->func->objname).back();
+                parts_.casts.push_back(std::move(made));
                 return;
             }
             case T_CreateRangeStmt: {
@@ -739,7 +762,7 @@ class Builder {
                 }
                 return;
             case T_IndexStmt: case T_GrantStmt: case T_GrantRoleStmt: case T_AlterDefaultPrivilegesStmt: case T_AlterOwnerStmt: case T_AlterSeqStmt:
-            case T_TransactionStmt: case T_InsertStmt: case T_SelectStmt: case T_CreateCastStmt: case T_CreateStatsStmt: case T_CreateRoleStmt:
+            case T_TransactionStmt: case T_InsertStmt: case T_SelectStmt: case T_CreateStatsStmt: case T_CreateRoleStmt:
             case T_AlterRoleStmt: case T_CreateFdwStmt: case T_CreateForeignServerStmt: case T_CreateUserMappingStmt: case T_VacuumStmt:
             case T_RefreshMatViewStmt: case T_AlterPolicyStmt: case T_CreatePublicationStmt: case T_SecLabelStmt: case T_AlterFunctionStmt:
                 return;

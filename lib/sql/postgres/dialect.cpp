@@ -6,6 +6,7 @@
 
 #include "sql/postgres/parse.hpp"
 #include "sql/postgres/routine.hpp"
+#include "sql/postgres/table_changes.hpp"
 
 namespace dbguard::sql::postgres {
 namespace {
@@ -162,7 +163,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, only_restricts, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, only_restricts, keeps_storage, read_code, parse_text};
     return instance;
 }
 

@@ -1,9 +1,11 @@
 // Statements other than queries and writes: which effects they have, on what. The table of classes is in
 // doc/policy-language.md ("What counts as what").
 
+#include <array>
 #include <cstring>
 
 #include "sql/postgres/lower.hpp"
+#include "sql/postgres/table_changes.hpp"
 #include "sql/postgres/pg_nodes.hpp"
 
 namespace dbguard::sql::postgres {
@@ -46,7 +48,9 @@ tree::Name one(std::string name) {
 }
 
 void change(Statement& out, Class effect_class, ObjectKind kind, tree::Name name) {
-    effect(out, effect_class, kind).objects.push_back(std::move(name));
+    UtilityEffect& changed = effect(out, effect_class, kind);
+    changed.objects.push_back(std::move(name));
+    changed.rewrites_table = false;
     out.changes_catalogue = true;
 }
 
@@ -89,12 +93,16 @@ void add_expression(Statement& out, const void* node) {
     if (node != nullptr) out.expressions.push_back(lower_expr(as<Node>(node)));
 }
 
+void add_probe(Statement& out, const Node* node) {
+    if (node != nullptr) out.probes.push_back(lower_expr(node));
+}
+
 void add_constraint(Statement& out, const Constraint* constraint) {
     if (constraint->contype == CONSTR_CHECK && constraint->raw_expr != nullptr) out.checks.push_back(lower_expr(constraint->raw_expr));
     else add_expression(out, constraint->raw_expr);
-    add_expression(out, constraint->where_clause);
+    if (constraint->where_clause != nullptr) out.checks.push_back(lower_expr(constraint->where_clause));
     each(constraint->exclusions, [&](const Node* pair) {
-        if (IsA(pair, List) && list_length(as<List>(pair)) > 0 && IsA(linitial(as<List>(pair)), IndexElem)) add_expression(out, as<IndexElem>(linitial(as<List>(pair)))->expr);
+        if (IsA(pair, List) && list_length(as<List>(pair)) > 0 && IsA(linitial(as<List>(pair)), IndexElem)) add_probe(out, as<IndexElem>(linitial(as<List>(pair)))->expr);
     });
     if (constraint->pktable != nullptr) {
         // A foreign key reads the other table, and locks its writers out for a moment: only its existence matters here.
@@ -148,38 +156,28 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
     change_effect.kind = ObjectKind::relation;
     change_effect.objects.push_back(name);
     change_effect.only_existing = alter->missing_ok;
-    change_effect.lock = Lock::blocks_reads;
+    change_effect.names_index = alter->objtype == OBJECT_INDEX;
     change_effect.rewrites_table = false;
     bool grants = false;
     each(alter->cmds, [&](const Node* node) {
         const auto* command = as<AlterTableCmd>(node);
+        change_effect.lock = std::max(change_effect.lock, lock_of(*command));
+        note_rewrite(*command, change_effect);
         switch (command->subtype) {
             case AT_AddColumn: {
                 const auto* column = as<ColumnDef>(command->def);
                 add_column(out, column);
-                // A volatile default rewrites the table; which functions are volatile only the catalogue knows.
-                bool computed = false;
-                each(column->constraints, [&](const Node* constraint) {
-                    const auto type = as<Constraint>(constraint)->contype;
-                    if (type == CONSTR_GENERATED || type == CONSTR_IDENTITY) change_effect.rewrites_table = true;
-                    if (type == CONSTR_DEFAULT && as<Constraint>(constraint)->raw_expr != nullptr &&
-                        !IsA(as<Constraint>(constraint)->raw_expr, A_Const))
-                        computed = true;
-                });
-                if (computed && change_effect.rewrites_table == false) change_effect.rewrites_table.reset();
                 break;
             }
             case AT_AlterColumnType: {
                 const auto* column = as<ColumnDef>(command->def);
-                add_expression(out, column->raw_default);
-                change_effect.rewrites_table = true;
+                if (column->raw_default != nullptr) out.rewritten.push_back({text_of(command->name), true, lower_expr(column->raw_default)});
                 break;
             }
             case AT_AttachPartition: add_bounds(out, as<PartitionCmd>(command->def)->bound); break;
             case AT_DropColumn: change_effect.takes_away = true; break;
             case AT_SetLogged: case AT_SetUnLogged: case AT_SetAccessMethod: case AT_SetTableSpace: case AT_SetExpression:
                 if (command->subtype == AT_SetExpression) add_expression(out, command->def);
-                change_effect.rewrites_table = true;
                 break;
             case AT_AddConstraint:
                 add_constraint(out, as<Constraint>(command->def));
@@ -258,7 +256,8 @@ void drop(Statement& out, const DropStmt* stmt) {
     const bool part = is_part_of_table(stmt->removeType);
     UtilityEffect& dropped = effect(out, is_server_object(stmt->removeType) ? Class::server : Class::ddl_drop, kind_of(stmt->removeType));
     dropped.only_existing = stmt->missing_ok;
-    dropped.lock = Lock::blocks_reads;
+    dropped.names_index = stmt->removeType == OBJECT_INDEX;
+    dropped.lock = stmt->concurrent ? Lock::none : Lock::blocks_reads;
     dropped.takes_away = !part;
     each(stmt->objects, [&](const Node* object) { dropped.objects.push_back(object_name(object, part)); });
     if (stmt->removeType == OBJECT_POLICY) effect(out, Class::dcl);
@@ -270,8 +269,8 @@ void create_index(Statement& out, const IndexStmt* index) {
     made.objects.push_back(lower_relation(index->relation));
     made.lock = index->concurrent ? Lock::none : Lock::blocks_writes;
     made.if_not_exists = index->if_not_exists;
-    each(index->indexParams, [&](const Node* param) { add_expression(out, as<IndexElem>(param)->expr); });
-    add_expression(out, index->whereClause);
+    each(index->indexParams, [&](const Node* param) { add_probe(out, as<IndexElem>(param)->expr); });
+    if (index->whereClause != nullptr) out.checks.push_back(lower_expr(index->whereClause));
     out.changes_catalogue = true;
 }
 
@@ -526,13 +525,16 @@ Statement lower_statement(const Node* node) {
         }
         case T_DoStmt:
             effect(out, Class::call).detail = "DO runs a block of code";
+            out.code = option_text(option(as<DoStmt>(node)->args, "as"));
+            out.code_language = lower_case(option_text(option(as<DoStmt>(node)->args, "language")));
+            if (out.code_language.empty()) out.code_language = "plpgsql";
             out.changes_catalogue = true;
             out.changes_settings = true;
             return out;
         case T_CallStmt: {
             const auto* call = as<CallStmt>(node)->funccall;
             effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(call->funcname, call->location));
-            each(call->args, [&](const Node* arg) { add_expression(out, arg); });
+            add_expression(out, call);
             out.returns_rows = true;
             out.changes_catalogue = true;
             out.changes_settings = true;
@@ -561,6 +563,7 @@ Statement lower_statement(const Node* node) {
             out.effects.back().lock = Lock::blocks_reads;
             out.effects.back().takes_away = rename->renameType == OBJECT_COLUMN || !is_part_of_table(rename->renameType);
             out.effects.back().only_existing = rename->missing_ok;
+            out.effects.back().names_index = rename->renameType == OBJECT_INDEX;
             return out;
         }
         case T_CommentStmt: {
@@ -568,6 +571,7 @@ Statement lower_statement(const Node* node) {
             const bool part = is_part_of_table(comment->objtype);
             change(out, is_server_object(comment->objtype) || is_role_object(comment->objtype) ? Class::server : Class::ddl_comment,
                    kind_of(comment->objtype), object_name(comment->object, part));
+            out.effects.back().names_index = comment->objtype == OBJECT_INDEX;
             return out;
         }
         case T_CreateSchemaStmt: {
@@ -589,7 +593,17 @@ Statement lower_statement(const Node* node) {
         case T_AlterSeqStmt: change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<AlterSeqStmt>(node)->sequence)); return out;
         case T_CompositeTypeStmt: change(out, Class::ddl_create, ObjectKind::type, lower_relation(as<CompositeTypeStmt>(node)->typevar)); return out;
         case T_CreateEnumStmt: change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateEnumStmt>(node)->typeName, -1)); return out;
-        case T_CreateRangeStmt: change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateRangeStmt>(node)->typeName, -1)); return out;
+        case T_CreateRangeStmt:
+            change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateRangeStmt>(node)->typeName, -1));
+            // The server calls them on its own, wherever such a range is made or indexed.
+            each(as<CreateRangeStmt>(node)->params, [&](const Node* param) {
+                const auto* element = as<DefElem>(param);
+                if ((std::strcmp(element->defname, "canonical") != 0 && std::strcmp(element->defname, "subtype_diff") != 0) || element->arg == nullptr || !IsA(element->arg, TypeName)) return;
+                tree::ExprPtr call = tree::make_expr(tree::Expr::Kind::call);
+                call->name.parts = strings(as<TypeName>(element->arg)->names);
+                out.expressions.push_back(std::move(call));
+            });
+            return out;
         case T_CreateDomainStmt: {
             change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateDomainStmt>(node)->domainname, -1));
             each(as<CreateDomainStmt>(node)->constraints, [&](const Node* constraint) { add_constraint(out, as<Constraint>(constraint)); });
@@ -604,7 +618,14 @@ Statement lower_statement(const Node* node) {
             return out;
         }
         case T_AlterEnumStmt: change(out, Class::ddl_alter, ObjectKind::type, lower_name(as<AlterEnumStmt>(node)->typeName, -1)); return out;
-        case T_AlterDomainStmt: change(out, Class::ddl_alter, ObjectKind::type, lower_name(as<AlterDomainStmt>(node)->typeName, -1)); return out;
+        case T_AlterDomainStmt: {
+            const auto* alter = as<AlterDomainStmt>(node);
+            change(out, Class::ddl_alter, ObjectKind::type, lower_name(alter->typeName, -1));
+            out.domain = lower_name(alter->typeName, -1);
+            if (alter->def != nullptr && IsA(alter->def, Constraint)) add_constraint(out, as<Constraint>(alter->def));
+            else add_expression(out, alter->def);
+            return out;
+        }
         case T_AlterFunctionStmt: {
             change(out, Class::ddl_alter, ObjectKind::function, object_name(as<Node>(as<AlterFunctionStmt>(node)->func), false));
             return out;
@@ -631,6 +652,7 @@ Statement lower_statement(const Node* node) {
         }
         case T_RuleStmt: {
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<RuleStmt>(node)->relation));
+            out.effects.back().lock = Lock::blocks_reads;
             each(as<RuleStmt>(node)->actions, [&](const Node* action) { out.inner.push_back(inner(action)); });
             add_expression(out, as<RuleStmt>(node)->whereClause);
             return out;
@@ -638,6 +660,7 @@ Statement lower_statement(const Node* node) {
         case T_CreateTrigStmt: {
             const auto* trigger = as<CreateTrigStmt>(node);
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(trigger->relation));
+            out.effects.back().lock = Lock::blocks_writes;
             effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(trigger->funcname, -1));
             add_expression(out, trigger->whenClause);
             return out;
@@ -645,15 +668,17 @@ Statement lower_statement(const Node* node) {
         case T_CreatePolicyStmt: case T_AlterPolicyStmt: {
             const RangeVar* table = IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->table : as<AlterPolicyStmt>(node)->table;
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(table));
+            out.effects.back().lock = Lock::blocks_reads;
             effect(out, Class::dcl).detail = "row security policy";
-            add_expression(out, IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->qual : as<AlterPolicyStmt>(node)->qual);
-            add_expression(out, IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->with_check : as<AlterPolicyStmt>(node)->with_check);
+            for (const Node* chooses : IsA(node, CreatePolicyStmt) ? std::array{as<CreatePolicyStmt>(node)->qual, as<CreatePolicyStmt>(node)->with_check}
+                                                                   : std::array{as<AlterPolicyStmt>(node)->qual, as<AlterPolicyStmt>(node)->with_check})
+                if (chooses != nullptr) out.checks.push_back(lower_expr(chooses));
             return out;
         }
         case T_CreateStatsStmt: {
             effect(out, Class::ddl_create).detail = "extended statistics";
             each(as<CreateStatsStmt>(node)->exprs, [&](const Node* element) {
-                if (IsA(element, StatsElem)) add_expression(out, as<StatsElem>(element)->expr);
+                if (IsA(element, StatsElem)) add_probe(out, as<StatsElem>(element)->expr);
             });
             each(as<CreateStatsStmt>(node)->relations, [&](const Node* relation) {
                 if (IsA(relation, RangeVar)) change(out, Class::ddl_create, ObjectKind::relation, lower_relation(as<RangeVar>(relation)));
@@ -665,7 +690,7 @@ Statement lower_statement(const Node* node) {
             effect(out, Class::ddl_create);
             out.changes_catalogue = true;
             return out;
-        case T_ReplicaIdentityStmt: effect(out, Class::ddl_alter); return out;
+        case T_ReplicaIdentityStmt: effect(out, Class::ddl_alter).rewrites_table = false; return out;
 
         // ---- accounts and privileges
         case T_GrantStmt: case T_GrantRoleStmt: case T_AlterDefaultPrivilegesStmt: case T_CreateRoleStmt: case T_AlterRoleStmt:
@@ -685,7 +710,9 @@ Statement lower_statement(const Node* node) {
             const auto* reindex = as<ReindexStmt>(node);
             UtilityEffect& done = effect(out, Class::maintenance, reindex->relation != nullptr ? ObjectKind::relation : ObjectKind::other);
             if (reindex->relation != nullptr) done.objects.push_back(lower_relation(reindex->relation));
-            done.lock = is_on(reindex->params, "concurrently") ? Lock::none : Lock::blocks_writes;
+            done.names_index = reindex->kind == REINDEX_OBJECT_INDEX;
+            // The planner locks every index of a table it plans for, so readers wait, too (PostgreSQL manual, REINDEX).
+            done.lock = is_on(reindex->params, "concurrently") ? Lock::none : Lock::blocks_reads;
             done.detail = "REINDEX";
             return out;
         }

@@ -25,7 +25,13 @@ constexpr std::array<Class, 256> classes = [] {
 
 Class class_of(char c) { return classes[static_cast<std::uint8_t>(c)]; }
 bool is_digit(char c) { return class_of(c) == digit; }
-bool is_word(char c) { return class_of(c) == letter || class_of(c) == digit || c == '$'; }
+
+constexpr std::array<bool, 256> words = [] {
+    std::array<bool, 256> out{};
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] = classes[c] == letter || classes[c] == digit || c == '$';
+    return out;
+}();
+bool is_word(char c) { return words[static_cast<std::uint8_t>(c)]; }
 
 /// From behind the opening quote to behind the closing one; npos: none, or a byte that is no printable ASCII stands before it.
 std::size_t end_of_quotes(std::string_view text, std::size_t i, char quote) {

@@ -50,6 +50,37 @@ TEST_CASE("code may raise anything under any name") {
     CHECK(out.get(field::column).empty());
 }
 
+TEST_CASE("a sentence that names a constraint goes on when the server's own routine says it, the values in its detail do not") {
+    for (const auto& [code, routine] : {std::pair{"23505", "_bt_check_unique"}, {"23503", "ri_ReportViolation"}, {"23502", "ExecConstraints"}, {"2BP01", "reportDependentObjects"}}) {
+        CAPTURE(routine);
+        const auto out = shown({{'S', "ERROR"}, {'C', code}, {'M', "about \"k\""}, {'D', "Key (email)=(ann)"}, {'R', routine}}, false);
+        CHECK(out.get(field::message) == "about \"k\"");
+        CHECK(out.get(field::detail).empty());
+        CHECK(shown({{'S', "ERROR"}, {'C', code}, {'M', "about \"ann\""}, {'R', routine}}, true).text().find("ann") == std::string::npos);
+    }
+    CHECK(shown({{'C', "22P02"}, {'M', "invalid input syntax for type integer: \"ann\""}, {'R', "_bt_check_unique"}}, false).get(field::message) == general_message("22P02"));
+    CHECK(shown({{'C', "23505"}, {'M', "ann"}, {'R', "exec_stmt_raise"}}, false).get(field::message) == general_message("23505"));
+}
+
+TEST_CASE("fixed sentences go on whatever ran: drivers prepare again, people see which timeout it was") {
+    const auto cached = shown({{'C', "0A000"}, {'M', "cached plan must not change result type"}, {'F', "plancache.c"}, {'R', "RevalidateCachedQuery"}}, true);
+    CHECK(cached.sqlstate() == "0A000");
+    CHECK(cached.get(field::message) == "cached plan must not change result type");
+    CHECK(shown({{'C', "57014"}, {'M', "canceling statement due to statement timeout"}, {'R', "ProcessInterrupts"}}, true).get(field::message) == "canceling statement due to statement timeout");
+    const auto raised = shown({{'C', "0A000"}, {'M', "ann"}, {'F', "pl_exec.c"}, {'R', "exec_stmt_raise"}}, true);
+    CHECK(raised.sqlstate() == "P0001");
+    CHECK(raised.get(field::message) == general_message("P0001"));
+}
+
+TEST_CASE("what the parser says of a call stays as it is, what it says of a function's own text does not") {
+    const auto call = shown({{'C', "42883"}, {'M', "function total(integer, integer) does not exist"}, {'H', "No function matches"}, {'P', "8"}, {'R', "ParseFuncOrColumn"}}, true);
+    CHECK(call.get(field::message) == "function total(integer, integer) does not exist");
+    CHECK(call.get(field::position) == "8");
+    const auto inner = shown({{'C', "42883"}, {'M', "function ann() does not exist"}, {'p', "8"}, {'q', "select ann()"}, {'R', "ParseFuncOrColumn"}}, true);
+    CHECK(inner.get(field::message) == general_message("42883"));
+    CHECK(inner.get(field::internal_query).empty());
+}
+
 TEST_CASE("every SQLSTATE has words") {
     CHECK(general_message("22012") == "division by zero");
     CHECK(general_message("22999") == "a value does not fit");

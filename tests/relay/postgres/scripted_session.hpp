@@ -40,6 +40,8 @@ class ScriptedSession : public Session {
         if (const auto found = plans.find(text); found != plans.end()) return found->second;
         return open_plan();
     }
+    PlanRef estimate(const PlanRef& plan, std::string_view, std::string_view, Clock::time_point) override { return plan; }
+    std::optional<Refusal> execute(const PlanRef&, std::string_view, std::span<const std::optional<std::string_view>>, Clock::time_point) override { return {}; }
     std::optional<Question> question() override {
         if (pending_question.empty()) return {};
         return Question{pending_question};
@@ -57,7 +59,7 @@ class ScriptedSession : public Session {
     void parameter(std::string_view name, std::string_view value) override { log.push_back(std::string(name) + "=" + std::string(value)); }
     std::optional<Refusal> startup_setting(std::string_view, std::string_view) override { return {}; }
     void transaction_status(char status) override { this->status = status; }
-    Submitted submit(const PlanRef&, std::string_view text, Form, std::span<const std::optional<std::string_view>> parameters, Clock::time_point) override {
+    Submitted submit(const PlanRef&, std::string_view text, Form, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t>, Clock::time_point) override {
         if (refuse_submits) return {0, Refusal{"54000", "dbguard: enough", {}, {}}, false};
         std::string line = "submit " + std::string(text);
         for (const auto& parameter : parameters) line += " $" + std::string(parameter.value_or("NULL"));

@@ -1,0 +1,26 @@
+#pragma once
+
+// The literals of a text: where they stand, and what they say. Private to this room.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recording/lexer.hpp"
+
+namespace dbguard::relay {
+
+struct Literal {
+    recording::Token token;
+    std::size_t sign = std::string_view::npos;  ///< where a minus sign before it stands, which the grammar takes for its beginning
+};
+
+/// All of them, in the text's order. Empty: too many; a bulk insert's are not looked at one by one.
+std::optional<std::vector<Literal>> literals_of(std::string_view text);
+
+/// What a text between quotes or dollars says. Empty: a number, or a text with escapes.
+std::optional<std::string> value_of(std::string_view text, const Literal& literal);
+
+}  // namespace dbguard::relay

@@ -1,0 +1,47 @@
+-- A small shop, for tools that look at what is there.
+create extension if not exists pg_trgm;
+create type mood as enum ('sad', 'ok', 'happy');
+create domain posint as integer check (value > 0);
+create type address as (street text, city text);
+create table customer(id serial primary key, name text not null, email text unique, phone varchar(20), kind mood default 'ok', home address, at timestamptz default '2024-01-01Z');
+create table product(id bigint generated always as identity primary key, title varchar(100) not null, price numeric(10, 2) check (price >= 0), stock posint, doc jsonb default '{}', tags text[], made date,
+    twice numeric generated always as (price * 2) stored, raw bytea, flag boolean default false, during tstzrange, key uuid);
+create table orders(id serial primary key, customer_id int not null references customer on delete cascade, at timestamp default '2024-05-06 07:08:09', state char(4), total numeric);
+create table line(order_id int references orders, product_id bigint references product, n int default 1, primary key (order_id, product_id));
+create table log(day date not null, text text) partition by range (day);
+create table log_2024 partition of log for values from ('2024-01-01') to ('2025-01-01');
+create table log_rest partition of log default;
+create table special(more int) inherits (product);
+create index on product using gin (doc);
+create index title_like on product using gin (title gin_trgm_ops);
+create unique index one_state on orders(customer_id, lower(state)) where total > 100;
+create view sold as select p.title, sum(l.n) n from line l join product p on p.id = l.product_id group by 1;
+create view plain as select id, title, price from product with check option;
+create materialized view by_day as select at::date as day, count(*) n from orders group by 1;
+create unique index on by_day(day);
+create function total(o int) returns numeric language sql stable as 'select sum(n * price) from line l join product p on p.id = product_id where order_id = o';
+create function touch() returns trigger language plpgsql as $$begin new.at := coalesce(new.at, '2024-01-01'); return new; end$$;
+create procedure restock(amount int) language plpgsql as $$begin update product set stock = coalesce(stock, 0) + amount where id = 1; end$$;
+create trigger touched before insert on orders for each row execute function touch();
+create rule keep as on delete to log do instead nothing;
+create sequence counter start 100;
+create schema crm;
+create table crm.contact(id int primary key, customer int references customer, note text);
+create table crm."Odd Table"("Odd Column" int primary key, "select" text);
+comment on table product is 'What is sold';
+comment on column product.price is 'In euros; it''s net';
+alter table crm.contact enable row level security;
+create policy all_of_them on crm.contact using (true);
+create statistics line_stats on order_id, product_id from line;
+do $$begin create role reader; create role writer in role reader; exception when duplicate_object then null; end$$;
+grant select on product, orders to reader;
+grant usage on schema crm to reader;
+alter default privileges in schema crm grant select on tables to reader;
+insert into customer(name, home) select 'Customer ' || g, row('Street ' || g, 'City')::address from generate_series(1, 20) g;
+insert into product(title, price, stock, doc, tags, made, raw, during, key) select 'Product ' || g, g * 1.5, g, jsonb_build_object('colour', case g % 2 when 0 then 'red' else 'blue' end, 'n', g), array['a', 'b' || g], date '2024-01-01' + g,
+    decode(lpad(to_hex(g), 4, '0'), 'hex'), tstzrange('2024-01-01Z', '2024-02-01Z'), ('00000000-0000-0000-0000-' || lpad(g::text, 12, '0'))::uuid from generate_series(1, 30) g;
+insert into orders(customer_id, state, total) select 1 + g % 20, case g % 3 when 0 then 'new' else 'paid' end, g from generate_series(1, 40) g;
+insert into line select o, p, o + p from generate_series(1, 40) o, generate_series(1, 3) p;
+insert into log values ('2024-05-06', 'a'), ('2030-01-01', 'b');
+refresh materialized view by_day;
+analyze;

@@ -1,0 +1,85 @@
+"""The tools, how each is started, and how it is known to be there."""
+import importlib.util
+import os
+import pathlib
+import shutil
+
+import ordinary
+
+HERE = pathlib.Path(__file__).resolve().parent
+NODE_MODULES = [p for p in os.environ.get('NODE_PATH', '').split(':') + sorted(map(str, ordinary.HERE.parents[2].glob('build/*/npm/node_modules'))) if p and os.path.isdir(p)]
+
+
+class Tool:
+    """`needs`: words such as program:psql, python:django, node:knex, file:/path."""
+
+    def __init__(self, name, command, needs=(), prepare='', env=None, dump=('-s',), normal=(), timeout=300, refused=(), stdin=None):
+        self.name, self.command, self.needs, self.prepare = name, command, needs, prepare
+        self.env, self.dump, self.normal, self.timeout, self.stdin = dict(env or {}), dump, normal, timeout, stdin
+        self.refused = refused  # patterns of statements that the masks are there to refuse, with why
+
+    def missing(self):
+        """-> what is not installed, or nothing"""
+        for need in self.needs:
+            kind, _, what = need.partition(':')
+            if kind == 'program' and not shutil.which(what):
+                return what + ' is not installed'
+            if kind == 'python' and importlib.util.find_spec(what) is None:
+                return 'the Python package %s is not installed' % what
+            if kind == 'file' and not os.path.exists(what):
+                return what + ' is not there'
+            if kind == 'node':
+                if not shutil.which('node'):
+                    return 'node is not installed'
+                found = [p for p in NODE_MODULES if os.path.isdir(p + '/' + what)]
+                if not found:
+                    return 'the npm package %s is not installed' % what
+                self.env['NODE_PATH'] = ':'.join(dict.fromkeys(found + NODE_MODULES))
+        return None
+
+    def run(self, servers, which):
+        return ordinary.run_tool(servers, which, 't_' + self.name, self.command, self.prepare, self.env, self.timeout, self.dump, self.normal, self.stdin)
+
+
+TOOLS = [
+    Tool('django', ['/usr/bin/python3', HERE / 'django_shop.py'], ['python:django']),
+    Tool('sqlalchemy', ['/usr/bin/python3', HERE / 'alchemy.py'], ['python:sqlalchemy', 'python:psycopg2']),
+    Tool('alembic', ['/usr/bin/python3', HERE / 'alembic_run.py'], ['python:alembic', 'python:psycopg2']),
+]
+APP = (HERE / 'app.sql').read_text()
+NODE = HERE / 'node_drivers.js'
+TOOLS += [
+    Tool('node_pg', ['node', NODE, 'pg'], ['node:pg', 'node:pg-cursor', 'node:pg-copy-streams', 'node:pg-query-stream'], APP),
+    Tool('pg_promise', ['node', NODE, 'promise'], ['node:pg-promise'], APP),
+    Tool('postgres_js', ['node', NODE, 'postgres'], ['node:postgres'], APP),
+    Tool('slonik', ['node', NODE, 'slonik'], ['node:slonik'], APP),
+    Tool('kysely', ['node', NODE, 'kysely'], ['node:kysely', 'node:pg'], APP),
+    Tool('knex', ['node', NODE, 'knex'], ['node:knex', 'node:objection', 'node:pg'], APP),
+]
+ORMS = HERE / 'node_orms.js'
+TOOLS += [
+    Tool('sequelize', ['node', ORMS, 'sequelize'], ['node:sequelize', 'node:umzug', 'node:pg']),
+    Tool('typeorm', ['node', ORMS, 'typeorm'], ['node:typeorm', 'node:reflect-metadata', 'node:pg']),
+    Tool('mikro_orm', ['node', ORMS, 'mikro'], ['node:@mikro-orm/postgresql', 'node:@mikro-orm/migrations']),
+    Tool('drizzle', ['node', ORMS, 'drizzle'], ['node:drizzle-orm', 'node:drizzle-kit', 'node:pg']),
+    Tool('node_pg_migrate', ['node', ORMS, 'pg_migrate'], ['node:node-pg-migrate', 'node:pg']),
+    Tool('queues', ['node', ORMS, 'queues'], ['node:graphile-worker', 'node:pg-boss']),
+    Tool('postgres_meta', ['node', ORMS, 'introspection'], ['node:@supabase/postgres-meta', 'node:pg-introspection'], APP),
+    Tool('prisma', ['node', ORMS, 'prisma'], ['node:prisma', 'node:@prisma/client', 'node:@prisma/adapter-pg', 'node:pg']),
+]
+TOOLS += [
+    Tool('psql', lambda env: ['psql', '-X', '-a', '-f', HERE / 'psql_all.sql', '-v', 'VERBOSITY=default'], ['program:psql'], APP, env={'PAGER': ''},
+         normal=[(r'/tmp/dbguard-pg-\w+', '<cluster>'), (r'( port +\| )\d+', r'\1N'), (r'(?m)^(.*(?:pid|PID) )\d+', r'\1N'), (r'(?m)^(.*\| )\d+ kB', r'\1 kB'), (r'\d+(\.\d+)? (ms|kB)\b', 'N'), (r'CPU: .*|system usage: .*|avg read rate.*|buffer usage.*|WAL usage.*|I/O timings.*|elapsed.*', '')]),
+    Tool('pgbench', ['bash', HERE / 'pgbench.sh'], ['program:pgbench', 'program:psql']),
+    Tool('client_programs', ['bash', HERE / 'client_programs.sh'], ['program:pg_dump', 'program:vacuumdb'], APP,
+         env={'PATH': '/usr/lib/postgresql/15/bin:' + os.environ.get('PATH', '')}, normal=[(r'\d+\.\d+ ?m?s', 'T')]),
+]
+DRIVERS = HERE / 'drivers.py'
+TOOLS += [
+    Tool('psycopg', ['/usr/bin/python3', DRIVERS, 'psycopg'], ['python:psycopg'], APP),
+    Tool('pg8000', ['/usr/bin/python3', DRIVERS, 'pg8000'], ['python:pg8000'], APP),
+    Tool('aiopg', ['/usr/bin/python3', DRIVERS, 'aiopg'], ['python:aiopg'], APP),
+    Tool('peewee', ['/usr/bin/python3', DRIVERS, 'peewee'], ['python:peewee', 'python:psycopg2'], APP),
+    Tool('pony', ['/usr/bin/python3', DRIVERS, 'pony'], ['python:pony', 'python:psycopg2']),
+    Tool('yoyo', ['/usr/bin/python3', DRIVERS, 'yoyo'], ['python:yoyo', 'python:psycopg2'], normal=[(r'\d+-\d+-\d+ .*', 'T')]),
+]
