@@ -37,7 +37,8 @@ Error refusal(const net::ClientResponse& response, const std::string& url, Error
             const auto& correlation = reply->correlation_id;
             const std::string text = reply->error + ": " + reply->error_description + (correlation.empty() ? "" : " (" + correlation + ")");
             const bool over = reply->error == error_name::session_over || reply->error == error_name::invalid_token;
-            return Error{over ? errc::session_over : errc::service_refused, text};
+            const bool busy = reply->error == error_name::temporarily_unavailable;
+            return Error{over ? errc::session_over : busy ? errc::service_busy : errc::service_refused, text};
         }
     }
     if (const auto good = net::expect(response, url, "application/json"); !good) return Error{errc::service_garbage, good.error().text()};
@@ -235,7 +236,8 @@ Result<void> SessionKeeper::finish(std::string_view reason, milliseconds patienc
         for (;;) {
             client_ = client_.within(std::max<milliseconds>(milliseconds(500), std::chrono::duration_cast<milliseconds>(give_up - SteadyClock::now())));
             auto done = attempt();
-            if (done || done.error().code != errc::service_unreachable || SteadyClock::now() + retry_pause / 4 >= give_up) return done;
+            const bool again = !done && (done.error().code == errc::service_unreachable || done.error().code == errc::service_busy);
+            if (!again || SteadyClock::now() + retry_pause / 4 >= give_up) return done;
             std::this_thread::sleep_for(retry_pause / 4);
         }
     };

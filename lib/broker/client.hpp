@@ -24,6 +24,8 @@ namespace errc {
 inline constexpr std::string_view service_unreachable = "service_unreachable";
 /// The service answered with an ErrorReply: detail is `error: description (correlation id)`.
 inline constexpr std::string_view service_refused = "service_refused";
+/// The same, and the service says itself that trying again later may help.
+inline constexpr std::string_view service_busy = "service_busy";
 /// An answer that is none of this service's: a redirect, another status, not JSON.
 inline constexpr std::string_view service_garbage = "service_garbage";
 /// The session is over at the service: the run must end (exit code 123).
@@ -51,7 +53,7 @@ struct FailedExchange {
 
 /// One call each. No retries here: exchange() may have consumed the token, so the caller mints another first
 /// (identity.md A1); renew, upload and end may be repeated as they are.
-/// Errors: service_unreachable, service_refused, service_garbage, session_over.
+/// Errors: service_unreachable, service_refused, service_busy, service_garbage, session_over.
 class Client {
   public:
     /// Copies share one HTTP client. `http` is for tests; empty: net::make_http_client().

@@ -34,6 +34,10 @@ class FakeService final : public net::HttpClient {
         const std::lock_guard lock(mutex);
         requests.push_back(request);
         if (down) return Error{net::http_error::unreachable, "guard.example: refused"};
+        if (busy > 0) {
+            --busy;
+            return reply(503, json(ErrorReply{std::string(error_name::temporarily_unavailable), "later", "", 0}));
+        }
         if (request.url.ends_with("/renew")) {
             if (over) return reply(410, json(ErrorReply{std::string(error_name::session_over), "over", "", 0}));
             return reply(200, json(RenewReply{seconds(2), seconds(100), "sha256:1"}));
@@ -65,6 +69,7 @@ class FakeService final : public net::HttpClient {
     std::mutex mutex;
     std::vector<net::ClientRequest> requests;
     std::atomic<bool> down = false;
+    std::atomic<int> busy = 0;  ///< so many answers are 503
     std::atomic<bool> over = false;
     std::atomic<bool> lose_answer = false;
     std::string recording;
@@ -104,7 +109,7 @@ TEST_CASE("what comes back instead of a session is told apart") {
     auto busy = reply(503, json(ErrorReply{"temporarily_unavailable", "", "c_2", 0}));
     busy.headers.push_back({"Retry-After", "7"});
     error = failure_of(busy, &failed);
-    CHECK(error.code == errc::service_refused);
+    CHECK(error.code == errc::service_busy);
     CHECK(failed.again);
     CHECK(failed.not_before == seconds(7));
 
@@ -186,6 +191,18 @@ TEST_CASE("a service that is back within the lease was never away") {
     CHECK_FALSE(over);
     CHECK(service->count("/renew") >= 3);
     CHECK(keeper.finish("client", seconds(1)).has_value());
+}
+
+TEST_CASE("a service whose disk is full for a moment gets the recording and the end all the same") {
+    const Folder folder;
+    const std::string file = folder.path + "/s_1.dbgl";
+    auto service = std::make_shared<FakeService>();
+    service->busy = 3;
+    SessionKeeper keeper(Client({.url = "https://g"}, service), grant(), file, {});
+    std::ofstream(file) << "a line\n";
+    CHECK(keeper.finish("client", seconds(10)).has_value());
+    CHECK(service->recording == "a line\n");
+    CHECK(service->ended.find("client") != std::string::npos);
 }
 
 TEST_CASE("finishing gives up when its patience is over") {

@@ -149,7 +149,7 @@ TEST_CASE("what is not understood is refused with its place") {
     CHECK(error_of("[]").find("must be a map") != std::string::npos);
     CHECK(error_of(with("listen:", "lisen:")) == "2:1 unknown key `lisen` in the configuration");
     CHECK(error_of(with("data_dir: data\n", "")) == "1:1 the configuration has no `data_dir`");
-    CHECK(error_of(good + "listen: 127.0.0.1:1\n").find("38:1 ") == 0);
+    CHECK(error_of(good + "listen: 127.0.0.1:1\n").find("39:1 ") == 0);
     CHECK(error_of(with("dbguard_serve: 1", "dbguard_serve: 2")).find("1:16 this dbguard reads version 1") == 0);
     CHECK(error_of(with("127.0.0.1:8443", "localhost")) == "2:9 `listen` must be an address and a port");
     CHECK(error_of(with("127.0.0.1:8443", "127.0.0.1:99999")) == "2:9 `listen` must be an address and a port");
@@ -173,7 +173,7 @@ TEST_CASE("what is not understood is refused with its place") {
     CHECK(error_of(with("ttl: 30m", "ttl: 1800")).find("must be a duration") != std::string::npos);
     CHECK(error_of(with("ttl: 30m", "ttl: 1500ms")).find("must be whole seconds") != std::string::npos);
     CHECK(error_of(with("ttl: 30m", "ttl: 3h")).find("longer than `max_ttl`") != std::string::npos);
-    CHECK(error_of(with("failures_per_minute: 20", "failures_per_minute: 0")).find("37:22 ") == 0);
+    CHECK(error_of(with("failures_per_minute: 20", "failures_per_minute: 0")).find("38:22 ") == 0);
     CHECK(error_of(with("    issuer: https://gitlab", "    jwks_file: keys.json\n    issuer: https://gitlab")).find("no key is fetched") != std::string::npos);
     CHECK(error_of("a: &x 1\nb: *x\n") != "");
     CHECK(error_of(std::string(2 << 20, ' ')) == "0:0 the configuration is larger than 1 MiB");
