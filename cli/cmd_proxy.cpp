@@ -16,7 +16,6 @@
 #include "cli/standalone.hpp"
 #include "process/harden.hpp"
 #include "process/signals.hpp"
-#include "upstream/database_url.hpp"
 
 namespace dbguard::cli {
 
@@ -59,10 +58,7 @@ class EndOnSignal : private net::Watcher {
 
 /// The one line on stdout. False: nobody reads it.
 bool announce(const process::Target& target, const StandaloneOptions& options, const GuardStatistics& statistics, bool json) {
-    upstream::DatabaseUrl model;
-    model.scheme = "postgresql";
-    model.database = target.database;
-    const std::string url = upstream::rewrite(model, target.host, target.port, target.user, target.password);
+    const std::string url = process::rewrite_url({}, target);
     std::string line = url;
     if (json)
         line = nlohmann::ordered_json{

@@ -190,7 +190,8 @@ std::string rewrite_url(std::string_view model, const Target& target) {
     std::string query = kept_parameters(parts ? parts->query : std::string_view());
     std::string url =
         scheme + "://" + percent_encode(target.user) + ":" + percent_encode(target.password) + "@";
-    if (!target.is_socket()) url += target.host + ":" + std::to_string(target.port);
+    const bool bracket = target.host.find(':') != std::string::npos;
+    if (!target.is_socket()) url += (bracket ? "[" + target.host + "]" : target.host) + ":" + std::to_string(target.port);
     url += "/" + percent_encode(target.database);
     if (target.is_socket()) {
         add(query, target.engine == "mysql" ? "socket" : "host", target.host);

@@ -4,7 +4,7 @@
 // is trusted (tls), how one logs in (postgres_login, without I/O), how connections are opened (postgres_connector) and how
 // dbguard asks questions of its own (postgres_connection). What sessions do on a connection afterwards is the relay's.
 //
-// This file: database URLs as CI variables hold them, read strictly and rewritten for the wrapped command.
+// This file: database URLs as CI variables hold them, read strictly.
 // Source: PostgreSQL manual, "Connection Strings" and "Parameter Key Words"; RFC 3986.
 
 #include <chrono>
@@ -54,17 +54,6 @@ struct DatabaseUrl {
 /// they are refused. Errors: bad_url (wrong scheme, no host, bad percent-encoding, several hosts, a fragment, …). The detail
 /// never repeats the user's part of the URL.
 Result<DatabaseUrl> parse_database_url(std::string_view text);
-
-/// The URL for the wrapped command: scheme, database and harmless parameters as they were; host, port, user and password
-/// replaced; what concerns the way to the real server (TLS, addresses, log-in methods) dropped, TLS switched off in the engine's
-/// words. `host` may be a socket directory. Where the URL names no database, its user's name stands for it.
-std::string rewrite(
-    const DatabaseUrl& url,
-    std::string_view host,
-    std::uint16_t port,
-    std::string_view user,
-    std::string_view password
-);
 
 /// Reads one environment variable; empty optional: not set.
 using Environment = std::function<std::optional<std::string>(const char* name)>;

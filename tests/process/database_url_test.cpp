@@ -73,6 +73,16 @@ TEST_CASE("what needs it is percent-encoded") {
     );
 }
 
+TEST_CASE("an IPv6 address stands in brackets") {
+    Target target;
+    target.host = "::1";
+    target.port = 40001;
+    target.user = "s_1";
+    target.password = "p";
+    target.database = "shop";
+    CHECK(rewrite_url("", target) == "postgresql://s_1:p@[::1]:40001/shop?sslmode=disable");
+}
+
 TEST_CASE("a socket directory goes into the parameters") {
     CHECK(
         rewrite_url("postgres://h/db?application_name=x", socket_listener()) ==
