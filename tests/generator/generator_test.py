@@ -295,7 +295,7 @@ class Generator:
 def main():
     options = argparse.ArgumentParser()
     options.add_argument('--seed', default='1')
-    options.add_argument('--cases', type=int, default=600)
+    options.add_argument('--cases', type=int, default=400)
     options.add_argument('--per-schema', type=int, default=200)
     options.add_argument('--minutes', type=float, default=0)
     options.add_argument('--form', choices=('simple', 'text', 'binary'), help='in this form of the protocol only')

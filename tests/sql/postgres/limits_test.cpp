@@ -138,6 +138,31 @@ TEST_CASE("what is deep is analysed on a stack of its own") {
     CHECK(reason("SELECT 'a'" + repeated(" || 'a'", 1500)) == "");
 }
 
+TEST_CASE("what doubles at each step has an end") {
+    std::string ddl = "CREATE TABLE t (id int, a text); CREATE VIEW v0 AS SELECT id, a FROM t;";
+    for (int i = 1; i <= 60; ++i) {
+        const std::string below = "v" + std::to_string(i - 1);
+        ddl += "CREATE VIEW v" + std::to_string(i) + " AS SELECT x.id, y.a FROM " + below + " x JOIN " + below + " y ON x.id = y.id;";
+    }
+    const auto snapshot = cases::catalogue_of(ddl);
+    const Analysis views = cases::analyze("SELECT a FROM v60", *snapshot);
+    CHECK(views.unparsed == "");
+    REQUIRE(views.statements.size() == 1);
+    CHECK(views.statements[0].outputs.at(0).sources.size() == 1);
+    CHECK(views.statements[0].filters.size() == 1);
+
+    std::string ctes = "WITH c0 AS (SELECT id, a FROM t)";
+    for (int i = 1; i <= 60; ++i) ctes += ", c" + std::to_string(i) + " AS (SELECT * FROM c" + std::to_string(i - 1) + " x, c" + std::to_string(i - 1) + " y)";
+    CHECK(cases::analyze(ctes + " SELECT count(*) FROM c60", *snapshot).unparsed == "a query of more than 4096 columns");
+    CHECK(cases::analyze("SELECT " + repeated("*, ", 50'000) + "* FROM t", *snapshot).unparsed == "a query of more than 4096 columns");
+}
+
+TEST_CASE("views of one another have an end") {
+    std::string ddl = "CREATE TABLE b (id int); CREATE VIEW a AS SELECT x.id FROM b x, b y; CREATE VIEW c AS SELECT x.id FROM a x, a y;";
+    const auto snapshot = cases::catalogue_of(ddl);
+    CHECK(cases::analyze("SELECT * FROM c", *snapshot).unparsed == "");
+}
+
 TEST_CASE("views over views have an end") {
     std::string ddl = "CREATE TABLE t (a text); CREATE VIEW v0 AS SELECT a FROM t;";
     for (int i = 1; i <= 60; ++i) ddl += "CREATE VIEW v" + std::to_string(i) + " AS SELECT a FROM v" + std::to_string(i - 1) + ";";
