@@ -53,6 +53,13 @@ sql::Object object_of(const std::string& name) {
     return object;
 }
 
+/// A session that looks names up never records a relation without its schema.
+bool typed_only(const sql::Effect& effect) {
+    const bool relations = sql::inside(effect.effect_class, sql::EffectClass::read_table) || sql::inside(effect.effect_class, sql::EffectClass::write) ||
+                           sql::inside(effect.effect_class, sql::EffectClass::bulk);
+    return relations && std::any_of(effect.objects.begin(), effect.objects.end(), [](const sql::Object& object) { return object.schema.empty(); });
+}
+
 /// One file's share, added to the whole when the file turns out to be good.
 class FileReader {
   public:
@@ -170,7 +177,15 @@ std::string FileReader::read(std::optional<std::chrono::system_clock::time_point
         if (const auto began = recording::parse_time(session_.began); since && began && *began < *since) return {};
     }
     const auto session = into_.sessions.size();
+    session_.names_unknown = std::any_of(pending_.begin(), pending_.end(), [](const Pending& one) { return std::any_of(one.text.effects.begin(), one.text.effects.end(), typed_only); });
     for (auto& one : pending_) {
+        if (session_.names_unknown) {
+            one.key += "|?";
+            one.text.names_unknown = true;
+            for (auto& effect : one.text.effects)
+                for (auto& object : effect.objects)
+                    if (object.schema.empty() || sql::inside(effect.effect_class, sql::EffectClass::call)) object.resolved = false;
+        }
         const auto [known, added] = texts.try_emplace(std::move(one.key), into_.texts.size());
         if (added) into_.texts.push_back(std::move(one.text));
         one.statement.text = known->second;

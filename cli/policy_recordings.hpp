@@ -18,6 +18,7 @@ namespace dbguard::cli {
 struct RecordedSession {
     std::string file, session, began, policy, role, database, engine, mode;
     std::string caller;        ///< the workflow or pipeline, as far as claims tell; else empty
+    bool names_unknown = false;  ///< as of its texts
     std::size_t statements = 0;
     std::uint64_t rows = 0;    ///< of all its results
 };
@@ -35,6 +36,9 @@ struct RecordedText {
     bool cut = false;
     bool no_query = false;       ///< a function call message, a setting of the startup packet
     bool foreign_class = false;  ///< an effect of a class this program does not know
+    /// The session knew no catalogue, as none of its policy's rules went by name: names stand as they were typed, views and
+    /// functions for themselves.
+    bool names_unknown = false;
 };
 
 struct RecordedStatement {

@@ -85,6 +85,14 @@ std::vector<sql::Effect> all_effects(const sql::Analysis& analysis) {
     return out;
 }
 
+bool all_resolved(const sql::Analysis& analysis) {
+    for (const auto& statement : analysis.statements)
+        for (const auto& effect : statement.effects)
+            for (const auto& object : effect.objects)
+                if (!object.resolved) return false;
+    return true;
+}
+
 Understood only_effects(const RecordedText& text, std::string why) {
     Understood out;
     out.by = text.foreign_class ? Understood::By::nothing : Understood::By::effects;
@@ -99,19 +107,24 @@ bool asks_for_more(const policy::Rule& rule, const std::vector<sql::Effect>& eff
         const bool class_fits = std::any_of(rule.classes.begin(), rule.classes.end(), [&](sql::EffectClass outer) { return sql::inside(effect.effect_class, outer); });
         if (!class_fits) continue;
         if (facts && (rule.of.empty() || effect.objects.empty())) return true;
-        for (const auto& pattern : rule.of)
-            for (const auto& object : effect.objects) {
-                const bool named = !object.resolved || (policy::matches_wildcard(pattern.schema, object.schema) && policy::matches_wildcard(pattern.relation, object.name));
+        const bool functions = rule.when && !rule.when->functions.empty();
+        for (const auto& object : effect.objects) {
+            if (!object.resolved && (!rule.of.empty() || functions)) return true;
+            for (const auto& pattern : rule.of) {
+                const bool named = policy::matches_wildcard(pattern.schema, object.schema) && policy::matches_wildcard(pattern.relation, object.name);
                 if (named && (facts || (pattern.column && *pattern.column != "*"))) return true;
             }
+        }
     }
     return false;
 }
 
 /// The rule as if all that is not known of it held.
-policy::Rule as_if_it_fits(policy::Rule rule) {
+policy::Rule as_if_it_fits(policy::Rule rule, bool names_known) {
     for (auto& pattern : rule.of) pattern.column.reset();
+    if (!names_known) rule.of.clear();
     if (!rule.when) return rule;
+    if (!names_known) rule.when->functions.clear();
     rule.when->where.reset();
     rule.when->limit.reset();
     rule.when->rewrites_table.reset();
@@ -145,7 +158,9 @@ Understood understand(const RecordedText& text, const catalogue::SnapshotRef& sn
             why = "what it does hangs on constants that were not recorded";
             return false;
         }
-        if (said_effects(all_effects(analysis)) != wanted) {
+        // A session without a catalogue recorded what can be told without one; with the schema more can.
+        const auto said = said_effects(text.names_unknown ? all_effects(analyse(message, nullptr)) : all_effects(analysis));
+        if (said != wanted || (text.names_unknown && !snapshot && !all_resolved(analysis))) {
             why = snapshot ? "under this schema it has other effects than were recorded" : "there is no schema";
             return false;
         }
@@ -231,6 +246,9 @@ Redecision Redecider::by_effects(const RecordedText& text, const Understood& und
         out.why_not = understood.why + ", and masks may be touched";
         return out;
     }
+    const bool names_known = std::all_of(text.effects.begin(), text.effects.end(), [](const sql::Effect& effect) {
+        return std::all_of(effect.objects.begin(), effect.objects.end(), [](const sql::Object& object) { return object.resolved; });
+    });
     // Every way in which the unknown can turn out: where all agree, the answer is known all the same.
     std::vector<std::size_t> open;
     for (std::size_t i = 0; i < role().rules.size(); ++i)
@@ -244,7 +262,7 @@ Redecision Redecider::by_effects(const RecordedText& text, const Understood& und
         auto role = this->role();
         for (std::size_t i = open.size(); i-- > 0;) {
             const auto at = role.rules.begin() + static_cast<std::ptrdiff_t>(open[i]);
-            if ((ways >> i & 1) != 0) *at = as_if_it_fits(*at);
+            if ((ways >> i & 1) != 0) *at = as_if_it_fits(*at, names_known);
             else role.rules.erase(at);
         }
         const auto decision = text.effects.empty() ? judge_.judge_effects({}, facts)

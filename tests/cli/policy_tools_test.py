@@ -350,6 +350,14 @@ class Diff(Recorded):
         self.assertEqual([u['why'] for u in found['undecided']], ['there is no schema, and masks may be touched', 'there is no schema, and the rules ask for more than its classes and objects'])
         self.assertIn('without --schema', found['notes'][0])
 
+    def test_a_session_that_knew_no_catalogue_recorded_names_as_typed(self):
+        self.record('s_A', [(stmt('SELECT total FROM orders WHERE id = 1', ['read.table orders']), 'SELECT 1'), (stmt('SELECT a FROM elsewhere', ['read.table elsewhere']), 'SELECT 1')])
+        new = self.policy('new.yaml', RULES + '      - deny: read\n        of: public.orders\n')
+        found = self.changes(new)
+        self.assertEqual((found['counts']['newly_denied'], sum(u['count'] for u in found['undecided'])), (1, 1))
+        found = self.changes(new, schema=False)
+        self.assertEqual((found['counts']['newly_denied'], sum(u['count'] for u in found['undecided'])), (0, 2))
+
     def test_a_recording_under_the_old_policy_is_taken_at_its_word(self):
         with open(self.old, 'rb') as f:
             digest = 'sha256:' + hashlib.sha256(f.read()).hexdigest()
@@ -475,6 +483,14 @@ class Suggest(Recorded):
         draft = self.write('draft.yaml', r.stdout)
         self.assertEqual(dbguard('policy', 'lint', draft).returncode, 0)
         self.assertEqual(self.redecided(draft)['counts']['newly_allowed'], 11)
+
+    def test_names_as_they_were_typed_are_looked_up_in_the_schema(self):
+        self.record('s_A', [(stmt('SELECT total FROM orders WHERE id = 1', ['read.table orders']), 'SELECT 1'), (stmt('SELECT a FROM elsewhere', ['read.table elsewhere']), 'SELECT 1')])
+        r = self.suggest()
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn('      - allow: read.table\n        of: public.orders\n', r.stdout)
+        self.assertIn('# NOT OPENED: a name that could not be told', r.stdout)
+        self.assertEqual(self.redecided(self.write('draft.yaml', r.stdout))['counts']['newly_allowed'], 1)
 
     def test_reads_of_no_table(self):
         self.record('s_A', [(stmt('SELECT 1', ['read.table']), 'SELECT 1'), (stmt('SELECT total FROM orders WHERE id = 1', READ), 'SELECT 1')])
