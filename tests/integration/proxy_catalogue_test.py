@@ -63,11 +63,12 @@ class Catalogue(unittest.TestCase):
         return wire
 
     def asked(self):
-        """-> how often (the state, the digest, the whole catalogue) was asked for since the last call"""
+        """-> how often (the digest, the whole catalogue) was asked for since the last call. The state is asked for every half second, so how
+        often that is depends on how busy the machine is."""
         log = (pathlib.Path(self.postgres.folder) / 'log').read_text(errors='replace')
         new, self.seen = log[self.seen:], len(log)
         questions = [line for line in new.splitlines() if 'execute dbguard_' in line]
-        return tuple(sum(word in line for line in questions) for word in ('pg_current_snapshot()', 'hashtidextended', 'pg_get_viewdef'))
+        return tuple(sum(word in line for line in questions) for word in ('hashtidextended', 'pg_get_viewdef'))
 
     def masked(self, wire, sql='select c3 from t1'):
         m = wire.query(sql)
@@ -78,27 +79,27 @@ class Catalogue(unittest.TestCase):
         self.admin.query("delete from t1; insert into t1 (id, c1, c3) values (1, 'a', 'hidden')")
         first = self.session()
         self.assertEqual(self.masked(first), [['***']])
-        self.assertEqual(self.asked(), (1, 1, 1))
+        self.assertEqual(self.asked(), (1, 1))
         for _ in range(3):
             self.assertEqual(self.masked(self.session()), [['***']])
-        self.assertEqual(self.asked(), (3, 0, 0))
+        self.assertEqual(self.asked(), (0, 0))
         with self.subTest('also when something was written meanwhile'):
             self.admin.query("update t1 set c1 = 'b'")
             for _ in range(3):
                 self.assertEqual(self.masked(self.session()), [['***']])
-            self.assertEqual(self.asked(), (3, 1, 0))
+            self.assertEqual(self.asked()[1], 0)
         with self.subTest('again when the catalogue changed, for all of them'):
             self.admin.query('create table another (id int, c3 text)')
             for _ in range(3):
                 self.assertEqual(self.masked(self.session()), [['***']])
-            self.assertEqual(self.asked(), (3, 1, 1))
+            self.assertEqual(self.asked()[1], 1)
         with self.subTest('again when the session changed it, and not for what it made temporary and others do not see'):
             self.assertIsNone(error(first.query('create temp table mine as select id from t1')))
             self.asked()
             self.assertEqual(self.masked(first, 'select t1.c3 from t1 join mine using (id)'), [['***']])
-            self.assertEqual(self.asked()[2], 1)
+            self.assertEqual(self.asked()[1], 1)
             self.assertEqual(self.masked(self.session()), [['***']])
-            self.assertEqual(self.asked()[2], 0)
+            self.assertEqual(self.asked()[1], 0)
 
     def test_columns_as_the_server_has_them(self):
         self.admin.query('create table odd (a int, "NULL" text, "b,}" text default \'{"x"}\', "c""d\\e" text, gone int, g text generated always as (lower("NULL")) stored, z text)')
@@ -125,7 +126,7 @@ class Catalogue(unittest.TestCase):
             print('%d tables, session %d: %.3f s, %.1f MiB' % (TABLES, count + 1, seconds, kib / 1024), flush=True)
             self.assertLess(seconds, 2)
             self.assertLess(kib, 64 * 1024)
-        self.assertEqual(self.asked(), (3, 1, 1))
+        self.assertEqual(self.asked()[1], 1)
 
 
 if __name__ == '__main__':
