@@ -159,7 +159,7 @@ void report_end(
         annotate(
             Annotation::error,
             "dbguard denied a statement",
-            note.reason + (note.fix.empty() ? "" : " Instead: " + note.fix) + " (" +
+            note.reason + (note.reason.ends_with('.') ? "" : ".") + (note.fix.empty() ? "" : " Instead: " + note.fix) + " (" +
                 denied_by(note) + (note.times > 1 ? ", " + counted(note.times, "time") : "") + ")"
         );
     }
