@@ -413,7 +413,7 @@ Analyzer::Truth Analyzer::compared(const std::string& way, const Expr& a, const 
     if (std::find(std::begin(ways), std::end(ways), way) == std::end(ways)) return Truth::unknown;
     const Expr *left = without_casts(&a), *right = without_casts(&b);
     const auto one = whole_number(left), other = whole_number(right);
-    if (left->kind == Kind::constant || right->kind == Kind::constant) literals_matter_ = true;
+    if (left->kind == Kind::constant && right->kind == Kind::constant) literals_matter_ = true;
     if (one && other) return holds(way, *one, *other) ? Truth::always : Truth::never;
     if (left->kind == Kind::constant && right->kind == Kind::constant && !left->is_null && !right->is_null && (way == "=" || way == "<>" || way == "!="))
         return (left->text == right->text) == (way == "=") ? Truth::always : Truth::unknown;
@@ -427,6 +427,10 @@ Analyzer::Truth Analyzer::compared(const std::string& way, const Expr& a, const 
         const long double low = column->value.type == 21 ? -32768.0L : column->value.type == 23 ? -2147483648.0L : column->value.type == 20 ? -9223372036854775808.0L : 0;
         if (low == 0) return Truth::unknown;
         const long double high = -low - 1;
+        // A text_shape() tells numbers of up to four and up to nine digits apart. So all numbers of one shape are well within the
+        // type, or it matters which it is.
+        const std::size_t safe_digits = low == -32768.0L ? 4 : 9;
+        if (right->quoted || right->text.size() - right->text.starts_with('-') > safe_digits) literals_matter_ = true;
         const bool at_ends = holds(way, low, *other) && holds(way, high, *other);
         if ((way == "<>" || way == "!=") && (*other < low || *other > high)) return Truth::always;
         return at_ends && way != "=" && way != "<>" && way != "!=" ? Truth::always : Truth::unknown;
@@ -436,6 +440,7 @@ Analyzer::Truth Analyzer::compared(const std::string& way, const Expr& a, const 
     const auto moved = [&](const Expr& side, const Expr& from) -> long double {
         if (!is_operator(side, {"+", "-"}) || !same(*side.args[0], from)) return 0;
         const auto by = whole_number(without_casts(side.args[1].get()));
+        if (by) literals_matter_ = true;
         return !by ? 0 : side.name.last() == "+" ? *by : -*by;
     };
     if (const long double by = moved(*left, *right); by != 0) return holds(way, by, 0) ? Truth::always : Truth::never;

@@ -35,7 +35,7 @@ struct Expr {
     enum class Kind : std::uint8_t {
         column,           ///< name
         star,             ///< name: the qualifier, or nothing
-        constant,         ///< text; is_null for NULL
+        constant,         ///< text; is_null for NULL; quoted
         parameter,        ///< number
         call,             ///< name(args …); see the members for aggregates
         operation,        ///< name = operator; args are its one or two sides
@@ -66,6 +66,7 @@ struct Expr {
     std::uint32_t at = 0;
     int number = 0;
     bool is_null = false;
+    bool quoted = false;      ///< a constant that was written in quotes
     bool negated = false;
     bool modified = false;
     // calls

@@ -70,6 +70,7 @@ ExprPtr lower_constant(const A_Const* constant) {
     ExprPtr expr = tree::make_expr(Kind::constant, at(constant->location));
     expr->is_null = constant->isnull;
     if (constant->isnull) return expr;
+    expr->quoted = nodeTag(&constant->val) == T_String || nodeTag(&constant->val) == T_BitString;
     switch (nodeTag(&constant->val)) {
         case T_Integer: expr->text = std::to_string(constant->val.ival.ival); break;
         case T_Float: expr->text = text_of(constant->val.fval.fval); break;

@@ -87,19 +87,23 @@ bool text_shape(std::string_view text, std::string& out) {
         }
         const std::size_t begin = i;
         if (c == '.' || is_digit(c)) {
+            if (c == '0' && is_digit(next)) return false;   // 007: more digits than the number has
             while (i < text.size() && is_digit(text[i])) ++i;
+            const std::size_t digits = i - begin;
+            bool whole = digits > 0;
             if (i < text.size() && text[i] == '.') {
+                whole = false;
                 ++i;
                 if (i < text.size() && text[i] == '.') return false;   // 1..10
                 while (i < text.size() && is_digit(text[i])) ++i;
             }
             if (i < text.size() && (is_word(text[i]) || text[i] == '.' || text[i] == '\'')) return false;   // 1e5, 0x1f, 1_000
-            replace(begin, "?n");
+            replace(begin, !whole ? "?d" : digits <= 4 ? "?n" : digits <= 9 ? "?i" : "?l");
         } else if (c == '\'' || c == '"') {
             if (i > 0 && (text[i - 1] == '&' || text[i - 1] == '\'' || text[i - 1] == '"')) return false;   // U&''
             i = end_of_quotes(text, i + 1, c);
             if (i == std::string_view::npos || (i < text.size() && (text[i] == '"' || text[i] == '\''))) return false;
-            if (c == '\'') replace(begin, "?s");
+            if (c == '\'') replace(begin, i - begin == 2 ? "?e" : "?s");
         } else if (c == '$') {
             if (!is_digit(next)) return false;
             for (++i; i < text.size() && is_digit(text[i]);) ++i;

@@ -50,3 +50,4 @@ CREATE TABLE watched (id int PRIMARY KEY, v text);
 CREATE TRIGGER watch BEFORE UPDATE ON watched FOR EACH ROW EXECUTE FUNCTION note_change();
 CREATE TABLE ruled (id int, v text);
 CREATE RULE copy_down AS ON INSERT TO ruled DO ALSO INSERT INTO audit.log (id, line) VALUES (NEW.id, NEW.v);
+CREATE TABLE sized (id int PRIMARY KEY, small smallint NOT NULL, big bigint NOT NULL);
