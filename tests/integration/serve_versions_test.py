@@ -134,14 +134,26 @@ class Versions(unittest.TestCase):
             server.sql('DROP OWNED BY %s CASCADE' % login, name)
             server.sql('DROP OWNED BY %s CASCADE; DROP ROLE %s, boss_%s' % (login, login, server.tag))
 
+    def narrow(self, server, user, login):
+        """No attribute, an end, a connection limit, a member of the login role alone, without its privileges until it becomes it; owns nothing."""
+        row = server.sql("""SELECT rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolinherit, rolconnlimit,
+            rolvaliduntil BETWEEN now() + interval '20 min' AND now() + interval '40 min',
+            (SELECT string_agg(m.roleid::regrole::text || ' ' || m.admin_option || ' ' || coalesce(to_jsonb(m) ->> 'inherit_option', 'false'), ',') FROM pg_auth_members m WHERE m.member = r.oid),
+            (SELECT count(*) FROM pg_shdepend d WHERE d.refobjid = r.oid AND d.deptype = 'o')
+            FROM pg_roles r WHERE rolname = '%s'""" % user)
+        self.assertEqual(row, 't|f|32|t|%s false false|0' % login)
+
     def session(self, server, issuer):
         def change(text):
             return server.rename(text).replace('host: 127.0.0.1', 'host: ' + server.host).replace('tls: { mode: disable }', 'tls: { mode: verify-full, root_certificates: %s }' % server.ca)
-        with Service(server, issuer, change=change, roles=server.rename(ROLES)) as service:
+        with Service(server, issuer, change=change, roles=server.rename(ROLES), sessions='{ lease: 15s, heartbeat: 1s, sweep: 1s }') as service:
             grant = service.open(role='migrator')
             user, password, name = (grant['database'][key] for key in ('user', 'password', 'name'))
             self.assertIn('BEGIN CERTIFICATE', grant['database']['tls']['root_certificates'])
-            ask = lambda text, check=True: server.psql(user, password, name, text, check)  # noqa: E731
+
+            def ask(text, check=True):
+                self.assertEqual(service.on(grant, 'renew')[0], 200)  # each psql takes a while, with TLS and on a busy machine
+                return server.psql(user, password, name, text, check)
             self.assertEqual(ask('SELECT session_user, current_user').stdout.strip(), '%s|app_ddl_%s' % (user, server.tag))
             ask('CREATE TABLE orders (id int); CREATE SCHEMA own; GRANT CREATE, USAGE ON SCHEMA own TO "%s"; SET ROLE NONE; CREATE TABLE own.strange (id int)' % user)
             self.assertIn('permission denied', ask('SET ROLE NONE; SELECT * FROM customers', check=False).stderr, 'nothing is inherited')
@@ -152,8 +164,10 @@ class Versions(unittest.TestCase):
             owners = server.sql("SELECT string_agg(tableowner, ',') FROM pg_tables WHERE tablename IN ('orders', 'strange')", name)
             self.assertEqual(owners, ','.join(['app_ddl_' + server.tag] * 2))
             reader = service.open()
-            self.assertEqual(server.psql(reader['database']['user'], reader['database']['password'], name, 'SHOW work_mem').stdout.strip(), '7MB')
-            wait_for(lambda: not [r for r in service.roles_in_server() if r == reader['database']['user']], 15, 'the end of a session without renewal')
+            show = "SELECT current_setting('work_mem'), current_setting('default_transaction_read_only'), current_setting('statement_timeout'), current_user"
+            self.assertEqual(server.psql(reader['database']['user'], reader['database']['password'], name, show).stdout.strip(), '7MB|on|21s|app_ro_' + server.tag)
+            self.narrow(server, reader['database']['user'], 'app_ro_' + server.tag)
+            wait_for(lambda: not [r for r in service.roles_in_server() if r == reader['database']['user']], 40, 'the end of a session without renewal')
 
 
 if __name__ == '__main__':
