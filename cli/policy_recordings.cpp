@@ -151,7 +151,12 @@ void FileReader::line(std::uint64_t number, std::string_view type, const Json& l
         of->done = true;
         of->rows += number_of(line, "rows");
         of->bytes += number_of(line, "bytes");
-        of->affected += affected_rows(text_of(line, "tag"));
+        // COPY counts rows both ways; only one of them changes any.
+        const auto& effects = pending_[by_line_.at(number_of(line, "for"))].text.effects;
+        const bool writes = std::any_of(effects.begin(), effects.end(), [](const sql::Effect& effect) {
+            return sql::inside(effect.effect_class, sql::EffectClass::write) || sql::inside(effect.effect_class, sql::EffectClass::bulk_import);
+        });
+        if (writes) of->affected += affected_rows(text_of(line, "tag"));
         if (const auto took = line.find("ms"); took != line.end() && took->is_number()) of->milliseconds += took->get<double>();
     } else if (type == "decision") {
         auto& pending = pending_[by_line_.at(number_of(line, "for"))];

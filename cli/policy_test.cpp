@@ -301,6 +301,7 @@ void Runner::run_case(
     const auto& judge = this->judge(*policy, *role, snapshot);
     policy::Facts facts;
     facts.now = one.now.value_or(suite.now.value_or(now_));
+    facts.estimated_rows = one.estimated_rows;
     for (const auto& sql : one.sql) {
         const auto judged = judge.judge(sql, facts);
         CaseResult result{one.at, one.name, trimmed_sql(sql), differences_of(judged, one.expect), {}, {}};

@@ -80,7 +80,7 @@ class SuiteLoader {
     }
 
     void test_case(const YamlNode& node) {
-        if (!map(node, "a case", {"name", "sql", "params", "role", "database", "claims", "now", "expect"}, {"expect"})) return;
+        if (!map(node, "a case", {"name", "sql", "params", "role", "database", "claims", "now", "estimated_rows", "expect"}, {"expect"})) return;
         TestCase one;
         one.at = node.at;
         if (const auto* field = node.find("name")) one.name = fields_.sentence(*field, "`name`");
@@ -91,6 +91,7 @@ class SuiteLoader {
         if (const auto* field = node.find("database")) one.database = fields_.text(*field, "`database`");
         if (const auto* field = node.find("claims")) one.claims = claims(*field);
         if (const auto* field = node.find("now")) one.now = moment(*field);
+        if (const auto* field = node.find("estimated_rows")) one.estimated_rows = fields_.number(*field, "`estimated_rows`", 0);
         if (const auto* field = node.find("expect")) expectation(*field, one.expect);
         if (!node.find("sql") && one.expect.about_sql())
             fields_.error(node.at, "this case expects something of a statement and has none", "add `sql`");

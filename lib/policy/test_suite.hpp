@@ -47,6 +47,7 @@ struct TestCase {
     std::optional<std::string> role, database;
     Claims claims;  ///< beside and over those of the suite
     std::optional<std::chrono::system_clock::time_point> now;
+    std::optional<std::uint64_t> estimated_rows;  ///< the planner's; not given: not known, which is treated as the worst
     Expectation expect;
 };
 

@@ -129,6 +129,14 @@ FAILED  S:16:5: (session)
         r = dbguard('policy', 'test', path)
         self.assertEqual((r.returncode, r.stdout), (0, '3 cases, 0 failed\n'), r.stdout + r.stderr)
 
+    def test_estimates_are_the_cases_own(self):
+        self.write('p.yaml', 'dbguard: 1\npolicy: p\nidentities: {}\nroles:\n  r:\n    for: x\n    databases: d\n    login: l\n    rules:\n      - allow: read\n'
+                   '      - deny: read\n        when: { estimated_rows: ">100" }\n')
+        path = self.write('s.yaml', 'suite: s\npolicy: p.yaml\nas: { role: r }\ncases:\n  - { sql: SELECT 1, expect: { verdict: deny } }\n'
+                          '  - { sql: SELECT 1, estimated_rows: 100, expect: { verdict: allow } }\n  - { sql: SELECT 1, estimated_rows: 101, expect: { verdict: deny, rule: "r#2" } }\n')
+        r = dbguard('policy', 'test', path)
+        self.assertEqual((r.returncode, r.stdout), (0, '3 cases, 0 failed\n'), r.stdout + r.stderr)
+
     def test_a_policy_on_the_command_line_is_tested_instead(self):
         self.shop()
         suite = self.write('tests/shop.yaml', SUITE)
@@ -312,6 +320,13 @@ class Diff(Recorded):
         said = {(c['change'], c['before'], c['after'], c['count']) for c in found['changes']}
         self.assertEqual(said, {('over_bound', 'no bound', 'at most 10 rows tester#3', 1), ('over_limit', 'time: 10000ms', 'time: 500ms', 1),
                                 ('within_limit', 'rows: 1000', 'rows: 10000', 1), ('over_limit', 'no limit of statements', 'statements: 3', 1)})
+
+    def test_copy_out_changes_no_rows(self):
+        self.record('s_A', [(stmt('COPY orders TO STDOUT', ['bulk.export public.orders', 'read.table public.orders']), 'COPY 100'),
+                            (stmt('COPY orders FROM STDIN', ['bulk.import public.orders']), 'COPY 100')])
+        rules = RULES + '      - allow: bulk\n'
+        new = self.policy('new.yaml', rules, change=lambda text: text.replace('rows: 1000,', 'rows: 1000, affected: 50,'))
+        self.assertEqual([(c['change'], c['sql']) for c in self.changes(new, old=self.policy('bulk.yaml', rules))['changes']], [('over_bound', 'copy orders from stdin')])
 
     def test_what_the_recording_does_not_tell_is_not_guessed(self):
         shape = 'select total from orders where id = ?'

@@ -27,6 +27,7 @@ cases:
     role: other
     database: shop
     now: 2026-11-20T10:00:00.5+01:00
+    estimated_rows: 1000
     expect: { rule: none, object: public.customers.email, reason: because, fix: do it, max_affected: 10, effect: [read, write.delete] }
   - claims: { repository_id: "666" }
     expect: { session: refused }
@@ -57,6 +58,7 @@ TEST_CASE("a suite is read as the manual writes it") {
     const auto& all = suite.cases[3];
     CHECK(all.sql.size() == 2);
     CHECK(all.role == "other");
+    CHECK(all.estimated_rows == 1000);
     CHECK(all.now == parse_moment("2026-11-20T09:00:00Z"));
     CHECK(all.expect.rule == "");
     CHECK(all.expect.objects.size() == 1);
