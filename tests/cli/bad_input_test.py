@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
-from dbguard_test import PROGRAM, main, plain_environment, policy
+from dbguard_test import PROGRAM, SOURCE, main, plain_environment, policy
 
 SECRET = 'hunter2-of-the-database'
 URL = 'postgresql://app:%s@127.0.0.1:9/shop?sslmode=disable' % SECRET
@@ -140,6 +140,12 @@ class BadInput(unittest.TestCase):
                            capture_output=True, env=plain_environment(DBGUARD_DB_URL=URL), timeout=60)
         os.close(read)
         self.assertEqual(r.returncode, 7, r.stderr)
+
+    def test_the_policy_that_the_readme_shows_is_none_of_these(self):
+        readme = (SOURCE / 'README.md').read_text()
+        path = self.file('readme.yaml', readme.split('```yaml\n')[1].split('```')[0])
+        r = self.dbguard('policy', 'lint', path)
+        self.assertEqual(r.returncode, 0, r.stdout)
 
     # ---- URLs
 
