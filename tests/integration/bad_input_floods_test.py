@@ -115,6 +115,11 @@ class Listener(Base):
         self.check(flood)
 
     def test_more_connections_than_are_served(self):
+        # As many as it has descriptors for: two each, and 64 of its own.
+        self.proxy = Proxy(postgres, ROLES, env=LEAN, before=('prlimit', '--nofile=1064'))
+        self.addCleanup(self.proxy.close)
+        self.address = ('127.0.0.1', self.proxy.ready['port'])
+
         def flood():
             sockets = [socket.create_connection(self.address) for _ in range(700)]
             for s in sockets[-5:]:

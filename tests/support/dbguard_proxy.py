@@ -21,15 +21,15 @@ roles:
 
 
 class Proxy:
-    """The program with this policy (the text behind `roles:`), ready; gone with the block."""
+    """The program with this policy (the text behind `roles:`), ready; gone with the block. `before`: words before the program's name."""
 
-    def __init__(self, postgres, roles, role='tester', database='postgres', flags=(), env=None, url=None, listen='127.0.0.1:0'):
+    def __init__(self, postgres, roles, role='tester', database='postgres', flags=(), env=None, url=None, listen='127.0.0.1:0', before=()):
         self.folder = tempfile.mkdtemp(prefix='dbguard-proxy-')
         self.policy = os.path.join(self.folder, 'policy.yaml')
         pathlib.Path(self.policy).write_text(HEAD % database + roles)
         self.records = os.path.join(self.folder, 'rec')
         self.errors = os.path.join(self.folder, 'stderr')
-        command = [PROGRAM, 'proxy', '--policy', self.policy, '--role', role, '--listen', listen, '--record-dir', self.records, '--json', *flags]
+        command = [*before, PROGRAM, 'proxy', '--policy', self.policy, '--role', role, '--listen', listen, '--record-dir', self.records, '--json', *flags]
         with open(self.errors, 'wb') as errors:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
                                             env=plain_environment(DBGUARD_DB_URL=url or postgres.url(database), **(env or {})))
