@@ -247,8 +247,15 @@ PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
 }
 
 PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
-    if (status_ == 'T' && asking_ == Asking::nothing && context_ != nullptr && context_->snapshot != nullptr && needs_no_names(text)) return cached(text, now);
-    if (!names_are_known(now)) return nullptr;
+    const bool asked = asking_ != Asking::nothing;
+    if (!names_are_known(now)) {
+        // Not for these: SET TRANSACTION has to come first, and where the client has sent more than was answered, what it sent may
+        // have failed: a question would fail, too, and in a pipeline the ROLLBACK behind it would be skipped.
+        const bool known_once = context_ != nullptr && context_->snapshot != nullptr && !unsafe_strings_ && !unsafe_encoding_;
+        if (asked || !known_once || !needs_no_names(text)) return nullptr;
+        asking_ = Asking::nothing;
+        return cached(text, now);
+    }
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
     if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_, now);
     if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_, now);
