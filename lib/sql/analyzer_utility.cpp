@@ -245,7 +245,8 @@ void Analyzer::utility(const tree::Statement& statement) {
             // A table that is being made, or was in this message: its columns are new.
             if ((effect.kind == ObjectKind::new_relation || resolved.made != nullptr) && !effect.objects.empty() && own.alias.empty()) {
                 own.alias = effect.objects[0].last();
-                if (effect.objects[0].parts.size() > 1) own.schema = effect.objects[0].parts[effect.objects[0].parts.size() - 2];
+                const std::size_t place = static_cast<std::size_t>(&effect - statement.effects.data());
+                if (place < out_.effects.size() && !out_.effects[place].objects.empty()) own.schema = out_.effects[place].objects[0].schema;
             }
             if (resolved.relation == nullptr || resolved.system) continue;
             table = resolved.relation;
@@ -595,12 +596,12 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
             return inside(effect.effect_class, Class::write) || effect.effect_class == Class::bulk_import || effect.effect_class == Class::ddl_truncate || effect.effect_class == Class::call;
         };
         if (fires && names.snapshot != nullptr && out.unparsed.empty() && std::ranges::any_of(done.effects, runs_triggers) && !makes_trigger(statement)) {
-            out.unparsed = "an earlier statement of the same message makes a trigger of code that the message brings; send it by itself";
+            out.unparsed = "an earlier statement of the same message makes a trigger, whose code is not followed; send it by itself";
             out.unparsed_at = statement.begin;
         }
-        if (makes_trigger(statement) && std::ranges::any_of(made, [&](const MadeRelation& one) { return one.function && one.name == statement.effects[1].objects[0].last(); })) fires = true;
+        if (makes_trigger(statement)) fires = true;   // it runs no code yet
         catalogue = catalogue || done.changes_catalogue;
-        if (!leaves_names(statement, now, dialect, made)) {
+        if (!makes_trigger(statement) && !leaves_names(statement, now, dialect, made)) {
             settings = settings || done.changes_settings;
             if (!follow_settings(done, settings, catalogue, context, dialect)) lost = true;
         }
