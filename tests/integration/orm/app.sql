@@ -30,8 +30,8 @@ create table crm.contact(id int primary key, customer int references customer, n
 create table crm."Odd Table"("Odd Column" int primary key, "select" text);
 comment on table product is 'What is sold';
 comment on column product.price is 'In euros; it''s net';
-alter table crm.contact enable row level security;
-create policy all_of_them on crm.contact using (true);
+alter table crm."Odd Table" enable row level security;
+create policy all_of_them on crm."Odd Table" using (true);
 create statistics line_stats on order_id, product_id from line;
 do $$begin create role reader; create role writer in role reader; exception when duplicate_object then null; end$$;
 grant select on product, orders to reader;

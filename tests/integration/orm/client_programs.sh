@@ -1,7 +1,7 @@
 # The programs that come with the server, against one database.
 run() { echo "\$ $*"; "$@" 2>&1; echo "= $?"; }
 pg_dump > all.sql; run md5sum < /dev/null; grep -v -E '^\\(un)?restrict' all.sql | sed "s/$PGUSER/<user>/g"
-for flags in '-s' '-a' '-Fd -f d -j 2' '--inserts' '--column-inserts --rows-per-insert=5' '-n crm' '-t product' '-T line' '-c --if-exists' '-C' '-O -x' '--section=pre-data' '--section=post-data' '--exclude-table-data=log' '--no-comments' '--quote-all-identifiers' '--enable-row-security -t crm.contact' '-s -t by_day' '--serializable-deferrable -a -t line' '--lock-wait-timeout=1000 -s' '-b' '-B' '--load-via-partition-root -t log*' '--on-conflict-do-nothing --inserts -t line' '--strict-names -t product' '-t nowhere'; do
+for flags in '-s' '-a' '-Fd -f d -j 2' '--inserts' '--column-inserts --rows-per-insert=5' '-n crm' '-t product' '-T line' '-c --if-exists' '-C' '-O -x' '--section=pre-data' '--section=post-data' '--exclude-table-data=log' '--no-comments' '--quote-all-identifiers' '--enable-row-security -n crm' '-s -t by_day' '--serializable-deferrable -a -t line' '--lock-wait-timeout=1000 -s' '-b' '-B' '--load-via-partition-root -t log*' '--on-conflict-do-nothing --inserts -t line' '--strict-names -t product' '-t nowhere'; do
     echo "$ pg_dump $flags"; pg_dump $flags > out 2> err; echo "= $?"; grep -a -v -E '^\\(un)?restrict' out | wc -l; cat err
 done
 pg_dump -Fc -f archive; pg_restore -l archive | grep -v '^;' | wc -l

@@ -147,13 +147,18 @@ def run_tool(servers, which, database, command, prepare='', env=None, timeout=30
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def compare(direct, guarded):
-    """-> what differs, as a text of lines; empty: nothing"""
+def compare(direct, guarded, hidden=()):
+    """-> what differs, as a text of lines; empty: nothing. `hidden`: patterns of what masks keep from the client on purpose."""
     import difflib
+
+    def shown(text):
+        for pattern, word in hidden if guarded.name == 'masked' else ():
+            text = re.sub(pattern, word, text)
+        return text
     found = []
     if direct.code != guarded.code:
         found.append('exit code %s became %s' % (direct.code, guarded.code))
-    for what, a, b in (('output', direct.out, guarded.out), ('schema', direct.dump, guarded.dump)):
+    for what, a, b in (('output', shown(direct.out), shown(guarded.out)), ('schema', direct.dump, guarded.dump)):
         if a != b:
             found.append(what + ':')
             found += list(difflib.unified_diff(a.splitlines(), b.splitlines(), 'direct', guarded.name, lineterm='', n=1))[:60]

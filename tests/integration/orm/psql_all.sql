@@ -288,7 +288,7 @@ grant insert on product to writer; revoke insert on product from writer; alter r
 create extension if not exists hstore; select 'a=>1'::hstore -> 'a'; alter table product add column h hstore; update product set h = 'k=>v'; select h -> 'k', each(h) from product where id = 1; drop extension hstore cascade;
 create function noisy() returns int language plpgsql as $$begin raise notice 'a notice'; raise warning 'a warning'; raise info 'an info'; return 7; end$$;
 create publication pub for table product; drop publication pub; create collation de (provider = icu, locale = 'de'); drop collation de;
-analyze verbose crm.contact; vacuum crm.contact; vacuum full crm.contact; reindex table crm.contact; reindex index product_pkey; cluster crm.contact using contact_pkey; checkpoint; refresh materialized view concurrently by_day; alter index title_like rename to title_trgm; comment on index title_trgm is 'x'; alter index title_trgm set (fastupdate = off); drop index title_trgm; drop index if exists nowhere_idx;
+analyze verbose line; vacuum crm.contact; vacuum full crm.contact; reindex table crm.contact; reindex index product_pkey; cluster crm.contact using contact_pkey; checkpoint; refresh materialized view concurrently by_day; alter index title_like rename to title_trgm; comment on index title_trgm is 'x'; alter index title_trgm set (fastupdate = off); drop index title_trgm; drop index if exists nowhere_idx;
 discard plans; discard sequences; discard temp; discard all;
 \errverbose
 select 1/0;

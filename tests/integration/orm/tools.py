@@ -13,10 +13,11 @@ NODE_MODULES = [p for p in os.environ.get('NODE_PATH', '').split(':') + sorted(m
 class Tool:
     """`needs`: words such as program:psql, python:django, node:knex, file:/path."""
 
-    def __init__(self, name, command, needs=(), prepare='', env=None, dump=('-s',), normal=(), timeout=300, refused=(), stdin=None):
+    def __init__(self, name, command, needs=(), prepare='', env=None, dump=('-s',), normal=(), timeout=300, stdin=None, hidden=()):
         self.name, self.command, self.needs, self.prepare = name, command, needs, prepare
         self.env, self.dump, self.normal, self.timeout, self.stdin = dict(env or {}), dump, normal, timeout, stdin
-        self.refused = refused  # patterns of statements that the masks are there to refuse, with why
+        self.hidden = hidden
+        self.group = 'node' if any(need.startswith('node:') for need in needs) else 'tools'
 
     def missing(self):
         """-> what is not installed, or nothing"""
@@ -49,7 +50,9 @@ TOOLS = [
 APP = (HERE / 'app.sql').read_text()
 NODE = HERE / 'node_drivers.js'
 TOOLS += [
-    Tool('node_pg', ['node', NODE, 'pg'], ['node:pg', 'node:pg-cursor', 'node:pg-copy-streams', 'node:pg-query-stream'], APP),
+    # A block of code may have read anything: the texts of its notices do not go on.
+    Tool('node_pg', ['node', NODE, 'pg'], ['node:pg', 'node:pg-cursor', 'node:pg-copy-streams', 'node:pg-query-stream'], APP,
+         hidden=[(r'"(hello|careful|a function raised an exception)"', 'T')]),
     Tool('pg_promise', ['node', NODE, 'promise'], ['node:pg-promise'], APP),
     Tool('postgres_js', ['node', NODE, 'postgres'], ['node:postgres'], APP),
     Tool('slonik', ['node', NODE, 'slonik'], ['node:slonik'], APP),
@@ -58,18 +61,22 @@ TOOLS += [
 ]
 ORMS = HERE / 'node_orms.js'
 TOOLS += [
-    Tool('sequelize', ['node', ORMS, 'sequelize'], ['node:sequelize', 'node:umzug', 'node:pg']),
+    Tool('sequelize', ['node', ORMS, 'sequelize'], ['node:sequelize', 'node:umzug', 'node:pg'], normal=[(r'2200_\d+_', '2200_N_')]),
     Tool('typeorm', ['node', ORMS, 'typeorm'], ['node:typeorm', 'node:reflect-metadata', 'node:pg']),
     Tool('mikro_orm', ['node', ORMS, 'mikro'], ['node:@mikro-orm/postgresql', 'node:@mikro-orm/migrations']),
     Tool('drizzle', ['node', ORMS, 'drizzle'], ['node:drizzle-orm', 'node:drizzle-kit', 'node:pg']),
     Tool('node_pg_migrate', ['node', ORMS, 'pg_migrate'], ['node:node-pg-migrate', 'node:pg']),
     Tool('queues', ['node', ORMS, 'queues'], ['node:graphile-worker', 'node:pg-boss']),
-    Tool('postgres_meta', ['node', ORMS, 'introspection'], ['node:@supabase/postgres-meta', 'node:pg-introspection'], APP),
-    Tool('prisma', ['node', ORMS, 'prisma'], ['node:prisma', 'node:@prisma/client', 'node:@prisma/adapter-pg', 'node:pg']),
+    Tool('postgres_meta', ['node', ORMS, 'introspection'], ['node:@supabase/postgres-meta', 'node:pg-introspection'], APP,
+         normal=[(r'"(\w*id|\w*_estimate|bytes|size|\w*oid)":("?)[\d.]+( kB)?', r'"\1":\2N'), (r'\d{5}', 'N')]),
+    Tool('prisma', ['node', ORMS, 'prisma'], ['node:prisma', 'node:@prisma/client', 'node:@prisma/adapter-pg', 'node:pg'],
+         env={'PRISMA_SCHEMA_ENGINE_BINARY': '/bin/true', 'CHECKPOINT_DISABLE': '1'}),
 ]
 TOOLS += [
     Tool('psql', lambda env: ['psql', '-X', '-a', '-f', HERE / 'psql_all.sql', '-v', 'VERBOSITY=default'], ['program:psql'], APP, env={'PAGER': ''},
-         normal=[(r'/tmp/dbguard-pg-\w+', '<cluster>'), (r'( port +\| )\d+', r'\1N'), (r'(?m)^(.*(?:pid|PID) )\d+', r'\1N'), (r'(?m)^(.*\| )\d+ kB', r'\1 kB'), (r'\d+(\.\d+)? (ms|kB)\b', 'N'), (r'CPU: .*|system usage: .*|avg read rate.*|buffer usage.*|WAL usage.*|I/O timings.*|elapsed.*', '')]),
+         normal=[(r'/tmp/dbguard-pg-\w+', '<cluster>'), (r'( port +\| )\d+', r'\1N'), (r'(?m)^(.*(?:pid|PID) )\d+', r'\1N'), (r'(?m)^(.*\| )\d+ kB', r'\1 kB'), (r'\d+(\.\d+)? (ms|kB)\b', 'N'), (r'CPU: .*|system usage: .*|avg read rate.*|buffer usage.*|WAL usage.*|I/O timings.*|elapsed.*', '')],
+         # Which value it was, of a table with masked columns; texts of code (a trigger's, a function's).
+         hidden=[(r'(?m)^DETAIL: .*\n', ''), (r'(?m)^((?:psql:\S+ )?(?:ERROR|NOTICE|INFO|WARNING):  ).*(?:violates|violated|out of range|invalid).*', r'\1T')]),
     Tool('pgbench', ['bash', HERE / 'pgbench.sh'], ['program:pgbench', 'program:psql']),
     Tool('client_programs', ['bash', HERE / 'client_programs.sh'], ['program:pg_dump', 'program:vacuumdb'], APP,
          env={'PATH': '/usr/lib/postgresql/15/bin:' + os.environ.get('PATH', '')}, normal=[(r'\d+\.\d+ ?m?s', 'T')]),
@@ -82,4 +89,18 @@ TOOLS += [
     Tool('peewee', ['/usr/bin/python3', DRIVERS, 'peewee'], ['python:peewee', 'python:psycopg2'], APP),
     Tool('pony', ['/usr/bin/python3', DRIVERS, 'pony'], ['python:pony', 'python:psycopg2']),
     Tool('yoyo', ['/usr/bin/python3', DRIVERS, 'yoyo'], ['python:yoyo', 'python:psycopg2'], normal=[(r'\d+-\d+-\d+ .*', 'T')]),
+]
+LIQUIBASE = next((p + '/liquibase/dist/liquibase' for p in NODE_MODULES if os.path.exists(p + '/liquibase/dist/liquibase/liquibase.jar')), '/nowhere')
+RUBY = HERE / 'active_record.rb'
+TOOLS += [
+    Tool('ruby_pg', ['ruby', RUBY, 'pg'], ['program:ruby', 'file:/usr/share/doc/ruby-pg'], APP),
+    Tool('sequel', ['ruby', RUBY, 'sequel'], ['program:ruby', 'file:/usr/share/doc/ruby-sequel']),
+    Tool('active_record', ['ruby', RUBY, 'active_record'], ['program:ruby', 'file:/usr/share/doc/ruby-activerecord']),
+    Tool('perl_dbi', ['perl', HERE / 'perl_dbi.pl'], ['program:perl', 'file:/usr/share/doc/libdbd-pg-perl'], APP),
+    Tool('php', ['php', HERE / 'pdo.php'], ['program:php', 'file:/usr/share/doc/php8.2-pgsql'], APP),
+    Tool('go', lambda env: ['sh', '-c', 'go build -o "$TEMP_DIR/go_pq" "$ORM/go_pq.go" && "$TEMP_DIR/go_pq"'], ['file:/usr/bin/go', 'file:/usr/share/gocode/src/github.com/lib/pq', 'file:/usr/share/gocode/src/github.com/jackc/pgx/v4'],
+         APP, env={'GOPATH': '/usr/share/gocode', 'GO111MODULE': 'off', 'GOFLAGS': '', 'GOCACHE': '/tmp/dbguard-go-cache', 'PATH': '/usr/bin:/bin'}),
+    Tool('liquibase', ['bash', HERE / 'liquibase.sh'], ['program:java', 'file:' + LIQUIBASE, 'file:/usr/share/java/postgresql.jar'], env={'LIQUIBASE': LIQUIBASE}),
+    Tool('sqitch', ['bash', HERE / 'sqitch.sh'], ['program:sqitch', 'program:psql']),
+    Tool('pgcli', ['/usr/bin/python3', HERE / 'pgcli.py'], ['python:pgcli'], APP),
 ]

@@ -1,0 +1,9 @@
+# Sqitch: deploy, verify, revert, log, rework.
+export SQITCH_FULLNAME=me SQITCH_EMAIL=me@example.org SQITCH_USER_CONFIG=/dev/null
+sqitch init shop --engine pg --target "db:pg://$PGUSER@$PGHOST:$PGPORT/$PGDATABASE" > /dev/null
+for i in 1 2 3; do sqitch add "step$i" -n "step $i" > /dev/null; done
+printf 'begin;\ncreate table person(id serial primary key, name text, email text);\ncommit;\n' > deploy/step1.sql; printf 'begin; drop table person; commit;' > revert/step1.sql; printf 'begin; select id, name from person where false; rollback;' > verify/step1.sql
+printf 'begin;\ncreate function f() returns trigger language plpgsql as $$begin return new; end$$;\ncreate trigger t before insert on person for each row execute function f();\ncreate index person_name on person(name);\ncommit;\n' > deploy/step2.sql; printf 'begin; drop index person_name; drop trigger t on person; drop function f(); commit;' > revert/step2.sql; printf "select 1/count(*) from pg_trigger where tgname = 't';" > verify/step2.sql
+printf 'begin;\nalter table person add column age int check (age > 0);\ncreate view adults as select id, name from person where age > 17;\ncommit;\n' > deploy/step3.sql; printf 'begin; drop view adults; alter table person drop column age; commit;' > revert/step3.sql; printf 'select age from person where false;' > verify/step3.sql
+run() { echo "\$ sqitch $*"; sqitch "$@" 2>&1 | grep -v -E '^# (Target|Deployed|Reverted|Verifying)|Date:|^(deploy|revert|fail) [0-9a-f]+|Deploying changes to|Adding registry|Verifying db|Reverting .* from|Deployed: ' | sed -E "s/[0-9a-f]{40}/SHA/g; s/db:pg:[^ ]*/TARGET/g; s/[0-9]{4}-[0-9-]+ [0-9:+ ]+/T/g"; }
+run deploy --verify; run status; run verify; run revert -y --to step1; run deploy; run log; run tag v1 -n tag; run rework step3 -n again; run deploy --log-only; run rebase -y --onto step1; run check; run revert -y; run plan --no-headers
