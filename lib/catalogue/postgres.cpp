@@ -196,6 +196,7 @@ const std::string& digest_query() {
         add("pg_namespace", "t.oid " + names);
         add("pg_extension", "true");
         add("pg_description", "t.objoid >=# 16384");
+        add("pg_seclabel", "t.objoid >=# 16384");
         return qualified(sql + ")::pg_catalog.text");
     }();
     return text;
@@ -230,12 +231,15 @@ const std::string& load_query() {
         // came would be the rows.
         const auto each = [&](const std::string& what) { return ", pg_catalog.array_agg(" + what + ")" + t; };
         sql += " UNION ALL SELECT 'C', a.attrelid" + t + each("a.attnum") + each("a.attname") + each("a.atttypid") + each("a.atttypmod") + each("a.attnotnull") +
-               each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("s.description") + nulls(3) +
+               each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("pg_catalog.concat_ws(' ', s.description, w.labels)") + nulls(3) +
                " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid"
                " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid =# a.attrelid AND d.adnum =# a.attnum"
                " LEFT JOIN pg_catalog.pg_description s ON s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"
                " AND s.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass"
-               " WHERE a.attrelid >=# 16384 AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind NOT IN ('i', 'I', 't', 'S')"
+               " LEFT JOIN (SELECT l.objoid, l.objsubid, pg_catalog.string_agg(l.label, ' ') AS labels FROM pg_catalog.pg_seclabel l"
+               " WHERE l.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass GROUP BY l.objoid, l.objsubid) w"
+               " ON w.objoid =# a.attrelid AND w.objsubid =# a.attnum::pg_catalog.int4"
+               " WHERE a.attrelid >=# 16384 AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind <># ALL ('{i,I,t,S}'::pg_catalog.\"char\"[])"
                " AND c.relnamespace " + names + " GROUP BY a.attrelid";
         sql += " UNION ALL SELECT 'L', r.ev_class" + t + ", r.ev_type" + t + ", r.is_instead" + t + ", pg_catalog.pg_get_ruledef(r.oid)" + t + nulls(8) +
                " FROM pg_catalog.pg_rewrite r WHERE r.oid >=# 16384 AND r.rulename <># '_RETURN'";

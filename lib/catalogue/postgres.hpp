@@ -33,7 +33,7 @@ Result<State> read_state(const Rows& rows);
 const std::string& digest_query();
 Result<std::string> read_digest(const Rows& rows);
 
-/// `dbguard:` tags in a column's comment: `e-mail, dbguard:pii` → pii.
+/// `dbguard:` tags in a column's comment or security label: `e-mail, dbguard:pii` → pii.
 std::vector<std::string> tags_of_comment(std::string_view comment);
 
 /// Everything. `context` is the one the definitions are printed under.

@@ -26,6 +26,7 @@ masks:
   pii:
     columns:
       - { column: "public.t1.c3", with: redact }
+      - { tag: pii, with: redact }
 '''
 TABLES = int(os.environ.get('CATALOGUE_TABLES', '0'))
 TABLE = ('create table t%%s (id int primary key, c1 text not null, c2 text default %L, c3 varchar(40), c4 int, c5 bigint, c6 numeric(12,2), c7 date, '
@@ -111,6 +112,17 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(self.masked(wire, 'select o."c""d\\e", o."NULL", o."b,}" from odd o where g = lower("NULL")'), [['C', 'N', '{"x"}']])
         failed = error(wire.query('select gone from odd'))
         self.assertEqual(failed['C'], '42703')
+
+    def test_tags_come_from_comments_and_security_labels(self):
+        self.admin.query('create table tagged (a text, b text, c text)')
+        self.admin.query("comment on column tagged.a is 'who it is; dbguard:pii'")
+        self.admin.query("insert into tagged values ('x', 'y', 'z')")
+        wire = self.session()
+        self.assertEqual(self.masked(wire, 'select * from tagged'), [['***', 'y', 'z']])
+        # SECURITY LABEL takes a provider that is loaded with the server; what it keeps is this row.
+        self.assertIsNone(error(self.admin.query("set allow_system_table_mods = on; insert into pg_seclabel values ('tagged'::regclass, 'pg_class'::regclass, 3, 'some', 'secret dbguard:pii')")))
+        self.assertEqual(self.masked(self.session(), 'select * from tagged'), [['***', 'y', '***']])
+        self.admin.query('delete from pg_seclabel; reset allow_system_table_mods')
 
     @unittest.skipUnless(TABLES, 'CATALOGUE_TABLES says how many tables')
     def test_what_it_costs(self):
