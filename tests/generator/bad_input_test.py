@@ -28,7 +28,7 @@ masks:
     filter: deny
 '''
 SECONDS = 20          # of dbguard's processor time for one case, in a build with sanitizers; the server may take its 10 s besides
-WAIT = 60             # for its answer
+WAIT = 120            # for its answer, on a busy machine
 MEBIBYTES = 1536      # that dbguard may hold at the worst moment, the sanitizers' own share included
 SECRET = 'qzxjkvwqzxjkvw'
 
@@ -168,12 +168,15 @@ class BadInput(unittest.TestCase):
         cls.postgres.__enter__()
         cls.addClassCleanup(cls.postgres.__exit__)
         cls.admin = Wire(cls.postgres.url())
+        cls.admin.s.settimeout(300)
+        cls.admin.query('set statement_timeout = 0')
         for statement in DDL.split('\n\n'):
             failed = error(cls.admin.query(statement))
             assert failed is None, failed
         cls.proxy = Proxy(cls.postgres, ROLES)
         cls.addClassCleanup(cls.proxy.close)
         cls.wire = Wire(cls.proxy.url)
+        cls.wire.s.settimeout(WAIT)
 
     @classmethod
     def again(cls):
@@ -183,6 +186,7 @@ class BadInput(unittest.TestCase):
         cls.proxy = Proxy(cls.postgres, ROLES)
         cls.addClassCleanup(cls.proxy.close)
         cls.wire = Wire(cls.proxy.url)
+        cls.wire.s.settimeout(WAIT)
 
     def report(self, name, seconds, outcome):
         if os.environ.get('BAD_INPUT_REPORT'):
@@ -221,7 +225,6 @@ class BadInput(unittest.TestCase):
 
     def statement(self, name, text, expected):
         w = self.wire
-        w.s.settimeout(WAIT)
         began = self.begins()
         m = w.query(text)
         self.judged(name, m, began, expected)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Random statements over random schemas, through `dbguard proxy` and beside it on the bare server.
 
-    generator_test.py                          the fixed run of scripts/test: about a minute, another schema every 200 cases
+    generator_test.py                          the fixed run of scripts/test: about a minute, another schema every 150 cases
     generator_test.py --cases 200000 --seed 7  by hand, an hour and more; --minutes 60 ends it by the clock
     generator_test.py --seed 7 --only 3:217    one case of schema 3, told in full
 
@@ -295,8 +295,8 @@ class Generator:
 def main():
     options = argparse.ArgumentParser()
     options.add_argument('--seed', default='1')
-    options.add_argument('--cases', type=int, default=400)
-    options.add_argument('--per-schema', type=int, default=200)
+    options.add_argument('--cases', type=int, default=300)
+    options.add_argument('--per-schema', type=int, default=150)
     options.add_argument('--minutes', type=float, default=0)
     options.add_argument('--form', choices=('simple', 'text', 'binary'), help='in this form of the protocol only')
     options.add_argument('--only', help='SCHEMA:CASE')

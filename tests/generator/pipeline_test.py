@@ -94,7 +94,7 @@ def same(server, dbguard):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument('--seed', type=int, default=1)
-    options.add_argument('--pipelines', type=int, default=1500)
+    options.add_argument('--pipelines', type=int, default=500)
     options.add_argument('--only', type=int)
     chosen = options.parse_args()
     wrong = 0

@@ -38,8 +38,8 @@ ROLES = '''
       - { deny: read, of: "no.such_table" }
 '''
 REGRESS = '/usr/lib/postgresql/15/lib/pgxs/src/test/regress/pg_regress'
-# They end the transaction they are tried in, or are not undone with it.
-UNTRIED = re.compile(r'\s*(begin|start|commit|end|rollback|abort|savepoint|release|prepare|deallocate|discard|set|reset|load|\\)', re.I)
+# They end the transaction they are tried in, or are not undone with it; EXECUTE was judged when it was prepared.
+UNTRIED = re.compile(r'\s*(begin|start|commit|end|rollback|abort|savepoint|release|prepare|execute|deallocate|discard|set|reset|load|\\)', re.I)
 ADVANCES_SEQUENCE = ('nextval()',)
 
 counts = collections.Counter()

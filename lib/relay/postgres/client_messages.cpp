@@ -373,9 +373,15 @@ Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
         bind.statement = head->statement;
     }
     auto portal = std::make_shared<Portal>();
-    const PreparedRef now = statements_.now(bind.statement);
+    // When the name is about to change, the change may fail, and then the old statement runs: both must be allowed. But for a
+    // change in this very pipeline: where that fails, this Bind is skipped, too.
+    bool changes_in_pipeline = false;
+    for (const Pending& entry : pending_) {
+        if (!entry.extended()) changes_in_pipeline = false;
+        else if (entry.kind == Pending::Kind::parse && entry.owner == Pending::Owner::client && entry.name == bind.statement) changes_in_pipeline = true;
+    }
+    const PreparedRef now = changes_in_pipeline ? nullptr : statements_.now(bind.statement);
     portal->statement = statements_.later(bind.statement);
-    // When the name is about to change, the change may fail, and then the old statement runs: both must be allowed.
     for (const auto& prepared : {portal->statement, now}) {
         if (!prepared) continue;
         const PlanRef plan = current_plan(*prepared);
