@@ -89,11 +89,18 @@ struct Group {
     std::set<std::string> callers;
 };
 
+/// Statements that cannot be decided again for one reason.
+struct Undecided {
+    std::size_t count = 0;
+    std::string session;  ///< where the first of them stands
+    std::uint64_t line = 0;
+};
+
 struct Comparison {
     std::vector<Group> groups;    ///< by change, most frequent first
     std::size_t statements = 0;   ///< all that were looked at
     std::size_t unchanged = 0;
-    std::map<std::string, std::size_t> undecided;  ///< why → how many
+    std::map<std::string, Undecided> undecided;  ///< by why
     std::vector<std::string> notes;
     std::set<std::string> callers;
 
@@ -154,7 +161,10 @@ class Comparer {
     void statement(const Recordings& recordings, const RecordedStatement& statement);
     void add(const Recordings& recordings, const RecordedStatement& statement, Change change, std::string before, std::string after, const policy::Decision* decision);
     void limits(const Recordings& recordings, const RecordedStatement& statement, const policy::Role& before, const policy::Role& after);
-    void undecided(const std::string& why) { ++out_.undecided[why]; }
+    void undecided(const Recordings& recordings, const RecordedStatement& statement, const std::string& why) {
+        auto& one = out_.undecided[why];
+        if (one.count++ == 0) one.session = recordings.sessions[statement.session].session, one.line = statement.line;
+    }
     const Understood& understood(const Recordings& recordings, std::size_t text);
 
     const policy::Policy& before_;
@@ -254,14 +264,14 @@ void Comparer::statement(const Recordings& recordings, const RecordedStatement& 
     const auto& text = recordings.texts[statement.text];
     out_.callers.insert(session.caller.empty() ? "role " + session.role : session.caller);
     const auto& pair = this->pair(role_.empty() ? session.role : role_);
-    if (!pair.why_not.empty()) return undecided(pair.why_not);
+    if (!pair.why_not.empty()) return undecided(recordings, statement, pair.why_not);
     Decided here;
     const auto& [before, after] = decide(recordings, statement, pair, here);
-    if (!before.known || !after.known) return undecided(before.known ? after.why_not : before.why_not);
+    if (!before.known || !after.known) return undecided(recordings, statement, before.known ? after.why_not : before.why_not);
     // A recording made under the old policy says itself what that policy made of the statement.
     const bool same_policy = session.policy == "sha256:" + before_.policy_hash && pair.before->role().name == session.role;
     if (same_policy && !text.verdict.empty() && text.verdict != policy::name(before.decision.verdict))
-        return undecided("the recording says " + text.verdict + " where the old policy here says " + std::string(policy::name(before.decision.verdict)) + ": the schema or the session was another");
+        return undecided(recordings, statement, "the recording says " + text.verdict + " where the old policy here says " + std::string(policy::name(before.decision.verdict)) + ": the schema or the session was another");
 
     if (const auto change = change_of(before.decision.verdict, after.decision.verdict))
         add(recordings, statement, *change, verdict_text(before.decision), verdict_text(after.decision), &after.decision);
@@ -323,7 +333,7 @@ std::string summary(const Comparison& found) {
 
 std::size_t undecided_count(const Comparison& found) {
     std::size_t out = 0;
-    for (const auto& [why, count] : found.undecided) out += count;
+    for (const auto& [why, one] : found.undecided) out += one.count;
     return out;
 }
 
@@ -341,7 +351,8 @@ void print_text(const Comparison& found, std::size_t sessions) {
         std::cout << "      first   " << printable(group.session + " line " + std::to_string(group.line) + ", " + group.at) << '\n';
     }
     if (!found.undecided.empty()) std::cout << "\nnot decided again: " << counted(undecided_count(found), "statement") << '\n';
-    for (const auto& [why, count] : found.undecided) std::cout << "  " << count << "x  " << printable(why) << '\n';
+    for (const auto& [why, one] : found.undecided)
+        std::cout << "  " << one.count << "x  " << printable(why) << "\n      first   " << printable(one.session + " line " + std::to_string(one.line)) << '\n';
     if (!found.notes.empty()) std::cout << '\n';
     for (const auto& note : found.notes) std::cout << "note: " << printable(note) << '\n';
 }
@@ -367,7 +378,8 @@ void print_markdown(const Comparison& found, std::size_t sessions) {
         std::cout << "| " << title(group.change) << " | " << group.count << " | " << cell(group.sql) << " | " << cell(group.before) << " | "
                   << cell(group.after + (group.reason.empty() ? "" : ": " + group.reason)) << " | " << cell(group.session + " line " + std::to_string(group.line)) << " |\n";
     if (!found.undecided.empty()) std::cout << "\nNot decided again:\n\n";
-    for (const auto& [why, count] : found.undecided) std::cout << "- " << counted(count, "statement") << ": " << cell(why) << '\n';
+    for (const auto& [why, one] : found.undecided)
+        std::cout << "- " << counted(one.count, "statement") << ": " << cell(why) << " (first " << cell(one.session + " line " + std::to_string(one.line)) << ")\n";
     for (const auto& note : found.notes) std::cout << "\n**Note:** " << cell(note) << '\n';
 }
 
@@ -383,7 +395,8 @@ void print_json(const Comparison& found, const Recordings& recordings, const pol
              {"first", {{"session", group.session}, {"line", group.line}, {"at", group.at}}}, {"callers", group.callers}}
         );
     out["undecided"] = Json::array();
-    for (const auto& [why, count] : found.undecided) out["undecided"].push_back({{"why", why}, {"count", count}});
+    for (const auto& [why, one] : found.undecided)
+        out["undecided"].push_back({{"why", why}, {"count", one.count}, {"first", {{"session", one.session}, {"line", one.line}}}});
     out["notes"] = found.notes;
     out["left_out"] = recordings.left_out;
     std::cout << out.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';

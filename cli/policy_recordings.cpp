@@ -182,7 +182,10 @@ std::string FileReader::read(std::optional<std::chrono::system_clock::time_point
         if (const auto began = recording::parse_time(session_.began); since && began && *began < *since) return {};
     }
     const auto session = into_.sessions.size();
-    session_.names_unknown = std::any_of(pending_.begin(), pending_.end(), [](const Pending& one) { return std::any_of(one.text.effects.begin(), one.text.effects.end(), typed_only); });
+    session_.names_unknown = std::any_of(pending_.begin(), pending_.end(), [](const Pending& one) {
+        // A name that nobody has is recorded as it was typed in any session, with the reason why the text was not understood.
+        return one.text.unparsed.empty() && std::any_of(one.text.effects.begin(), one.text.effects.end(), typed_only);
+    });
     for (auto& one : pending_) {
         if (session_.names_unknown) {
             one.key += "|?";

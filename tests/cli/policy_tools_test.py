@@ -372,13 +372,17 @@ class Diff(Recorded):
         self.assertEqual((found['counts']['newly_denied'], sum(u['count'] for u in found['undecided'])), (1, 1))
         found = self.changes(new, schema=False)
         self.assertEqual((found['counts']['newly_denied'], sum(u['count'] for u in found['undecided'])), (0, 2))
+        # One mistyped name in a session that does know its catalogue says nothing of the others.
+        self.record('s_A', [(stmt('SELECT total FROM orders', READ), 'SELECT 1'), stmt('SELECT a FROM ordres', ['read.table ordres'], unparsed='relation "ordres" is not known', verdict='deny')])
+        self.assertEqual(self.changes(new, schema=False)['counts']['newly_denied'], 1)
 
     def test_a_recording_under_the_old_policy_is_taken_at_its_word(self):
         with open(self.old, 'rb') as f:
             digest = 'sha256:' + hashlib.sha256(f.read()).hexdigest()
         self.record('s_A', [stmt('SELECT total FROM orders', READ, verdict='deny', rule=''), (stmt('SELECT id FROM orders', READ), 'SELECT 1')], policy=digest)
         found = self.changes(self.old)
-        self.assertEqual(found['undecided'], [{'why': 'the recording says deny where the old policy here says allow: the schema or the session was another', 'count': 1}])
+        self.assertEqual(found['undecided'], [{'why': 'the recording says deny where the old policy here says allow: the schema or the session was another', 'count': 1,
+                                               'first': {'session': 's_A', 'line': 1}}])
 
     def test_roles_and_databases_that_go(self):
         self.traffic()
