@@ -40,7 +40,7 @@ bool is_scalar(catalogue::Id id, const catalogue::Snapshot& snapshot) {
 
 }  // namespace
 
-Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect)
+Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect, const Sensitivity* before)
     : has_masks_(!masks.empty()) {
     if (masks.empty()) return;
     std::unordered_set<std::uint64_t> decided;   // the policy has its own word for it
@@ -57,6 +57,14 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
             columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule, rule.derived_rule, rule.filter_rule};
         }
     }
+    if (before != nullptr)
+        for (const auto& [id, known] : before->columns_) {
+            const Relation* relation = snapshot.relation(id.relation);
+            const catalogue::Column* column = relation == nullptr ? nullptr : relation->column(id.number);
+            if (column == nullptr) continue;
+            const auto [now, added] = columns_.emplace(id, known);
+            if (added) now->second.name = name(*relation, *column);
+        }
     // Children and partitions carry their parents' masks, and a parent shows its children's rows; a few rounds for several levels.
     for (bool changed = true; changed;) {
         changed = false;

@@ -31,12 +31,16 @@ class Sensitivity {
   public:
     /// Nothing is sensitive.
     Sensitivity() = default;
-    Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect);
+    /// `before`: what was sensitive earlier stays so under another name, for masks name columns and a rename does not make their
+    /// values harmless.
+    Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snapshot, const catalogue::Context& context, const sql::Dialect& dialect, const Sensitivity* before = nullptr);
 
     /// Null: not sensitive. Borrowed.
     const SensitiveColumn* column(sql::ColumnId column) const;
     /// The same, where reading that member of it is harmless when the mask is for other members.
     const SensitiveColumn* source(const sql::Source& source) const;
+    /// Adds what `other` knows besides, whether or not it is there now: to be `before` of the next one.
+    void remember(const Sensitivity& other) { columns_.insert(other.columns_.begin(), other.columns_.end()); }
     bool touches(std::span<const std::uint32_t> relations) const;
     /// Some column here may not decide which rows come.
     bool restricts_filters() const { return restricts_filters_; }

@@ -105,7 +105,12 @@ PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const cat
     if (snapshot != nullptr) {
         // The same database under another search path has the same sensitive columns.
         const auto same = std::find_if(contexts.begin(), contexts.end(), [&](const PlanContextRef& other) { return other->snapshot == snapshot; });
-        made->sensitivity = same != contexts.end() ? (*same)->sensitivity : policy::Sensitivity(masks, *snapshot, names, sql::postgres::dialect());
+        if (same != contexts.end()) {
+            made->sensitivity = (*same)->sensitivity;
+        } else {
+            made->sensitivity = policy::Sensitivity(masks, *snapshot, names, sql::postgres::dialect(), &remembered);
+            remembered.remember(made->sensitivity);
+        }
     }
     contexts.push_front(made);
     if (contexts.size() > 16) contexts.pop_back();

@@ -87,6 +87,7 @@ struct Shared {
     std::map<std::string, catalogue::FunctionSources> first_functions;   ///< by database
     std::list<PlanContextRef> contexts;   // latest first
     std::uint64_t last_context = 0;
+    policy::Sensitivity remembered; ///< every column that was masked under a name it had
     recording::Redactor redactor;
     masking::Masker value_masker;   ///< for literals and parameters in the record; each session's own is a copy of it
     Secret digest_key;              ///< of recorded texts; empty: the mask key is this session's alone, and a digest says nothing

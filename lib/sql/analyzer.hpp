@@ -59,6 +59,7 @@ struct ScopeTable {
     bool unknown_is_opaque = false;     ///< the columns that are not listed may hold values of any table
     Value rest;                         ///< what a column that is not listed may hold
     const catalogue::Relation* relation = nullptr;  ///< a base relation
+    const catalogue::Relation* all_of = nullptr;    ///< a subquery: the table that it shows all rows of
     bool is_target = false;             ///< of an UPDATE, DELETE or MERGE
 };
 
@@ -66,6 +67,7 @@ struct CteBinding {
     std::string name;
     std::vector<ScopeColumn> columns;
     bool exact = true;
+    const catalogue::Relation* all_of = nullptr;    ///< as of a ScopeTable
     const CteBinding* outer = nullptr;
 };
 
@@ -78,6 +80,8 @@ struct Scope {
 
 /// Behind casts of any kind: for questions where a wrong answer only costs a refusal.
 const tree::Expr* without_casts(const tree::Expr* expr);
+
+bool gives_all(const std::vector<tree::Cte>& with, const tree::Query& rows);
 
 /// A relation that an earlier statement of the same message made, or took away; or a function that it made.
 struct MadeRelation {
@@ -177,6 +181,9 @@ class Analyzer {
     bool depends_on_target(const tree::Expr& expr, const Scope& scope) const;
     Truth compared(const std::string& way, const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
     const ScopeColumn* column_of(const tree::Expr& expr, const Scope& scope, const ScopeTable** of = nullptr) const;
+    const ScopeTable* row_table(const tree::Expr& expr, const Scope& scope) const;
+    const catalogue::Relation* all_of(const tree::Query& query) const;
+    const tree::Expr& bare(const tree::Expr& expr) const;
     bool same_row(const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
     Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
@@ -228,10 +235,12 @@ class Analyzer {
     std::string unresolved_;
     std::uint32_t unresolved_at_ = 0;
     const Value* trigger_row_ = nullptr;     ///< inside a trigger's function: a row of its table
-    std::set<catalogue::Id> types_;          ///< of the user's own, that it has values of; kept where there are casts made by users
+    std::set<catalogue::Id> types_;          ///< of the user's own, that it computes with; kept where there are casts made by users
     bool compares_sets_ = false;             ///< UNION and its like: their sides get one type
     std::vector<catalogue::Id> reading_;     ///< the routines whose bodies are being read, outermost first
     int bodies_read_ = 0;
+    int writes_ = 0;
+    bool counted_outside_ = false;           ///< the next write's rows are those of the one around it
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     bool target_used_ = false;

@@ -120,6 +120,8 @@ Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, c
                 for (const auto& [name, value] : side->outputs) all = merge(all, value);
             for (auto& [name, value] : result.outputs) value.opaque = value.opaque || all.has_value();
         }
+        for (const Result* side : {&static_cast<const Result&>(result), &right})
+            for (const auto& [name, value] : side->outputs) meet_type(value.type);
         for (std::size_t i = 0; i < right.outputs.size(); ++i) {
             if (i < result.outputs.size()) result.outputs[i].second = merge(result.outputs[i].second, right.outputs[i].second);
             else result.outputs.push_back(right.outputs[i]);
@@ -354,7 +356,7 @@ Value Analyzer::coerce(catalogue::Id id, Value value) {
     return out;
 }
 
-/// Types of the user's own that a statement has values of: where there are casts between them, the server may apply one unsaid.
+/// Types of the user's own that a statement computes with: where there are casts between them, the server may apply one unsaid.
 void Analyzer::meet_type(catalogue::Id id) {
     if (names_.snapshot == nullptr || names_.snapshot->casts().empty()) return;
     for (int steps = 0; id != 0 && steps < 32; ++steps) {
@@ -366,8 +368,8 @@ void Analyzer::meet_type(catalogue::Id id) {
     }
 }
 
-/// Casts that the server applies without being told to (AS ASSIGNMENT, AS IMPLICIT): each counts where the statement has values of
-/// one of its types, with all that the statement computes as its argument.
+/// Casts that the server applies without being told to (AS ASSIGNMENT, AS IMPLICIT): each counts where the statement computes
+/// with a value of one of its types, with all that it computes as the argument.
 void Analyzer::casts_unsaid(Statement& done) {
     if (types_.empty()) return;
     const auto plain = [&](const Output& output) { return !compares_sets_ && output.functions.empty() && !output.opaque && output.sources.size() == 1 && output.sources[0].flow == Flow::identity; };
@@ -481,6 +483,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value out, left, right;
             for (std::size_t i = 0; i < expr.args.size(); ++i) {
                 Value value = eval(*expr.args[i], scope, ctes);
+                meet_type(value.type);
                 out = i == 0 ? value : merge(out, value);
                 (i == 0 && expr.args.size() > 1 ? left : right) = std::move(value);
             }
@@ -498,6 +501,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value left;
             for (std::size_t i = 0; i < expr.args.size(); ++i) {
                 Value value = eval(*expr.args[i], scope, ctes);
+                meet_type(value.type);
                 if (i == 0) left = value;
                 out = merge(out, value);
             }
@@ -531,6 +535,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             const bool row = out.is_row && out.fields != nullptr;
             auto fields = out.fields;
             const Value given_to = out;
+            meet_type(given_to.type);
             out = through(std::move(out), Flow::transformed);
             const bool plain = expr.text.empty() && (keeps_text(expr) || (expr.modified && expr.name.last() == "varchar"));
             if (!plain) out.fallible = true;
@@ -544,9 +549,9 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                     out.type = expr.text.empty() ? type->id : 0;
                 }
                 // From one, to one of the server's own.
-                if (given_to.type != 0 && !names_.snapshot->casts().empty())
-                    for (const catalogue::Cast& cast : names_.snapshot->casts())
-                        if (cast.source == given_to.type && names_.snapshot->type(cast.target) == nullptr) out = merge(out, cast_by(cast, given_to));
+                for (const catalogue::Cast& cast : names_.snapshot->casts())
+                    if ((given_to.type != 0 ? cast.source == given_to.type : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr)
+                        out = merge(out, cast_by(cast, given_to));
             }
             return out;
         }
@@ -579,6 +584,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
             for (const tree::ExprPtr& arg : expr.args) {
                 Value value = eval(*arg, scope, ctes);
+                meet_type(value.type);
                 out = merge(out, through(value, Flow::transformed));
                 fields->emplace_back("f" + std::to_string(fields->size() + 1), std::move(value));
             }
@@ -589,7 +595,11 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         case Kind::array:
         case Kind::combine: {
             Value out;
-            for (const tree::ExprPtr& arg : expr.args) out = merge(out, eval(*arg, scope, ctes));
+            for (const tree::ExprPtr& arg : expr.args) {
+                const Value value = eval(*arg, scope, ctes);
+                meet_type(value.type);
+                out = merge(out, value);
+            }
             out = through(std::move(out), Flow::transformed);
             // Which side is computed depends on another: whether it fails, or leaves a trace, tells.
             const bool chooses = expr.text == "case" || expr.text == "coalesce";
@@ -643,6 +653,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     Value all;
     for (const tree::ExprPtr& arg : expr.args) {
         args.push_back(eval(*arg, scope, ctes));
+        meet_type(args.back().type);
         all = merge(all, args.back());
     }
     // FILTER decides like a WHERE, ORDER BY and PARTITION BY like their namesakes.
@@ -740,6 +751,9 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             const bool total = dialect_.is_total(rule.name) && is_total_call(expr);
             out.fallible = out.fallible || !total;
             if (out.has_value() && !total) out.may_fail = true;
+            // Computed anew each time, the server does not leave it out where nobody reads it (PostgreSQL: provolatile).
+            static constexpr std::string_view moving[] = {"random", "random_normal", "setseed", "clock_timestamp", "timeofday", "gen_random_uuid", "pg_stat_get_snapshot_timestamp"};
+            if (std::find(std::begin(moving), std::end(moving), rule.name) != std::end(moving)) out.fallible = out.is_seen = true;
             return out;
         }
         case FunctionKind::aggregate: return through(args, Flow::aggregated);

@@ -220,7 +220,6 @@ std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {
         listed.value.sources.push_back({{relation.id, column.number}, Flow::identity, {}});
         listed.value.steps = true;
         listed.value.type = column.type;
-        meet_type(column.type);
         // A composite's members are paths of it.
         const catalogue::Type* type = names_.snapshot->type(column.type);
         while (type != nullptr && type->kind == catalogue::TypeKind::domain) {
@@ -409,6 +408,7 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
             bound->outer = ctes;
         } else {
             rebind(query(*cte.query, outer, ctes, true));
+            bound->all_of = all_of(*cte.query);
         }
         ctes = bound;
     }
@@ -438,6 +438,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     table.alias = from.alias.empty() ? cte->name : from.alias;
                     table.columns = cte->columns;
                     table.complete = table.exact_order = cte->exact;
+                    table.all_of = cte->all_of;
                     table.rest = rest_of(table);
                     rename(table);
                     out.push_back(std::move(table));
@@ -465,6 +466,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             table.complete = table.exact_order = result.exact;
             for (const auto& [name, value] : result.outputs) table.columns.push_back({name, value, false, false});
             table.rest = rest_of(table);
+            table.all_of = all_of(*from.query);
             rename(table);
             out.push_back(std::move(table));
             return out;

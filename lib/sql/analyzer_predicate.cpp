@@ -97,6 +97,7 @@ void Analyzer::decides(const Value& value, Filter::Use use) {
         if (std::find(out_.filters.begin(), out_.filters.end(), filter) == out_.filters.end()) out_.filters.push_back(std::move(filter));
     }
     meets(value);
+    meet_type(value.type);
     for (const Source& source : value.sources) {
         if (source.flow == Flow::existence) continue;
         Filter filter{source, use, false, {}};
@@ -226,6 +227,12 @@ void Analyzer::remember_constants(const Expr& where, Scope& scope) const {
 bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
     const Expr* inside = without_casts(&expr);
     if (inside->kind == Kind::constant) return !inside->is_null;
+    // Of two sides that are there something is made that is there.
+    if (inside->kind == Kind::operation && inside->args.size() == 2 && is_word(inside->name.last(), {"=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "||"}))
+        return is_not_null(*inside->args[0], scope) && is_not_null(*inside->args[1], scope);
+    if (inside->kind == Kind::combine && inside->text == "coalesce")
+        return std::any_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_not_null(*arg, scope); });
+    if (inside->kind == Kind::is_null) return true;
     if (inside->kind == Kind::row) return !inside->args.empty() && std::all_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_not_null(*arg, scope); });
     if (inside->kind != Kind::column || inside->name.parts.empty()) return false;
     const std::string& name = inside->name.last();
@@ -238,7 +245,30 @@ bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
     return false;
 }
 
-bool Analyzer::same(const Expr& a, const Expr& b) const {
+/// What is left of an expression that gives one of its sides as it is: x || '', x + 0, x * 1, greatest(x, x).
+const Expr& Analyzer::bare(const Expr& expr) const {
+    const Expr* at = &expr;
+    for (int steps = 0; steps < 8; ++steps) {
+        if (at->kind == Kind::operation && at->args.size() == 2 && at->text.empty()) {
+            const Expr* right = without_casts(at->args[1].get());
+            if (right->kind != Kind::constant || right->is_null) return *at;
+            literals_matter_ = true;
+            const std::string& way = at->name.last();
+            const bool nothing = (right->text.empty() && way == "||") || (right->text == "0" && is_word(way, {"+", "-", "|", "#", "<<", ">>"})) || (right->text == "1" && is_word(way, {"*", "/"}));
+            if (!nothing) return *at;
+            at = at->args[0].get();
+        } else if (at->kind == Kind::combine && is_word(at->text, {"greatest", "coalesce"}) && !at->args.empty() &&
+                   std::all_of(at->args.begin() + 1, at->args.end(), [&](const tree::ExprPtr& arg) { return same(*at->args[0], *arg); })) {
+            at = at->args[0].get();
+        } else {
+            return *at;
+        }
+    }
+    return *at;
+}
+
+bool Analyzer::same(const Expr& one, const Expr& other) const {
+    const Expr &a = bare(one), &b = bare(other);
     if (a.kind == Kind::cast && !a.args.empty()) return same(*a.args[0], b);
     if (b.kind == Kind::cast && !b.args.empty()) return same(a, *b.args[0]);
     if (a.kind == Kind::constant && b.kind == Kind::constant) literals_matter_ = true;
@@ -359,6 +389,14 @@ const ScopeColumn* Analyzer::column_of(const Expr& expr, const Scope& scope, con
     return nullptr;
 }
 
+/// The table of FROM whose whole row the expression is, where it is one.
+const ScopeTable* Analyzer::row_table(const Expr& expr, const Scope& scope) const {
+    if ((expr.kind != Kind::column && expr.kind != Kind::star) || expr.name.parts.size() != 1 || column_of(expr, scope) != nullptr) return nullptr;
+    for (const ScopeTable& table : scope.tables)
+        if (table.alias == expr.name.last()) return &table;
+    return nullptr;
+}
+
 /// Whether something in it is, or may be, of the table that is written.
 bool Analyzer::depends_on_target(const Expr& expr, const Scope& scope) const {
     bool depends = false;
@@ -378,11 +416,38 @@ bool Analyzer::depends_on_target(const Expr& expr, const Scope& scope) const {
 
 /// `target.a = other.a`, where the other is the same table, and all of it: each row meets itself.
 bool Analyzer::same_row(const Expr& a, const Expr& b, const Scope& scope) const {
-    const ScopeTable *one = nullptr, *other = nullptr;
-    const ScopeColumn* of_one = column_of(a, scope, &one);
-    const ScopeColumn* of_other = column_of(b, scope, &other);
-    if (of_one == nullptr || of_other == nullptr || one == other || of_one->name != of_other->name) return false;
-    return (one->is_target || other->is_target) && one->relation != nullptr && one->relation == other->relation;
+    const auto table_of = [&](const Expr& expr, std::string& name) -> const ScopeTable* {
+        const ScopeTable* table = nullptr;
+        if (const ScopeColumn* column = column_of(expr, scope, &table); column != nullptr) {
+            // A subquery's column goes by another name, but comes from the table's.
+            const auto& sources = column->value.sources;
+            const bool plain = table->all_of != nullptr && sources.size() == 1 && sources[0].flow == Flow::identity && sources[0].column.relation == table->all_of->id;
+            const catalogue::Column* own = plain ? table->all_of->column(sources[0].column.number) : nullptr;
+            name = own != nullptr ? own->name : column->name;
+            return table;
+        }
+        if (expr.kind != Kind::column || expr.name.parts.size() < 2 || expr.name.last() != "ctid") return nullptr;
+        name = "ctid";
+        for (const ScopeTable& listed : scope.tables)
+            if (listed.alias == expr.name.parts[expr.name.parts.size() - 2]) return &listed;
+        return nullptr;
+    };
+    std::string name_a, name_b;
+    const ScopeTable* one = table_of(a, name_a);
+    const ScopeTable* other = table_of(b, name_b);
+    if (one == nullptr || other == nullptr || one == other || name_a != name_b) return false;
+    if (other->is_target) std::swap(one, other);
+    return one->is_target && one->relation != nullptr && (other->relation == one->relation || other->all_of == one->relation);
+}
+
+/// The table that a query shows all rows of, where it is one table and no more.
+const catalogue::Relation* Analyzer::all_of(const tree::Query& query) const {
+    if (query.combine != tree::Query::Combine::none || !query.with.empty() || query.from.size() != 1 || query.from[0].kind != tree::From::Kind::relation || query.having != nullptr ||
+        !query.group_by.empty() || !query.distinct_on.empty() || query.limit != nullptr || query.offset != nullptr || !query.from[0].functions.empty())
+        return nullptr;
+    if (query.where != nullptr && truth(*query.where, Scope{}) != Truth::always) return nullptr;
+    const catalogue::Relation* relation = resolve(query.from[0].relation).relation;
+    return relation == nullptr || relation->kind == catalogue::RelationKind::view ? nullptr : relation;
 }
 
 namespace {
@@ -421,7 +486,7 @@ Analyzer::Truth Analyzer::compared(const std::string& way, const Expr& a, const 
     const auto turned = [&]() -> std::string { return way == "<" ? ">" : way == "<=" ? ">=" : way == ">" ? "<" : way == ">=" ? "<=" : way; };
     if (one) return compared(turned(), b, a, scope);
     if (other) {
-        const ScopeColumn* column = column_of(a, scope);
+        const ScopeColumn* column = column_of(*left, scope);
         if (column == nullptr || !column->not_null) return Truth::unknown;
         // int2, int4, int8: pg_type.dat
         const long double low = column->value.type == 21 ? -32768.0L : column->value.type == 23 ? -2147483648.0L : column->value.type == 20 ? -9223372036854775808.0L : 0;
@@ -483,13 +548,19 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             return out == Truth::unknown && opposites(expr) ? Truth::always : out;
         }
         case Kind::is_null:
+            if (const ScopeTable* row = row_table(*expr.args[0], scope); row != nullptr) {
+                // Of a row: NULL when all of it is, NOT NULL when none of it is.
+                const auto there = [](const ScopeColumn& column) { return column.not_null; };
+                if (expr.negated) return row->complete && std::all_of(row->columns.begin(), row->columns.end(), there) ? Truth::always : Truth::unknown;
+                return std::any_of(row->columns.begin(), row->columns.end(), there) ? Truth::never : Truth::unknown;
+            }
             if (!is_not_null(*expr.args[0], scope)) return Truth::unknown;
             return expr.negated ? Truth::always : Truth::never;
         case Kind::is_truth: {
             const Truth inside = truth(*expr.args[0], scope);
             if (expr.text == "true") return inside;
             if (expr.text == "not false") return inside == Truth::always ? Truth::always : Truth::unknown;
-            if (expr.text == "not unknown") return inside == Truth::always || expr.args[0]->kind == Kind::is_null ? Truth::always : Truth::unknown;
+            if (expr.text == "not unknown") return inside == Truth::always || is_not_null(*expr.args[0], scope) ? Truth::always : Truth::unknown;
             if (expr.text == "false") return negate(inside);
             return Truth::unknown;
         }
@@ -511,6 +582,16 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             if (is_operator(expr, {"=", "<=", ">=", "~~", "~~*", "@>", "<@", "&&"}) && same(a, b)) return Truth::always;
             if (is_operator(expr, {"<>", "!=", "<", ">", "!~~", "!~~*"}) && same(a, b)) return Truth::never;
             // x - x = 0, x * 0 = 0: a zero in disguise against another.
+            // position('' in x), strpos(x, ''): 1
+            const auto finds_nothing = [&](const Expr& side) {
+                const Expr* part = side.kind == Kind::call && side.args.size() == 2 && !side.name.parts.empty() && is_word(side.name.last(), {"position", "strpos"}) ? without_casts(side.args[1].get()) : nullptr;
+                if (part == nullptr || part->kind != Kind::constant || part->is_null || !part->text.empty()) return false;
+                literals_matter_ = true;
+                return true;
+            };
+            if (const Expr* bound = without_casts(&b); finds_nothing(a) && bound->kind == Kind::constant) {
+                if (const auto number = whole_number(bound); number && holds(expr.name.last(), 1, *number)) return Truth::always;
+            }
             const auto is_zero = [&](const Expr& side) {
                 const Expr* inside = without_casts(&side);
                 const auto zero = [&](const Expr& factor) {
@@ -519,6 +600,8 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                     return constant->kind == Kind::constant && !constant->is_null && constant->text == "0";
                 };
                 if (is_operator(*inside, {"-"}) && same(*inside->args[0], *inside->args[1])) return true;
+                if (is_operator(*inside, {"%"}))
+                    if (const Expr* by = without_casts(inside->args[1].get()); by->kind == Kind::constant && (by->text == "1" || by->text == "-1")) return literals_matter_ = true;
                 if (is_operator(*inside, {"*"})) return zero(*inside->args[0]) || zero(*inside->args[1]);
                 return zero(*inside);
             };
@@ -530,6 +613,12 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             }
             if (is_operator(expr, {"~", "~*"})) {
                 const Expr* pattern = without_casts(&b);
+                // SIMILAR TO '%'
+                if (pattern->kind == Kind::call && !pattern->args.empty() && !pattern->name.parts.empty() && pattern->name.last() == "similar_to_escape") {
+                    const Expr* like = without_casts(pattern->args[0].get());
+                    literals_matter_ = true;
+                    if (like->kind == Kind::constant && !like->text.empty() && like->text.find_first_not_of('%') == std::string::npos) return Truth::always;
+                }
                 literals_matter_ = literals_matter_ || pattern->kind == Kind::constant;
                 if (pattern->kind == Kind::constant && is_word(pattern->text, {"", ".*", "^", "$", "^.*$", "^.*", ".*$", "()", "(.*)", "^$|.*"})) return Truth::always;
             }

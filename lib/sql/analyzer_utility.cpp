@@ -55,6 +55,8 @@ void Analyzer::absorb(const Statement& inner) {
     for (const Given& given : inner.givens)
         if (std::find(out_.givens.begin(), out_.givens.end(), given) == out_.givens.end()) out_.givens.push_back(given);
     out_.runs_code = out_.runs_code || inner.runs_code;
+    out_.writes_inside = out_.writes_inside || inner.writes_inside ||
+                         std::any_of(inner.effects.begin(), inner.effects.end(), [](const Effect& effect) { return inside(effect.effect_class, EffectClass::write) && !effect.objects.empty(); });
     out_.changes_catalogue = out_.changes_catalogue || inner.changes_catalogue;
     out_.changes_settings = out_.changes_settings || inner.changes_settings;
 }
@@ -110,7 +112,9 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                 // What reads no value and runs no expression may name what the catalogue does not hold: an index, or nothing at all,
                 // which the server says best. It is judged as one of each schema in which it can be.
                 const bool reads_nothing = lowered.effect_class == EffectClass::ddl_drop || lowered.effect_class == EffectClass::ddl_rename ||
-                                           lowered.effect_class == EffectClass::ddl_comment || lowered.effect_class == EffectClass::lock || lowered.names_index;
+                                           lowered.effect_class == EffectClass::ddl_comment || lowered.effect_class == EffectClass::lock ||
+                                           lowered.effect_class == EffectClass::ddl_truncate || lowered.effect_class == EffectClass::ddl_create_index ||
+                                           lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::maintenance || lowered.names_index;
                 if (!found && !lowered.only_existing && reads_nothing && names_.context != nullptr) {
                     // REINDEX computes the expressions of the index again.
                     if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = true;
@@ -414,6 +418,8 @@ Statement Analyzer::run(const tree::Statement& statement) {
     bool rows = false;
     if (statement.query != nullptr) {
         result = query(*statement.query, nullptr, nullptr, false);
+        out_.shows_changed = writes_ == 1 && gives_all(statement.query->with, *statement.query);
+        out_.writes_inside = out_.writes_inside || (writes_ > 0 && !out_.shows_changed);
         rows = !statement.query->into.has_value();
         if (statement.query->into) {
             tree::UtilityEffect made;

@@ -27,7 +27,21 @@ std::vector<std::string> columns_of(const std::vector<tree::Assignment>& assignm
     return out;
 }
 
+/// WITH moved AS (DELETE … RETURNING …) INSERT … SELECT … FROM moved: as many rows are inserted as were deleted.
+bool puts_all(const Write& write) {
+    return write.kind == Write::Kind::insert && write.source != nullptr && write.source->with.empty() && !write.on_conflict_update && !write.on_conflict_nothing && gives_all(write.with, *write.source);
+}
+
 }  // namespace
+
+/// A query of all rows that the one write of its WITH returns, a row for each.
+bool gives_all(const std::vector<tree::Cte>& with, const tree::Query& rows) {
+    if (with.size() != 1 || with[0].write == nullptr || with[0].write->returning.empty() || !with[0].write->with.empty()) return false;
+    return rows.combine == tree::Query::Combine::none && rows.values.empty() && rows.from.size() == 1 && rows.where == nullptr && rows.having == nullptr && rows.group_by.empty() &&
+           rows.distinct_on.empty() && !rows.distinct && rows.limit == nullptr && rows.offset == nullptr && !rows.locks_rows && rows.from[0].kind == tree::From::Kind::relation &&
+           rows.from[0].functions.empty() && rows.from[0].relation.parts.size() == 1 && rows.from[0].relation.last() == with[0].name &&
+           std::all_of(rows.items.begin(), rows.items.end(), [](const tree::Item& item) { return item.expr->kind == Expr::Kind::column || item.expr->kind == Expr::Kind::constant || item.expr->kind == Expr::Kind::star; });
+}
 
 void Analyzer::copy_out(Copy copy) {
     // The same rule for all: only values of columns count, and code that had one in its hands.
@@ -39,7 +53,11 @@ void Analyzer::copy_out(Copy copy) {
 void Analyzer::assign(const Relation* target, const std::string& target_name, const std::string& column, const Value& value) {
     Copy copy;
     if (target != nullptr) {
-        if (const catalogue::Column* known = target->column(column); known != nullptr) copy.target = {target->id, known->number};
+        if (const catalogue::Column* known = target->column(column); known != nullptr) {
+            copy.target = {target->id, known->number};
+            meet_type(known->type);
+        }
+        meet_type(value.type);
         copy.target_name = target->schema + "." + target->name + "." + column;
     } else {
         copy.target_name = target_name + "." + column;
@@ -210,6 +228,8 @@ void Analyzer::rules_of(const Relation& relation, char event) {
 }
 
 Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const CteBinding* ctes) {
+    if (++writes_ > 1 && !std::exchange(counted_outside_, false)) out_.writes_inside = true;
+    counted_outside_ = puts_all(write);
     ctes = bind(write.with, write.recursive, outer, ctes);
     const Resolved resolved = resolve(write.target);
     const Relation* relation = resolved.relation;

@@ -154,6 +154,7 @@ struct Write {
     ExprPtr where;                          ///< MERGE: its join condition
     std::vector<Item> returning;
     bool on_conflict_update = false;
+    bool on_conflict_nothing = false;       ///< rows may come that are not inserted
     std::vector<Assignment> conflict_assignments;
     ExprPtr conflict_where;
     struct When {

@@ -6,6 +6,7 @@
 // first. Meanwhile the client is held.
 
 #include <algorithm>
+#include <functional>
 
 #include "relay/postgres/adapter.hpp"
 #include "wire/postgres/simple_query.hpp"
@@ -63,9 +64,10 @@ bool undoes_itself(const Plan& plan) {
 }
 
 /// How many rows a command tag says were changed; empty when it does not say, as SELECT (of a WITH that writes) or EXPLAIN.
-std::optional<std::uint64_t> changed_rows(std::string_view tag) {
+std::optional<std::uint64_t> changed_rows(std::string_view tag, bool shows_changed) {
     for (const std::string_view command : {"INSERT ", "UPDATE ", "DELETE ", "MERGE ", "COPY "})
         if (tag.starts_with(command)) return wp::tag_rows(tag);
+    if (shows_changed && tag.starts_with("SELECT ")) return wp::tag_rows(tag);
     return {};
 }
 
@@ -74,7 +76,10 @@ std::optional<std::uint64_t> changed_rows(std::string_view tag) {
 /// The strictest bound of a message's statements, those behind EXECUTE included; null: none has one.
 std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
     std::unique_ptr<AffectedBound> bound;
-    const auto look = [&](const policy::Decision& decision) {
+    bool uncounted = false;
+    const auto look = [&](const PlannedStatement& planned) {
+        const policy::Decision& decision = planned.decision;
+        uncounted = uncounted || (decision.max_affected && planned.statement.writes_inside);
         if (!decision.max_affected || (bound && bound->rows <= *decision.max_affected)) return;
         bound = std::make_unique<AffectedBound>();
         bound->rows = *decision.max_affected;
@@ -82,14 +87,23 @@ std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
         bound->refusal.detail = "Rule " + decision.max_affected_rule + ".";
         bound->refusal.hint = decision.max_affected_fix;
     };
+    // EXECUTE, also as what EXPLAIN or CREATE TABLE AS runs.
+    const std::function<void(const sql::Statement&)> executed = [&](const sql::Statement& statement) {
+        for (const sql::Statement& inner : statement.inner) executed(inner);
+        if (statement.kind != StatementKind::execute) return;
+        if (const auto prepared = statements_.later(statement.name))
+            if (const auto* inner = planned_of(prepared->plan, prepared->index)) {
+                look(*inner);
+                uncounted = uncounted || (inner->decision.max_affected && inner->statement.shows_changed);
+            }
+    };
     for (const auto& planned : plan.statements) {
         // What PREPARE carries is counted when it is executed.
         if (planned.statement.kind == StatementKind::prepare) continue;
-        look(planned.decision);
-        if (planned.statement.kind != StatementKind::execute) continue;
-        if (const auto prepared = statements_.later(planned.statement.name))
-            if (const auto* inner = planned_of(prepared->plan, prepared->index)) look(inner->decision);
+        look(planned);
+        executed(planned.statement);
     }
+    if (bound) bound->uncounted = uncounted;
     return bound;
 }
 
@@ -150,11 +164,14 @@ void Adapter::own_query(std::string_view sql, Owner owner) {
 /// False: there are more than may be.
 bool Adapter::count_affected(Pending& entry, std::string_view tag) {
     const auto* statement = planned(entry);
-    const bool writes = statement == nullptr || statement->decision.max_affected || statement->statement.kind == StatementKind::execute;
+    const bool executes = statement != nullptr && std::ranges::any_of(statement->statement.inner, [](const sql::Statement& inner) { return inner.kind == StatementKind::execute; });
+    const bool writes = statement == nullptr || statement->decision.max_affected || statement->statement.kind == StatementKind::execute || executes;
     if (!writes) return true;
-    const auto rows = changed_rows(tag);
+    auto rows = changed_rows(tag, statement != nullptr && statement->statement.shows_changed);
+    // The tag is about the outermost write alone.
+    if (entry.bound->uncounted) rows.reset();
     if (!rows) {
-        if (statement != nullptr && statement->statement.kind == StatementKind::execute && !statement->decision.max_affected) return true;
+        if (!entry.bound->uncounted && statement != nullptr && statement->statement.kind == StatementKind::execute && !statement->decision.max_affected) return true;
         entry.bound->refusal.message += " (how many it changed cannot be told)";
         return false;
     }

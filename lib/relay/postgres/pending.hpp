@@ -17,6 +17,7 @@ namespace dbguard::relay::postgres {
 struct AffectedBound {
     std::uint64_t rows = 0;
     Refusal refusal;  ///< when there are more
+    bool uncounted = false;  ///< something changes rows that no command tag tells of
 };
 
 /// The types of a COPY's columns and their modifiers.

@@ -677,6 +677,7 @@ std::unique_ptr<tree::Write> lower_write(const Node* node) {
             add_target_subscripts(write->subscripts, insert->cols);
             if (insert->selectStmt != nullptr) write->source = lower_query(insert->selectStmt);
             write->returning = lower_targets(insert->returningList);
+            write->on_conflict_nothing = insert->onConflictClause != nullptr && insert->onConflictClause->action == ONCONFLICT_NOTHING;
             if (insert->onConflictClause != nullptr && insert->onConflictClause->action == ONCONFLICT_UPDATE) {
                 write->on_conflict_update = true;
                 write->conflict_assignments = lower_assignments(insert->onConflictClause->targetList);
