@@ -40,7 +40,7 @@ void print_text(const Checks& checks, const std::vector<std::string>& sql) {
         std::string state(name(check.state));
         std::string label = check.name;
         state.resize(std::max<std::size_t>(state.size(), 5), ' ');
-        label.resize(std::max<std::size_t>(label.size(), 18), ' ');
+        label.resize(std::max<std::size_t>(label.size() + 1, 21), ' ');
         std::cout << "  " << state << label << printable(check.text) << "\n";
         if (!check.fix.empty()) std::cout << "       -> " << printable(check.fix) << "\n";
     }

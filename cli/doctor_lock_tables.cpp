@@ -132,15 +132,18 @@ void Judge::relations() {
         const std::string on = std::string(relation.kind == 'S' ? "SEQUENCE " : "TABLE ") + ident(relation.schema, relation.name);
         // By who gave to whom: what nobody needs.
         std::map<std::tuple<Id, Id, bool>, std::string> revokes;
+        std::vector<std::string> too_much;
         for (const Privilege& one : relation.privileges) {
             if (needed.contains(one.name)) continue;
-            add_once(one.name == "SELECT" || relation.kind == 'S' ? read : written, name + (one.name == "SELECT" ? "" : " (" + one.name + ")"));
+            if (one.name == "SELECT") add_once(read, name);
+            else add_once(too_much, one.name);
             if (!stays(one)) continue;
             std::string& what = revokes[{one.grantee, one.grantor, one.grantable}];
             what += (what.empty() ? "" : ", ") + one.name;
             const auto* known = one.column != 0 && facts_.snapshot ? facts_.snapshot->relation(relation.id) : nullptr;
             if (const auto* column = known ? known->column(one.column) : nullptr) what += " (" + ident(column->name) + ")";
         }
+        if (!too_much.empty()) written.push_back(name + " (" + list(too_much) + ")");
         for (const auto& [who, what] : revokes)
             revoke(Phase::revoke, what, on, {what, std::get<0>(who), std::get<1>(who), std::get<2>(who), 0}, relation.owner);
         if (relation.kind == 'S' || !needed.contains("SELECT")) continue;
