@@ -1,0 +1,108 @@
+// What policy makes of the analysis of whole texts: copies, filters of unknown values, columns that were renamed.
+
+#include <doctest/doctest.h>
+
+#include "policy/load.hpp"
+#include "policy/mask_decision.hpp"
+#include "policy/masks.hpp"
+#include "sql/postgres/analyze_text.hpp"
+#include "sql/postgres/ddl_catalogue.hpp"
+#include "sql/postgres/dialect.hpp"
+
+using namespace dbguard;
+
+namespace {
+
+constexpr const char* tables =
+    "CREATE TYPE place AS (street text, zip text);"
+    "CREATE TABLE people (id int, name text, email text, ssn text, pin text, profile jsonb, home place, pay numeric(12,2), notes text, doc jsonb);"
+    "CREATE TABLE other (id int, t text);";
+
+struct Fixture {
+    Fixture() {
+        auto loaded = policy::load(
+            "dbguard: 1\npolicy: p\nidentities:\n  ci: { issuer: \"https://i.example\", audience: a, claims: { repository_id: \"1\" } }\n"
+            "databases:\n  d: { engine: postgres }\nroles:\n  r:\n    for: ci\n    databases: d\n    login: app\n    rules:\n      - allow: [read, write, ddl]\n    masks: pii\n"
+            "masks:\n  pii:\n    columns:\n      - { column: public.people.email, with: email }\n      - { column: public.people.ssn, with: last(4) }\n"
+            "      - { column: public.people.pin, with: last(4) }\n      - { column: public.people.profile, keys: [tax.tin], with: redact }\n"
+            "      - { column: public.people.home, keys: [street], with: \"null\" }\n      - { column: public.people.pay, with: zero }\n"
+            "      - { detect: email, in: public.people.notes, with: replace }\n      - { column: public.people.doc, with: redact }\n"
+            "    derived: deny\n    filter: equality\n",
+            "test.yaml"
+        );
+        REQUIRE(loaded.policy.has_value());
+        policy = std::move(*loaded.policy);
+        sensitivity = of(tables);
+    }
+
+    policy::Sensitivity of(const std::string& ddl, const policy::Sensitivity* before = nullptr) {
+        auto made = sql::postgres::catalogue_of_ddl(ddl);
+        REQUIRE(made.has_value());
+        snapshot = *made;
+        context = sql::postgres::fixture_context();
+        return policy::Sensitivity(policy::RoleMasks(policy, policy.roles.at(0)), *snapshot, context, sql::postgres::dialect(), before);
+    }
+
+    bool allows(const std::string& text) const {
+        const sql::Analysis analysis = sql::postgres::analyze_text(text, {snapshot.get(), &context});
+        REQUIRE_MESSAGE(analysis.unparsed == "", text);
+        policy::Decision decision;
+        decision.verdict = policy::Verdict::allow;
+        for (const sql::Statement& statement : analysis.statements) policy::decide_masks(statement, sensitivity, policy.roles.at(0), decision);
+        return decision.verdict == policy::Verdict::allow;
+    }
+
+    policy::Policy policy;
+    catalogue::SnapshotRef snapshot;
+    catalogue::Context context;
+    policy::Sensitivity sensitivity;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a masked value may be put back where it was, and nowhere else") {
+    for (const char* text : {
+             "UPDATE people SET email = lower(email), ssn = trim(ssn) WHERE id = 1",
+             "UPDATE people SET ssn = CASE WHEN id = 1 THEN 'x' ELSE ssn END WHERE id = 1",
+             "UPDATE people SET ssn = coalesce(NULL, ssn), pin = ssn WHERE id = 1",
+             "UPDATE people SET profile = jsonb_set(profile || '{\"a\": 1}', '{b}', to_jsonb(name)) WHERE id = 1",
+             "UPDATE people SET profile = profile - 'theme', home.zip = '1' WHERE id = 1",
+             "UPDATE people SET pay = pay * 1.1 + 5 WHERE id = 1",
+             "INSERT INTO people SELECT * FROM people",
+             "UPDATE other SET t = (SELECT profile->>'theme' FROM people WHERE id = 1)",
+         })
+        CHECK_MESSAGE(allows(text), text);
+    for (const char* text : {
+             "UPDATE people SET name = ssn",
+             "UPDATE people SET pin = '0000' || substr(ssn, 1, 4)",
+             "UPDATE people SET ssn = reverse(ssn)",
+             "UPDATE people SET email = 'aaa@bbb.' || ssn",
+             "UPDATE people SET profile = jsonb_build_object('theme', profile->'tax')",
+             "UPDATE people SET profile = profile || jsonb_build_object('theme', ssn)",
+             "UPDATE people SET profile = jsonb_set(profile, '{theme}', profile->'tax')",
+             "UPDATE people SET home = ROW('x', (home).street)",
+             "UPDATE people SET home.zip = ssn",
+             "UPDATE people SET notes = ssn",
+             "UPDATE people SET doc = jsonb_build_object(ssn, 1)",
+             "UPDATE people SET pin = CASE WHEN ssn LIKE '9%' THEN '1111' ELSE '2222' END",
+         })
+        CHECK_MESSAGE(!allows(text), text);
+}
+
+TEST_CASE_FIXTURE(Fixture, "values that may be any column's decide nothing") {
+    CHECK(!allows("SELECT 1 FROM pg_stats WHERE histogram_bounds::text LIKE '9%'"));
+    CHECK(!allows("SELECT count(*) FROM (SELECT * FROM pg_stats) s WHERE s.most_common_vals IS NOT NULL AND s.most_common_vals::text > 'a'"));
+    CHECK(allows("SELECT n_distinct FROM pg_stats WHERE tablename = 'people' ORDER BY null_frac"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a column that was masked stays so under another name") {
+    const policy::Sensitivity before = sensitivity;
+    const std::string renamed = "CREATE TYPE place AS (street text, zip text);"
+                                "CREATE TABLE people (id int, name text, email text, k text, pin text, profile jsonb, home place, pay numeric(12,2), notes text, doc jsonb);"
+                                "CREATE TABLE other (id int, t text);";
+    sensitivity = of(renamed);
+    CHECK(allows("SELECT k || '' FROM people"));
+    sensitivity = of(renamed, &before);
+    CHECK(!allows("SELECT k || '' FROM people"));
+    CHECK(allows("SELECT name || '' FROM people"));
+}
