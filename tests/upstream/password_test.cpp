@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 
+#include "base/encoding.hpp"
 #include "upstream/database_url.hpp"
 
 namespace dbguard::upstream {
@@ -92,7 +93,7 @@ TEST_CASE("the URL's password goes before the variable, the variable before the 
     const auto from_file = find("postgresql://u@h/d", {{"PGPASSFILE", file}});
     CHECK(from_file.password->reveal() == "from file");
     CHECK(from_file.source == file);
-    CHECK(find("postgresql://u@h/d?passfile=" + file, {}).password->reveal() == "from file");
+    CHECK(find("postgresql://u@h/d?passfile=" + percent_encode(file), {}).password->reveal() == "from file");
     CHECK(
         find("mysql://u@h/d", {{"PGPASSWORD", "no"}, {"MYSQL_PWD", "yes"}}).password->reveal() ==
         "yes"
