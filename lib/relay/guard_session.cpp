@@ -1,6 +1,7 @@
 #include "relay/guard_session.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <list>
 #include <utility>
 
@@ -338,10 +339,23 @@ PlanRef GuardSession::plan_call(const std::string& schema, const std::string& na
 
 // ---- what the server reports ------------------------------------------------------------------------------------------
 
+namespace {
+
+/// A server says UTF8, a pooler may say what the client wrote: utf-8. Source: src/common/encnames.c, clean_encoding_name().
+bool is_utf8_name(std::string_view value) {
+    std::string cleaned;
+    for (const char c : value)
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0) cleaned += c;
+    cleaned = lower_case(cleaned);
+    return cleaned == "utf8" || cleaned == "unicode";
+}
+
+}  // namespace
+
 void GuardSession::parameter(std::string_view name, std::string_view value) {
     masker_.set_parameter(name, value);
     if (name == "standard_conforming_strings") unsafe_strings_ = value != "on";
-    if (name == "client_encoding") unsafe_encoding_ = value != "UTF8";
+    if (name == "client_encoding") unsafe_encoding_ = !is_utf8_name(value);
     if (connected_ && (name == "client_encoding" || name == "standard_conforming_strings" || name == "search_path" || name == "session_authorization")) state(name, value);
     if (name == "search_path") stale_ = shared_->wants_names;
 }

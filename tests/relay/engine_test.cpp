@@ -361,6 +361,16 @@ TEST_CASE("settings of the startup packet are session.set, some of them never") 
     CHECK(f.plan("SET client_encoding = DEFAULT")->verdict == policy::Verdict::allow);
 }
 
+TEST_CASE("the encoding by another of its names") {
+    Fixture f(policy_with("    rules:\n      - allow: read\n"));
+    for (const char* name : {"UTF8", "utf-8", "Unicode"}) {
+        f.session->parameter("client_encoding", name);
+        CHECK(f.plan("SELECT 1")->verdict == policy::Verdict::allow);
+    }
+    f.session->parameter("client_encoding", "UTF16");
+    CHECK(f.plan("SELECT 1")->verdict == policy::Verdict::deny);
+}
+
 TEST_CASE("a server that reports another reading of texts gets none") {
     Fixture f(policy_with("    rules:\n      - allow: read\n"));
     f.session->parameter("standard_conforming_strings", "off");
