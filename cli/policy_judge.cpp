@@ -78,7 +78,12 @@ std::string Judge::source_text(const sql::Source& source) const {
 
 sql::Analysis analyse(std::string_view message, const catalogue::SnapshotRef& snapshot) {
     static const auto context = sql::postgres::fixture_context();
-    return sql::postgres::analyze_text(message, sql::Names{snapshot.get(), snapshot ? &context : nullptr});
+    auto analysis = sql::postgres::analyze_text(message, sql::Names{snapshot.get(), snapshot ? &context : nullptr});
+    // A fixture has no session, and so no schema that `pg_temp` stands for; but it can stand for the session's own only.
+    for (auto& statement : analysis.statements)
+        for (auto& effect : statement.effects)
+            for (auto& object : effect.objects) object.temporary = object.temporary || object.schema == "pg_temp";
+    return analysis;
 }
 
 std::string mask_text(const masking::Mask& mask) {

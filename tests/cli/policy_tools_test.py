@@ -503,6 +503,12 @@ class Suggest(Recorded):
         self.assertEqual(dbguard('policy', 'lint', draft).returncode, 0)
         self.assertEqual(self.redecided(draft)['counts']['newly_allowed'], 11)
 
+    def test_temporary_functions_are_the_sessions_own(self):
+        self.record('s_A', [(stmt("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", ['ddl.create pg_temp.f']), 'CREATE FUNCTION')])
+        r = self.suggest()
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn('      - allow: ddl.create\n        of: "pg_temp.*"\n', r.stdout)
+
     def test_names_as_they_were_typed_are_looked_up_in_the_schema(self):
         self.record('s_A', [(stmt('SELECT total FROM orders WHERE id = 1', ['read.table orders']), 'SELECT 1'), (stmt('SELECT a FROM elsewhere', ['read.table elsewhere']), 'SELECT 1')])
         r = self.suggest()
