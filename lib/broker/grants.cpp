@@ -249,10 +249,14 @@ Result<void> acceptable(const LoginRole& role, std::string_view login) {
     return {};
 }
 
+/// Roles come and go without waiting for the server's disk: one that a crash brings back is swept, and one that it takes away ends
+/// its session.
+constexpr std::string_view without_waiting = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true);\n";
+
 std::string creation(const GrantRequest& request, const LoginRole& login, const std::string& verifier, std::uint32_t connections) {
     const auto user = identifier(request.user);
     // Several statements in one simple query are one transaction: all or nothing.
-    std::string sql = "CREATE ROLE " + user + " LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS" +
+    std::string sql = std::string(without_waiting) + "CREATE ROLE " + user + " LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS" +
                       " CONNECTION LIMIT " + std::to_string(connections) + " PASSWORD " + literal(verifier) +
                       " VALID UNTIL " + literal(timestamp(request.valid_until)) + ";\n";
     sql += "COMMENT ON ROLE " + user + " IS " + literal(request.comment) + ";\n";
@@ -328,7 +332,7 @@ std::string release(std::string_view user, std::string_view login) {
 
 /// No new connections first, in a transaction of its own; then the end of those there are, each of which gets two seconds to go.
 std::string disconnect(std::string_view user) {
-    return "BEGIN; ALTER ROLE " + identifier(user) + " NOLOGIN; COMMIT;\n" +
+    return "BEGIN; " + std::string(without_waiting) + "ALTER ROLE " + identifier(user) + " NOLOGIN; COMMIT;\n" + std::string(without_waiting) +
            "SELECT pg_catalog.pg_terminate_backend(pid, 2000) FROM pg_catalog.pg_stat_activity WHERE usename = " + literal(user) + ";\n";
 }
 

@@ -107,7 +107,7 @@ class WholeChain(Base):
         with tempfile.TemporaryDirectory() as folder:
             r = self.run_it(['psql', '-Xqc', 'SELECT 1'], '--record-dir', folder)
             self.assertEqual(r.returncode, 0, r.stderr)
-            self.assertEqual(len(os.listdir(folder)), 1)
+            self.assertEqual([name.endswith('.dbgl') for name in os.listdir(folder) if not name.startswith('.')], [True])
 
     def test_a_signal_ends_the_session_at_once(self):
         p = subprocess.Popen(self.args() + ['sh', '-c', 'echo up; exec sleep 60'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
