@@ -393,6 +393,12 @@ void GuardSession::transaction_status(char status) {
     status_ = status;
 }
 
+void GuardSession::transaction_may_have_ended() {
+    if (!changed_in_transaction_) return;
+    stale_ = shared_->wants_names;
+    catalogue_changed_ = true;
+}
+
 // ---- the statement ----------------------------------------------------------------------------------------------------
 
 GuardSession::Running* GuardSession::running(std::uint64_t number) {
@@ -528,6 +534,10 @@ Session::Submitted GuardSession::submit(
     started.quotes = credentials;
     if (planned.verdict == Verdict::warn) ++shared_->statistics.warned;
     if (planned.verdict == Verdict::warn || shared_->options.report_all) shared_->tell(planned.verdict, planned.rule, planned.reason, planned.fix, planned, text);
+    const bool commits = std::ranges::any_of(planned.statements, [](const PlannedStatement& one) {
+        return one.statement.kind == sql::StatementKind::commit || one.statement.kind == sql::StatementKind::prepare_transaction;
+    });
+    if (commits) transaction_may_have_ended();
     if (planned.changes_catalogue || planned.changes_settings) {
         stale_ = shared_->wants_names;
         catalogue_changed_ = catalogue_changed_ || planned.changes_catalogue;

@@ -21,6 +21,7 @@ class GuardSession : public Session {
     void parameter(std::string_view name, std::string_view value) override;
     std::optional<Refusal> startup_setting(std::string_view name, std::string_view value) override;
     void transaction_status(char status) override;
+    void transaction_may_have_ended() override;
 
     std::optional<Refusal> execute(const PlanRef& prepared, std::string_view text, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now) override;
     Submitted submit(const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, Clock::time_point now) override;

@@ -131,6 +131,8 @@ class Session {
     virtual std::optional<Refusal> startup_setting(std::string_view name, std::string_view value) = 0;
     /// 'I' idle, 'T' in a transaction, 'E' in a failed one (PostgreSQL's ReadyForQuery; the same words for MySQL).
     virtual void transaction_status(char status) = 0;
+    /// The client goes on behind a Query or Sync that the server has not answered: a transaction may have ended there.
+    virtual void transaction_may_have_ended() {}
 
     // ---- the statement --------------------------------------------------------------------------------------------
 

@@ -244,6 +244,7 @@ class Adapter {
     bool terminated_ = false;
     bool skipping_ = false;        ///< the server ignores everything up to the next Sync
     bool pipeline_open_ = false;   ///< extended messages since the last Sync
+    bool behind_end_ = false;      ///< the client's last message was a Query or Sync
     bool copy_in_ = false;         ///< the server reads CopyData
     bool hide_ = false;            ///< texts are rebuilt, until the transaction ends
     bool hide_code_ = false;       ///< … and code of unknown kind may write them

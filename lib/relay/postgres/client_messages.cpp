@@ -78,6 +78,7 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
         return Step::hold;
     }
     if (header.body_bytes > body.size() && header.type != 'd' && header.type != 'B') return too_long(header);
+    if (std::exchange(behind_end_, false) && !pending_.empty()) session_.transaction_may_have_ended();
     held_simple_ = header.type == 'Q';
     Step step = Step::stop;
     switch (header.type) {
@@ -100,6 +101,7 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
         default: return fatal("08P01", std::string("unexpected message type '") + header.type + "'");
     }
     if (step != Step::hold) {
+        behind_end_ = header.type == 'Q' || header.type == 'S' || header.type == 'F';
         probe_accepted_ = false;
         copies_asked_ = 0;
         copy_types_.clear();
