@@ -240,6 +240,7 @@ class Analyzer {
     std::vector<catalogue::Id> reading_;     ///< the routines whose bodies are being read, outermost first
     int bodies_read_ = 0;
     int writes_ = 0;
+    Value read_by_code_;                     ///< what routines gave, other than their arguments
     bool counted_outside_ = false;           ///< the next write's rows are those of the one around it
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed

@@ -744,6 +744,15 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         out.fallible = out.is_seen = true;
         return out;
     };
+    const auto stored_in = [&](const char* where) {
+        decides(args);
+        Copy stored;
+        stored.target_name = where;
+        stored.sources = args.sources;
+        stored.functions = args.functions;
+        stored.opaque = args.opaque;
+        copy_out(std::move(stored));
+    };
     if (rule.returns_set) decides(args);
     switch (rule.kind) {
         case FunctionKind::transparent: {
@@ -768,7 +777,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         }
         case FunctionKind::sets_sequence: {
             add_effect(EffectClass::write_update, "setval changes a sequence");
-            if (args.has_value()) decides(args);
+            stored_in("a sequence");
             Value out = through(args, Flow::transformed);
             out.fallible = out.is_seen = true;
             return out;
@@ -815,7 +824,10 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             out.fallible = out.is_seen = true;
             return out;
         }
-        case FunctionKind::lock: add_effect(EffectClass::lock, "advisory lock"); decides(args); return seen();
+        case FunctionKind::lock:
+            add_effect(EffectClass::lock, "advisory lock");
+            stored_in("a lock");   // pg_locks shows its number
+            return seen();
         case FunctionKind::sleep:
             // How long it takes is a signal.
             decides(args);
@@ -962,6 +974,10 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         }
         value.fallible = value.is_seen = true;
         if (value.has_value()) value.may_fail = true;
+        // What it read besides: a planner that runs it shows that as a constant.
+        Value own = value;
+        std::erase_if(own.sources, [&](const Source& source) { return std::any_of(all.sources.begin(), all.sources.end(), [&](const Source& given) { return given.column == source.column; }); });
+        read_by_code_ = merge(read_by_code_, own);
         out = merge(out, value);
     }
     return out;

@@ -41,6 +41,7 @@ Statement Analyzer::inner(const tree::Statement& statement) {
     givens_lost_ = givens_lost_ || analyzer.givens_lost_;
     if (!analyzer.unresolved_.empty()) unresolved(analyzer.unresolved_, analyzer.unresolved_at_);
     literals_matter_ = literals_matter_ || analyzer.literals_matter_;
+    read_by_code_ = merge(read_by_code_, analyzer.read_by_code_);
     return out;
 }
 
@@ -318,6 +319,20 @@ void Analyzer::utility(const tree::Statement& statement) {
             absorb(planned);
         } else {
             absorb(run);
+        }
+        if (statement.kind == Kind::prepare) {
+            // Counted when it is executed, as the statement that it is.
+            out_.writes_inside = run.writes_inside;
+            out_.shows_changed = run.shows_changed;
+        }
+        if (statement.kind == Kind::explain) {
+            out_.runs_inner = statement.executes_inner;
+            Copy shown;
+            shown.target_name = "the plan";
+            shown.sources = read_by_code_.sources;
+            shown.functions = read_by_code_.functions;
+            shown.opaque = read_by_code_.opaque;
+            copy_out(std::move(shown));
         }
         if (statement.kind == Kind::copy_out || statement.kind == Kind::prepare || statement.kind == Kind::declare_cursor) {
             // What EXECUTE and FETCH will show.

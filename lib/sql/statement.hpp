@@ -104,6 +104,7 @@ struct Statement {
     std::vector<Copy> copies;
     std::vector<Given> givens;    ///< of the text as written, also inside what PREPARE and the like carry
     std::vector<std::uint32_t> relations;  ///< every base relation it can reach, through views, rules, triggers, functions
+    bool runs_inner = false;      ///< EXPLAIN ANALYZE: what it carries is run, not only planned
     bool shows_changed = false;   ///< a query: one row for each that its WITH changes, so its command tag counts them
     bool writes_inside = false;   ///< a WITH, a function or a rule of it changes rows, which its command tag does not count
     bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything

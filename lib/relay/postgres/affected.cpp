@@ -89,6 +89,7 @@ std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
     };
     // EXECUTE, also as what EXPLAIN or CREATE TABLE AS runs.
     const std::function<void(const sql::Statement&)> executed = [&](const sql::Statement& statement) {
+        if (statement.kind == StatementKind::explain && !statement.runs_inner) return;
         for (const sql::Statement& inner : statement.inner) executed(inner);
         if (statement.kind != StatementKind::execute) return;
         if (const auto prepared = statements_.later(statement.name))
@@ -164,7 +165,7 @@ void Adapter::own_query(std::string_view sql, Owner owner) {
 /// False: there are more than may be.
 bool Adapter::count_affected(Pending& entry, std::string_view tag) {
     const auto* statement = planned(entry);
-    const bool executes = statement != nullptr && std::ranges::any_of(statement->statement.inner, [](const sql::Statement& inner) { return inner.kind == StatementKind::execute; });
+    const bool executes = statement != nullptr && (statement->statement.kind != StatementKind::explain || statement->statement.runs_inner) && std::ranges::any_of(statement->statement.inner, [](const sql::Statement& inner) { return inner.kind == StatementKind::execute; });
     const bool writes = statement == nullptr || statement->decision.max_affected || statement->statement.kind == StatementKind::execute || executes;
     if (!writes) return true;
     auto rows = changed_rows(tag, statement != nullptr && statement->statement.shows_changed);
