@@ -388,8 +388,10 @@ void GuardSession::transaction_status(char status) {
     if (status == 'I' && changed_in_transaction_) {
         stale_ = shared_->wants_names;
         catalogue_changed_ = true;
-        changed_in_transaction_ = false;
+        // What was sent behind that end and is not answered may have changed names in the next transaction.
+        changed_in_transaction_ = more_was_sent_;
     }
+    more_was_sent_ = false;
     status_ = status;
 }
 

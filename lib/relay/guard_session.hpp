@@ -22,6 +22,7 @@ class GuardSession : public Session {
     std::optional<Refusal> startup_setting(std::string_view name, std::string_view value) override;
     void transaction_status(char status) override;
     void transaction_may_have_ended() override;
+    void more_was_sent() override { more_was_sent_ = true; }
 
     std::optional<Refusal> execute(const PlanRef& prepared, std::string_view text, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now) override;
     Submitted submit(const PlanRef& plan, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, Clock::time_point now) override;
@@ -99,6 +100,7 @@ class GuardSession : public Session {
     Asking asking_ = Asking::nothing;
     std::unique_ptr<Estimating> estimating_;
     bool just_failed_ = false;       ///< the last question did: the statement that asked it is answered without
+    bool more_was_sent_ = false;     ///< behind the transaction whose end is told next
     bool stale_ = true;              ///< names may mean something else: ask before the next plan
     bool catalogue_changed_ = false; ///< by this session: the transaction's number does not tell
     bool changed_in_transaction_ = false;

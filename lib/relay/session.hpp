@@ -133,6 +133,8 @@ class Session {
     virtual void transaction_status(char status) = 0;
     /// The client goes on behind a Query or Sync that the server has not answered: a transaction may have ended there.
     virtual void transaction_may_have_ended() {}
+    /// Said before transaction_status: the client has sent more, which is not answered yet.
+    virtual void more_was_sent() {}
 
     // ---- the statement --------------------------------------------------------------------------------------------
 

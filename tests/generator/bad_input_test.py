@@ -27,8 +27,8 @@ masks:
       - { column: "public.t.secret", with: redact }
     filter: deny
 '''
-SECONDS = 20          # of dbguard's processor time for one case, in a build with sanitizers; the server may take its 10 s besides
-WAIT = 120            # for its answer, on a busy machine
+SECONDS = 40          # of dbguard's processor time for one case, in a build with sanitizers; the server may take its 10 s besides
+WAIT = 300            # for its answer, on a busy machine
 MEBIBYTES = 1536      # that dbguard may hold at the worst moment, the sanitizers' own share included
 SECRET = 'qzxjkvwqzxjkvw'
 

@@ -62,6 +62,13 @@ class Names(unittest.TestCase):
         self.judge(self.sends(2, ext('set local search_path = other'), ext('select email from customers'), sync, ext(UPPER), sync))
         self.judge(self.sends(2, ext('set local search_path = other'), ext('select email from customers'), sync, query(UPPER)))
 
+    def test_the_end_of_an_earlier_one_changes_nothing(self):
+        for first in ('select 1', 'set application_name = x', 'set search_path = public'):
+            for second in (query(UPPER), ext(UPPER) + sync):
+                with self.subTest(first):
+                    self.judge(self.sends(3, query(first), ext('set local search_path = other') + ext('select email from customers') + sync, second))
+        self.judge(self.sends(4, query('set application_name = x'), ext('select 1') + sync, ext('set local search_path = other') + ext('select email from customers') + sync, query(UPPER)))
+
     def test_a_statement_prepared_under_it_is_planned_again(self):
         self.judge(self.sends(2, ext('set local search_path = other'), ext('select 1'), parse('a', UPPER), sync, bind('', 'a'), execute(''), sync))
 

@@ -282,6 +282,7 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
             if (later.plan) note_plan(*later.plan);
     }
     if (owner == Owner::begin) return Step::drop;  // the client knows of no transaction
+    if (!pending_.empty()) session_.more_was_sent();
     session_.transaction_status(status);
     if (hold_ == Hold::copy || (hold_ == Hold::drain && pending_.empty())) release_client();
     if (owner == Owner::client && muted_) {
