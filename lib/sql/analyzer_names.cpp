@@ -419,6 +419,21 @@ void Analyzer::add_from(const tree::From& from, Scope& scope, const CteBinding* 
     for (ScopeTable& added : join(from, scope, ctes)) scope.tables.push_back(std::move(added));
 }
 
+namespace {
+
+/// What stands before it in FROM is visible inside. A join of many would copy all of it for each otherwise.
+bool sees_neighbours(const tree::From& from) {
+    using Kind = tree::From::Kind;
+    switch (from.kind) {
+        case Kind::relation: return !from.functions.empty();
+        case Kind::subquery: return from.lateral;
+        case Kind::join: return sees_neighbours(*from.left) || sees_neighbours(*from.right);
+        default: return true;
+    }
+}
+
+}  // namespace
+
 std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, const CteBinding* ctes) {
     using Kind = tree::From::Kind;
     const auto rename = [&](ScopeTable& table) {
@@ -534,11 +549,16 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
         }
         case Kind::join: {
             std::vector<ScopeTable> left = join(*from.left, scope, ctes);
-            Scope visible;
-            visible.outer = scope.outer;
-            visible.tables = scope.tables;
-            visible.tables.insert(visible.tables.end(), left.begin(), left.end());
-            std::vector<ScopeTable> right = join(*from.right, visible, ctes);
+            std::vector<ScopeTable> right;
+            if (sees_neighbours(*from.right)) {
+                Scope visible;
+                visible.outer = scope.outer;
+                visible.tables = scope.tables;
+                visible.tables.insert(visible.tables.end(), left.begin(), left.end());
+                right = join(*from.right, visible, ctes);
+            } else {
+                right = join(*from.right, scope, ctes);
+            }
 
             std::vector<std::string> shared = from.using_columns;
             const auto find = [](std::vector<ScopeTable>& tables, const std::string& name, ScopeTable** where) -> ScopeColumn* {
@@ -596,8 +616,10 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 Scope both;
                 both.outer = scope.outer;
                 both.tables = scope.tables;
-                both.tables.insert(both.tables.end(), out.begin(), out.end());
+                const auto own = static_cast<std::ptrdiff_t>(both.tables.size());
+                both.tables.insert(both.tables.end(), std::make_move_iterator(out.begin()), std::make_move_iterator(out.end()));
                 predicate(*from.on, both, ctes);
+                out.assign(std::make_move_iterator(both.tables.begin() + own), std::make_move_iterator(both.tables.end()));
             }
             if (!from.alias.empty()) {
                 ScopeTable flat;

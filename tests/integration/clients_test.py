@@ -530,7 +530,10 @@ class Psycopg2(Guarded):
         connection = self.connect()
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("do $$begin raise notice '%', (select email from people where id = 1); end$$")
+            with self.assertRaises(psycopg2.errors.InsufficientPrivilege) as refused:
+                cursor.execute("do $$begin raise notice '%', (select email from people where id = 1); end$$")
+            self.assertNotIn('ann.smith', str(refused.exception))
+            cursor.execute("do $$begin perform email from people where id = 1; raise notice 'looked at %', (select id from people where id = 1); end$$")
             self.assertIn('NOTICE', connection.notices[-1])
             self.assertNotIn('ann.smith', connection.notices[-1])
             cursor.execute('drop table if exists not_there')

@@ -149,7 +149,8 @@ class Connections(unittest.TestCase):
         wait_for(lambda: self.postgres.sql("select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()") == '0', what='the end of the session at the server')
 
     def test_a_flood_of_connections(self):
-        proxy = self.proxy()
+        # Room for 500: two descriptors each, and 64 of its own.
+        proxy = self.proxy(before=('prlimit', '--nofile=1064'))
         silent = [socket.create_connection(('127.0.0.1', proxy.ready['port'])) for _ in range(300)]
         self.assertEqual(types(self.wire(proxy).query('select 1')), 'TDCZ')
         more = []

@@ -220,7 +220,7 @@ class Protocol(unittest.TestCase):
         m = self.sends(parse('', 'copy plain(v) from stdin'), bind('', ''), execute(''), copy_data(b'at once\n'), copy_done, sync)
         self.assertEqual(types(m), '12GCZ')
         m = self.sends(parse('', 'copy nowhere from stdin'), bind('', ''), execute(''), copy_data(b'at once\n'), copy_done, sync)
-        self.assertEqual(types(m), 'EZ')
+        self.assertEqual(types(m), '12EZ')
 
     def test_copy_out_is_masked(self):
         data = lambda m: b''.join(b for t, b in m if t == 'd').decode('latin-1')

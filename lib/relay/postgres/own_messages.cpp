@@ -282,10 +282,14 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
         // The server's error is the client's answer, and the message it answers is done with. Several commands in one text are no
         // error of the client's: it is Parse that takes but one.
         const bool several = sqlstate == "42601" && fields.get(wp::error_field::routine) == "exec_parse_message";
-        if (several)
-            send_error(refusal_fields({"42501", "dbguard: the statements could not be analysed", {}, "Send them one by one."}));
-        else
+        if (several) {
+            Refusal refusal = probed_ ? probed_->plan->refusal : Refusal{"42501", "dbguard: the statements could not be analysed", {}, {}};
+            refusal.hint = "Send the statements one by one.";
+            if (probed_) session_.reject(probed_->plan, probed_->text, probed_->form, refusal, now_);
+            send_error(refusal_fields(refusal));
+        } else {
             send_server_error(fields);
+        }
         if (probed_ && !several) session_.mistaken(probed_->plan, probed_->text, probed_->form, sqlstate, fields.get(wp::error_field::message), now_);
         probed_.reset();
         // In the client's pipeline its own Sync brings the ReadyForQuery.
