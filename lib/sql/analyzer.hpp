@@ -1,8 +1,9 @@
 #pragma once
 
 // The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
-// analyzer_names.cpp (FROM, views, columns), analyzer_expr.cpp (values and calls), analyzer_predicate.cpp (what decides which
-// rows come), analyzer_write.cpp, analyzer_utility.cpp (all other statements).
+// analyzer_query.cpp (SELECT), analyzer_names.cpp (FROM, views, columns), analyzer_expr.cpp (values), analyzer_calls.cpp (functions),
+// analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what decides which rows come), analyzer_givens.cpp (what
+// literals meet), analyzer_write.cpp, analyzer_utility.cpp (all other statements).
 
 #include <map>
 #include <memory>
@@ -77,6 +78,9 @@ struct Scope {
     const Scope* outer = nullptr;
     std::vector<std::pair<std::string, std::string>> known;  ///< columns that WHERE compares with a constant, and the constant
 };
+
+/// Digits and a sign: a position, or an element's number.
+bool is_number(const std::string& text);
 
 /// Behind casts of any kind: for questions where a wrong answer only costs a refusal.
 const tree::Expr* without_casts(const tree::Expr* expr);

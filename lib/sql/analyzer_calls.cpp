@@ -1,0 +1,467 @@
+// Calls of functions: those built in, by what they mean; those of the database, by their code.
+
+#include <algorithm>
+
+#include "sql/analyzer.hpp"
+
+namespace dbguard::sql {
+namespace {
+
+using tree::Expr;
+using Kind = Expr::Kind;
+
+}  // namespace
+
+Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    if (expr.name.parts.empty()) return {};
+    const std::string& name = expr.name.last();
+    const std::string* schema = expr.name.parts.size() > 1 ? &expr.name.parts[expr.name.parts.size() - 2] : nullptr;
+
+    std::vector<Value> args;
+    Value all;
+    for (const tree::ExprPtr& arg : expr.args) {
+        args.push_back(eval(*arg, scope, ctes));
+        meet_type(args.back().type);
+        all = merge(all, args.back());
+    }
+    // FILTER decides like a WHERE, ORDER BY and PARTITION BY like their namesakes.
+    for (const tree::ExprPtr& decider : expr.decides) predicate(*decider, scope, ctes);
+    if (expr.distinct) decides(all);
+
+    // Code that may see and do anything.
+    const auto unvetted = [&](std::string in) {
+        Effect& called = out_.effects.emplace_back();
+        called.effect_class = EffectClass::call;
+        Object function;
+        function.schema = std::move(in);
+        function.name = name;
+        called.objects.push_back(function);
+        out_.runs_code = true;
+        Value out = through(all, Flow::transformed);
+        out.functions.push_back(function.schema + "." + function.name);
+        return out;
+    };
+    // Made or replaced by the same message: what the catalogue knows by that name may not be it.
+    if (const MadeRelation* made = made_function(expr.name)) return unvetted(made->schema);
+
+    // What the search path can find: a function of the user's may stand before, or match better than, the built-in one.
+    std::vector<const catalogue::Function*> users;
+    if (names_.snapshot != nullptr && names_.context != nullptr) {
+        const auto& path = path_ != nullptr ? *path_ : names_.context->search_path;
+        for (const catalogue::Function* function : names_.snapshot->functions(name)) {
+            const bool reachable = schema != nullptr ? function->schema == *schema || (*schema == "pg_temp" && function->schema == names_.context->temp_schema)
+                                                     : std::find(path.begin(), path.end(), function->schema) != path.end();
+            if (reachable) users.push_back(function);
+        }
+    }
+    const bool built_in_reachable = schema == nullptr || dialect_.is_system_schema(*schema);
+    const FunctionRule* rule = built_in_reachable ? dialect_.function(schema == nullptr ? std::string_view() : std::string_view(*schema), name) : nullptr;
+
+    // f(t) is t.f where the row has such a column.
+    if (users.empty() && args.size() == 1 && args[0].is_row && (rule == nullptr || args[0].fields != nullptr)) {
+        if (args[0].fields != nullptr)
+            for (const auto& [field, value] : *args[0].fields)
+                if (field == name && rule == nullptr) return value;
+        if (rule == nullptr && args[0].steps) return member(args[0], name, false);
+    }
+
+    if (!users.empty()) {
+        Value value = call_user(users, expr, args);
+        if (rule != nullptr) value = merge(value, call_built_in(*rule, expr, all, scope));
+        return value;
+    }
+    if (rule != nullptr) {
+        if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" || name == "json_extract_path" || name == "json_extract_path_text") && !args.empty() && args[0].steps) {
+            Value out = args[0];
+            literals_matter_ = true;
+            bool constant = !expr.variadic;
+            for (std::size_t i = 1; i < expr.args.size(); ++i) constant = constant && told_by(*expr.args[i]) != nullptr;
+            for (const std::string& named : expr.argument_names) constant = constant && named.empty();
+            if (constant && expr.args.size() > 1) {
+                for (std::size_t i = 1; i < expr.args.size(); ++i) {
+                    const std::string& step = told_by(*expr.args[i])->text;
+                    out = member(out, step, is_number(step));
+                }
+                return out;
+            }
+        }
+        return call_built_in(*rule, expr, all, scope);
+    }
+    if (built_in_reachable && schema == nullptr) {
+        unknown_name("function " + name + " is not known", expr.name.at);
+    }
+    return unvetted(schema != nullptr ? *schema : std::string(dialect_.system_schema));
+}
+
+Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const Value& args, const Scope& scope) {
+    const auto add_effect = [&](EffectClass effect_class, std::string detail) -> Effect& {
+        Effect& effect = out_.effects.emplace_back();
+        effect.effect_class = effect_class;
+        effect.detail = std::move(detail);
+        return effect;
+    };
+    const auto function_object = [&] {
+        Object function;
+        function.schema = std::string(dialect_.system_schema);
+        function.name = std::string(rule.name);
+        return function;
+    };
+    // Whether it was computed shows, whatever it gives.
+    const auto seen = [] {
+        Value out;
+        out.fallible = out.is_seen = true;
+        return out;
+    };
+    const auto stored_in = [&](const char* where) {
+        decides(args);
+        Copy stored;
+        stored.target_name = where;
+        stored.sources = args.sources;
+        stored.functions = args.functions;
+        stored.opaque = args.opaque;
+        copy_out(std::move(stored));
+    };
+    if (rule.returns_set) decides(args);
+    switch (rule.kind) {
+        case FunctionKind::transparent: {
+            Value out = through(args, Flow::transformed);
+            const bool total = dialect_.is_total(rule.name) && is_total_call(expr);
+            out.fallible = out.fallible || !total;
+            if (out.has_value() && !total) out.may_fail = true;
+            // Computed anew each time, the server does not leave it out where nobody reads it (PostgreSQL: provolatile).
+            static constexpr std::string_view moving[] = {"random", "random_normal", "setseed", "clock_timestamp", "timeofday", "gen_random_uuid", "pg_stat_get_snapshot_timestamp"};
+            if (std::find(std::begin(moving), std::end(moving), rule.name) != std::end(moving)) out.fallible = out.is_seen = true;
+            return out;
+        }
+        case FunctionKind::aggregate: return through(args, Flow::aggregated);
+        case FunctionKind::counting:
+            if (expr.args.size() == 1 && expr.args[0]->kind != Kind::column && !expr.star_argument) return through(args, Flow::aggregated);
+            return existence_of(args);
+        case FunctionKind::sequence: {
+            add_effect(EffectClass::read_table, "a sequence");
+            Value out = through(args, Flow::transformed);
+            out.fallible = out.is_seen = true;
+            return out;
+        }
+        case FunctionKind::sets_sequence: {
+            add_effect(EffectClass::write_update, "setval changes a sequence");
+            stored_in("a sequence");
+            Value out = through(args, Flow::transformed);
+            out.fallible = out.is_seen = true;
+            return out;
+        }
+        case FunctionKind::reads_setting: return through(args, Flow::transformed);
+        case FunctionKind::sets_setting: {
+            literals_matter_ = true;
+            Effect& set = add_effect(EffectClass::session_set, "set_config");
+            const bool in_order = std::all_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return name.empty(); });
+            const Expr* told = expr.args.empty() || !in_order ? nullptr : told_by(*expr.args[0]);
+            std::string known_name = told != nullptr ? told->text : "";
+            const Expr* setting = expr.args.empty() || !in_order ? nullptr : expr.args[0].get();
+            while (setting != nullptr && setting->kind == Kind::cast && keeps_text(*setting)) setting = setting->args[0].get();
+            if (setting != nullptr && setting->kind == Kind::column && !setting->name.parts.empty())
+                for (const auto& [column, constant] : scope.known)
+                    if (column == setting->name.last()) known_name = constant;
+            if (!known_name.empty()) {
+                set.setting = known_name;
+                for (char& c : set.setting)
+                    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+                const Expr* value = expr.args.size() > 1 ? told_by(*expr.args[1]) : nullptr;
+                set.detail = value != nullptr ? value->text : "?";
+                if (dialect_.only_restricts(set.setting)) {
+                    out_.effects.pop_back();
+                    out_.changes_settings = true;
+                    return through(args, Flow::transformed);
+                }
+                if (set.setting == "role" || set.setting == "session_authorization") set.effect_class = EffectClass::session_role;
+            } else {
+                // A name that is only known when it runs.
+                Object unknown;
+                unknown.resolved = false;
+                unknown.name = "a setting that is only known when the statement runs";
+                set.objects.push_back(unknown);
+            }
+            out_.changes_settings = true;
+            Copy stored;
+            stored.target_name = "a setting";
+            stored.sources = args.sources;
+            stored.functions = args.functions;
+            stored.opaque = args.opaque;
+            copy_out(std::move(stored));
+            Value out = through(args, Flow::transformed);
+            out.fallible = out.is_seen = true;
+            return out;
+        }
+        case FunctionKind::lock:
+            add_effect(EffectClass::lock, "advisory lock");
+            stored_in("a lock");   // pg_locks shows its number
+            return seen();
+        case FunctionKind::sleep:
+            // How long it takes is a signal.
+            decides(args);
+            return seen();
+        case FunctionKind::notify: {
+            add_effect(EffectClass::notify, "pg_notify");
+            Copy sent;
+            sent.target_name = "a notification";
+            sent.sources = args.sources;
+            sent.functions = args.functions;
+            sent.opaque = args.opaque;
+            copy_out(std::move(sent));
+            return seen();
+        }
+        case FunctionKind::runs_query: {
+            const bool in_order = std::all_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return name.empty(); });
+            const Expr* text = expr.args.empty() || !in_order ? nullptr : told_by(*expr.args[0]);
+            literals_matter_ = true;
+            if (rule.name == "ts_rewrite" && expr.args.size() != 2) return through(args, Flow::transformed);
+            // The literals inside the text meet what it names.
+            meets(args, true);
+            if (rule.name == "ts_rewrite") text = in_order ? told_by(*expr.args[1]) : nullptr;
+            if (text != nullptr) {
+                const ParsedText parsed = dialect_.parse(text->text);
+                if (parsed.error.empty()) {
+                    Value out = args;
+                    for (const tree::Statement& statement : parsed.statements) {
+                        const bool outer_foreign = std::exchange(foreign_, true);
+                        const Statement run = inner(statement);
+                        foreign_ = outer_foreign;
+                        absorb(run);
+                        for (const Output& output : run.outputs) {
+                            Value value;
+                            value.sources = output.sources;
+                            value.functions = output.functions;
+                            value.opaque = output.opaque;
+                            value.may_fail = output.may_fail;
+                            out = merge(out, value);
+                        }
+                    }
+                    return through(std::move(out), Flow::transformed);
+                }
+            }
+            Effect& called = add_effect(EffectClass::call, "runs a text that is only known when the statement runs");
+            called.objects.push_back(function_object());
+            out_.runs_code = true;
+            Value out = through(args, Flow::transformed);
+            out.opaque = true;
+            return out;
+        }
+        case FunctionKind::reads_by_name:
+        case FunctionKind::shows_values: {
+            Effect& called = add_effect(EffectClass::call, "reads data that its arguments name");
+            called.objects.push_back(function_object());
+            Value out = through(args, Flow::transformed);
+            out.opaque = true;
+            return out;
+        }
+        case FunctionKind::server: {
+            Effect& called = add_effect(EffectClass::server, "");
+            called.objects.push_back(function_object());
+            called.detail = std::string(rule.name);
+            Copy handed;
+            handed.target_name = "an argument of " + std::string(rule.name);
+            handed.sources = args.sources;
+            handed.functions = args.functions;
+            handed.opaque = args.opaque;
+            copy_out(std::move(handed));
+            Value out = through(args, Flow::transformed);
+            out.functions.push_back(std::string(dialect_.system_schema) + "." + std::string(rule.name));
+            return out;
+        }
+    }
+    return {};
+}
+
+Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candidates, const Expr& expr, const std::vector<Value>& args) {
+    Value all;
+    for (const Value& arg : args) all = merge(all, arg);
+    Value out;
+    for (const catalogue::Function* function : candidates) {
+        if (const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name)) {
+            out = merge(out, through(all, rule->kind == FunctionKind::aggregate ? Flow::aggregated : Flow::transformed));
+            continue;
+        }
+        // A candidate that cannot take so many arguments is none.
+        if (candidates.size() > 1 && !function->variadic && function->arguments.size() < args.size() && function->kind == 'f' &&
+            std::any_of(candidates.begin(), candidates.end(), [&](const catalogue::Function* other) { return other->arguments.size() >= args.size(); }))
+            continue;
+        Object called;
+        called.schema = function->schema;
+        called.name = function->name;
+        const bool known = std::any_of(out_.effects.begin(), out_.effects.end(), [&](const Effect& effect) {
+            return effect.effect_class == EffectClass::call && effect.objects.size() == 1 && effect.objects[0] == called;
+        });
+        if (!known) {
+            Effect& effect = out_.effects.emplace_back();
+            effect.effect_class = EffectClass::call;
+            effect.objects.push_back(called);
+            effect.detail = "a function that is not built in";
+        }
+        out_.runs_code = true;
+        meet_type(function->returns);
+        for (const catalogue::Id argument : function->arguments) meet_type(argument);
+        const std::string full = function->schema + "." + function->name;
+        if (all.has_value()) {
+            Copy handed;
+            handed.target_name = "an argument of " + full;
+            handed.sources = all.sources;
+            handed.functions = {full};
+            handed.opaque = all.opaque;
+            copy_out(std::move(handed));
+        }
+        Value value;
+        // By name an argument may stand anywhere.
+        const bool by_name = std::any_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return !name.empty(); });
+        if (function->kind == 'a' && !function->parts.empty() && depth_ < 16) {
+            // An aggregate does what its parts do, with its arguments and what they made of them.
+            value = through(all, Flow::aggregated);
+            ++depth_;
+            for (const std::string& part : function->parts) {
+                const Value handed = merge(through(all, Flow::transformed), value);
+                if (!is_number(part)) {
+                    value = merge(value, built_in_part(part, handed));
+                } else if (const catalogue::Function* made_of = names_.snapshot->function(static_cast<catalogue::Id>(std::strtoul(part.c_str(), nullptr, 10))); made_of != nullptr) {
+                    value = merge(value, call_user({made_of}, {}, std::vector<Value>(made_of->arguments.size(), handed)));
+                }
+            }
+            --depth_;
+        } else if (auto read = call_body(*function, by_name || expr.variadic || function->variadic ? std::vector<Value>(std::max(function->arguments.size(), args.size()), all) : args)) {
+            value = std::move(*read);
+        } else {
+            value = through(all, Flow::transformed);
+            value.functions.push_back(full);
+            // Code that nobody can read and nobody knew is vouched for by nobody: neither for what it gives nor for what it does.
+            if (function->recent) {
+                value.opaque = true;
+                Effect& unread = out_.effects.emplace_back();
+                unread.effect_class = EffectClass::call;
+                called.resolved = false;
+                unread.objects.push_back(called);
+                unread.detail = "new code that cannot be read";
+            }
+        }
+        value.fallible = value.is_seen = true;
+        if (value.has_value()) value.may_fail = true;
+        // What it read besides: a planner that runs it shows that as a constant.
+        Value own = value;
+        std::erase_if(own.sources, [&](const Source& source) { return std::any_of(all.sources.begin(), all.sources.end(), [&](const Source& given) { return given.column == source.column; }); });
+        read_by_code_ = merge(read_by_code_, own);
+        out = merge(out, value);
+    }
+    return out;
+}
+
+// The value of a routine whose code can be read: nothing where it cannot.
+std::optional<Value> Analyzer::call_body(const catalogue::Function& function, const std::vector<Value>& args) {
+    // What a recursive call gives comes from what the outer one reads.
+    if (std::find(reading_.begin(), reading_.end(), function.id) != reading_.end()) {
+        Value out;
+        for (const Value& arg : args) out = merge(out, through(arg, Flow::transformed));
+        return out;
+    }
+    if (depth_ >= 16 || ++bodies_read_ > 200) return {};
+    const CodeBody body = dialect_.read_code(function);
+    if (!body.readable) return {};
+    std::vector<std::string> own_path;
+    for (const std::string& setting : function.settings) {
+        const std::size_t equals = setting.find('=');
+        const std::string name = setting.substr(0, equals);
+        // Under these its text means something else.
+        if (name == "role" || name == "session_authorization" || name == "standard_conforming_strings" || name == "backslash_quote" || name == "client_encoding") return {};
+        if (name != "search_path" || equals == std::string::npos) continue;
+        std::vector<std::string> schemas = listed_names(setting.substr(equals + 1));
+        const std::string temp = names_.context != nullptr ? names_.context->temp_schema : std::string();
+        if (!temp.empty() && std::find(schemas.begin(), schemas.end(), "pg_temp") == schemas.end()) own_path.push_back(temp);
+        if (std::find(schemas.begin(), schemas.end(), dialect_.system_schema) == schemas.end()) own_path.emplace_back(dialect_.system_schema);
+        for (std::string& schema : schemas) {
+            if (schema == "$user" && names_.context != nullptr) schema = names_.context->user;
+            own_path.push_back(schema == "pg_temp" ? temp : std::move(schema));
+        }
+    }
+
+    const std::string unresolved_before = unresolved_;
+    const std::uint32_t unresolved_at_before = unresolved_at_;
+    unresolved_.clear();
+    auto outer_parameters = std::exchange(parameters_, {});
+    auto outer_named = std::exchange(named_parameters_, {});
+    const auto* outer_path = path_;
+    if (!own_path.empty()) path_ = &own_path;
+    std::vector<Value> bound;
+    // Where variables may take what was read, a second reading knows what they may hold.
+    const auto bind_parameters = [&](const Value& taken) {
+        parameters_.clear();
+        named_parameters_.clear();
+        bound.clear();
+        bound.reserve(args.size());
+        for (const Value& arg : args) bound.push_back(taken.has_value() ? merge(arg, taken) : arg);
+        for (std::size_t i = 0; i < bound.size(); ++i) {
+            parameters_.push_back(&bound[i]);
+            if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], bound[i]);
+        }
+        // What is left to its default is given.
+        for (std::size_t i = args.size(); i < 32; ++i) parameters_.push_back(&taken);
+        for (std::size_t i = args.size(); i < function.argument_names.size(); ++i)
+            if (!function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], taken);
+        if (trigger_row_ != nullptr)
+            for (const char* row : {"new", "old"}) named_parameters_.emplace_back(row, taken.has_value() ? merge(*trigger_row_, taken) : *trigger_row_);
+        for (const std::string& variable : body.variables)
+            if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, taken);
+    };
+    const bool outer_quiet = std::exchange(quiet_, true);
+    const bool outer_foreign = std::exchange(foreign_, true);
+    ++depth_;
+    reading_.push_back(function.id);
+
+    Value out;
+    bool understood = true;
+    std::vector<tree::Statement> statements;
+    for (const std::string& text : body.texts) {
+        ParsedText parsed = dialect_.parse(text);
+        understood = understood && parsed.error.empty();
+        for (tree::Statement& statement : parsed.statements) statements.push_back(std::move(statement));
+    }
+    Value taken;
+    for (int reading = 0; reading < 2 && understood; ++reading) {
+        out = {};
+        bind_parameters(taken);
+        for (const tree::Statement& statement : statements) {
+            Result result;
+            if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
+            else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
+            else utility(statement);
+            const bool gives_value = !body.in_sequence || &statement == &statements.back();
+            if (!gives_value) continue;
+            auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+            for (auto& [name, value] : result.outputs) {
+                // RETURN NEW: the row goes where it was going.
+                if (trigger_row_ != nullptr && value.fields != nullptr && value.fields == trigger_row_->fields) continue;
+                // What a variable took may come out anywhere.
+                out = merge(out, through(value, body.in_sequence && result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
+                fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
+            }
+            if (!result.exact && out.has_value()) out.opaque = true;
+            if (body.in_sequence && result.outputs.size() > 1) {
+                out.is_row = true;
+                out.fields = std::move(fields);
+            }
+        }
+        if (!body.in_sequence)
+            for (const Value& arg : args) out = merge(out, through(arg, Flow::transformed));
+        if (body.in_sequence || !out.has_value()) break;
+        taken = through(out, Flow::transformed);
+    }
+    reading_.pop_back();
+    --depth_;
+    quiet_ = outer_quiet;
+    foreign_ = outer_foreign;
+    path_ = outer_path;
+    parameters_ = std::move(outer_parameters);
+    named_parameters_ = std::move(outer_named);
+    understood = understood && unresolved_.empty();
+    unresolved_ = unresolved_before;
+    unresolved_at_ = unresolved_at_before;
+    if (!understood) return {};
+    return out;
+}
+
+}  // namespace dbguard::sql
