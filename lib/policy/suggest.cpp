@@ -176,6 +176,12 @@ void RoleWriter::head() {
 }
 
 void RoleWriter::rule(const Key& key, const Draft& draft) {
+    const bool reads_no_table = key.effect_class == EffectClass::read_table && key.nameless;
+    // Whoever may read any table may run a query of none.
+    const auto reads_a_table = [&](const auto& other) {
+        return other.first.effect_class == EffectClass::read_table && !other.second.names.empty() && (other.first.danger.empty() || dangerous_);
+    };
+    if (reads_no_table && std::any_of(drafts_.begin(), drafts_.end(), reads_a_table)) return;
     const bool withheld = !key.danger.empty() && !dangerous_;
     const std::string margin = withheld ? "      # " : "      ";
     out_.yaml += "      # " + std::to_string(draft.statements) + (draft.statements == 1 ? " statement" : " statements");
@@ -183,10 +189,9 @@ void RoleWriter::rule(const Key& key, const Draft& draft) {
     out_.yaml += '\n';
     if (!key.danger.empty())
         out_.yaml += std::string("      # ") + (withheld ? "NOT OPENED" : "DANGEROUS") + ": " + key.danger + (withheld ? " (--allow-dangerous writes this rule out)" : "") + '\n';
-    if (key.effect_class == EffectClass::read_table && key.nameless) {
+    if (reads_no_table) {
         opens_all_tables_ = true;
-        out_.yaml += "      # THIS OPENS EVERY TABLE. These statements read none (SELECT 1, SELECT version()), and what has no object is opened by no\n"
-                     "      # rule with `of`. Take it out if the job can do without them.\n";
+        out_.yaml += "      # THIS OPENS EVERY TABLE. These statements read none (SELECT 1, SELECT version()): any table under `of` would do as well.\n";
     }
     (withheld ? out_.withheld : out_.rules)++;
     out_.yaml += margin + "- allow: " + std::string(sql::name(key.effect_class)) + '\n';

@@ -484,7 +484,7 @@ class Suggest(Recorded):
         self.assertNotIn('ddl.drop', r.stdout)
         self.assertIn('5 rules for 8 statements; 1 other did not run', r.stderr)
         for sql, verdict in (('SELECT id FROM auth.users', 'deny'), ('UPDATE orders SET total = 1', 'deny'), ('DELETE FROM orders WHERE id = 1', 'deny'), ('SET search_path = a', 'deny'),
-                             ('SELECT * FROM orders', 'allow'), ('SELECT 1', 'deny')):
+                             ('SELECT * FROM orders', 'allow'), ('SELECT 1', 'allow')):
             answer = json.loads(dbguard('policy', 'explain', draft, '--role', 'tester', '--schema', self.schema, '--json', '--sql', sql).stdout)
             self.assertEqual(answer['verdict'], verdict, sql)
 
@@ -521,7 +521,7 @@ class Suggest(Recorded):
         self.record('s_A', [(stmt('SELECT 1', ['read.table']), 'SELECT 1'), (stmt('SELECT total FROM orders WHERE id = 1', READ), 'SELECT 1')])
         r = self.suggest()
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertIn('# THIS OPENS EVERY TABLE.', r.stdout)
+        self.assertNotIn('EVERY TABLE', r.stdout)
         draft = self.write('draft.yaml', r.stdout)
         self.assertEqual(self.redecided(draft)['counts']['newly_allowed'], 2)
         for sql, verdict in (('SELECT id FROM auth.users', 'deny'), ('SELECT id FROM customers', 'deny'), ('SELECT id FROM orders', 'allow'), ('SELECT 1', 'allow')):

@@ -218,6 +218,20 @@ TEST_CASE("objects are matched one by one, columns where a rule tells them apart
     );
 }
 
+TEST_CASE("a query of no table is open to whoever may read anything, and forbidden by no table's name") {
+    check(
+        "      - allow: read\n        of: public.orders\n      - deny: read.table\n        of: public.keys\n      - approve: read\n        by: dba\n        of: public.customers\n",
+        {
+            {"read.table", "allow", "r#1"},
+            {"read.table public.orders(id)", "allow", "r#1"},
+            {"read.table public.other(id)", "deny", ""},
+            {"read.table; read.table public.other(id)", "deny", ""},
+            {"read.show", "deny", ""},
+        }
+    );
+    check("      - allow: write\n        of: public.orders\n", {{"read.table", "deny", ""}});
+}
+
 TEST_CASE("a change to a whole table reaches a column that a rule names with its table") {
     check(
         "      - allow: [write, ddl, read]\n      - deny: [write, ddl, read]\n        of: [public.users.role, \"*.*.*_secret\"]\n",
