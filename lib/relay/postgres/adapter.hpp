@@ -132,7 +132,7 @@ class Adapter {
     Step on_function_call(std::string_view body);
     Step on_copy_message(const Header& header);
     Step too_long(const Header& header);
-    bool copy_undecided() const;
+    bool copy_undecided();
     /// The plan of a text, or null: the client is held while the server is asked.
     PlanRef plan_for(std::string_view text);
     template <class Plan>
@@ -245,6 +245,7 @@ class Adapter {
     bool skipping_ = false;        ///< the server ignores everything up to the next Sync
     bool pipeline_open_ = false;   ///< extended messages since the last Sync
     bool behind_end_ = false;      ///< the client's last message was a Query or Sync
+    bool copy_sent_ = false;       ///< a COPY FROM STDIN may be on its way, see copy_undecided()
     bool copy_in_ = false;         ///< the server reads CopyData
     bool hide_ = false;            ///< texts are rebuilt, until the transaction ends
     bool hide_code_ = false;       ///< … and code of unknown kind may write them

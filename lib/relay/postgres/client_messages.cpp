@@ -112,12 +112,15 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
 }
 
 /// A COPY FROM STDIN is on its way and has not been answered.
-bool Adapter::copy_undecided() const {
-    return std::ranges::any_of(pending_, [](const Pending& entry) { return entry.copies_left > 0; });
+bool Adapter::copy_undecided() {
+    // Looked for only while there may be one: a pipeline can be long.
+    copy_sent_ = copy_sent_ && std::ranges::any_of(pending_, [](const Pending& entry) { return entry.copies_left > 0; });
+    return copy_sent_;
 }
 
 Pending& Adapter::push(Pending&& entry) {
     entry.began = now_;
+    copy_sent_ = copy_sent_ || entry.copies_left > 0;
     pending_.push(std::move(entry));
     return pending_.back();
 }
@@ -377,13 +380,16 @@ Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
     auto portal = std::make_shared<Portal>();
     // When the name is about to change, the change may fail, and then the old statement runs: both must be allowed. But for a
     // change in this very pipeline: where that fails, this Bind is skipped, too.
-    bool changes_in_pipeline = false;
-    for (const Pending& entry : pending_) {
-        if (!entry.extended()) changes_in_pipeline = false;
-        else if (entry.kind == Pending::Kind::parse && entry.owner == Pending::Owner::client && entry.name == bind.statement) changes_in_pipeline = true;
-    }
-    const PreparedRef now = changes_in_pipeline ? nullptr : statements_.now(bind.statement);
     portal->statement = statements_.later(bind.statement);
+    PreparedRef now = statements_.now(bind.statement);
+    if (now && now != portal->statement) {
+        bool changes_in_pipeline = false;
+        for (const Pending& entry : pending_) {
+            if (!entry.extended()) changes_in_pipeline = false;
+            else if (entry.kind == Pending::Kind::parse && entry.owner == Pending::Owner::client && entry.name == bind.statement) changes_in_pipeline = true;
+        }
+        if (changes_in_pipeline) now.reset();
+    }
     for (const auto& prepared : {portal->statement, now}) {
         if (!prepared) continue;
         const PlanRef plan = current_plan(*prepared);

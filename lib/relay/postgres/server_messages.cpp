@@ -276,10 +276,13 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     last_tag_.clear();
     if (status == 'I') {
         portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
-        hide_ = hide_code_ = false;
         affected_rows_ = 0;
-        for (const auto& later : pending_)
-            if (later.plan) note_plan(*later.plan);
+        // What was sent behind is hidden already where it has to be.
+        if (std::exchange(hide_, false)) {
+            hide_code_ = false;
+            for (const auto& later : pending_)
+                if (later.plan) note_plan(*later.plan);
+        }
     }
     if (owner == Owner::begin) return Step::drop;  // the client knows of no transaction
     if (!pending_.empty()) session_.more_was_sent();
