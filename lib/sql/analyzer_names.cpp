@@ -610,7 +610,10 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 out.push_back(std::move(named));
             }
             if (!merged.columns.empty()) out.push_back(std::move(merged));
-            for (ScopeTable& table : left) out.push_back(std::move(table));
+            // A long chain of joins hands on what it has, table by table only where something stands before it.
+            if (out.empty()) out = std::move(left);
+            else
+                for (ScopeTable& table : left) out.push_back(std::move(table));
             for (ScopeTable& table : right) out.push_back(std::move(table));
             if (from.on != nullptr) {
                 Scope both;
