@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
-from dbguard_test import PROGRAM, Postgres, Standalone, alive, json_lines, main, plain_environment, wait_for
+from dbguard_test import PROGRAM, Postgres, Standalone, alive, json_lines, main, plain_environment, state, wait_for
 
 
 def setUpModule():
@@ -156,7 +156,7 @@ class Signals(unittest.TestCase):
 
     def test_under_timeout_the_command_still_has_its_grace(self):
         # timeout(1) signals dbguard and then its group: twice the same, at once.
-        r = subprocess.run(['timeout', '1', *guard.args('--grace', '10s'), *sh("trap 'sleep 0.3; echo clean; exit 0' TERM; while :; do sleep 0.05; done")],
+        r = subprocess.run(['timeout', '3', *guard.args('--grace', '10s'), *sh("trap 'sleep 0.3; echo clean; exit 0' TERM; while :; do sleep 0.05; done")],
                            capture_output=True, env=guard.env(), timeout=30, start_new_session=True)
         self.assertEqual((r.returncode, r.stdout), (124, b'clean\n'), r.stderr)
 
@@ -510,12 +510,15 @@ class AtATerminal(unittest.TestCase):
 
     def test_stop_and_continue_from_a_shell(self):
         t = self.shell()
-        t.type("eval \"$G\" sh -c \"'echo u''p; read line; echo re''ad=\\$line; exit 5'\"\n")
-        t.until('up')
+        t.type("eval \"$G\" sh -c \"'echo u''p=\\$\\$.; read line; echo re''ad=\\$line; exit 5'\"\n")
+        t.until('up=')
+        command = int(t.until('.'))
         t.type('\x1a')
         t.until('Stopped')
+        # A command that the signal has woken and not yet stopped would still read what is typed for the shell.
+        wait_for(lambda: state(command) == 'T', 10, 'the stop of the command')
         t.type('fg\n')
-        time.sleep(0.5)
+        wait_for(lambda: state(command) == 'S', 10, 'the command going on')
         t.type('text\n')
         t.until('read=text')
         t.type('echo code=$?\n')
@@ -535,8 +538,8 @@ class AtATerminal(unittest.TestCase):
 
     def test_an_interactive_shell_inside(self):
         t = Terminal(guard.args('--quiet') + ['bash', '--norc', '--noprofile', '-i'], guard.env(TERM='dumb', PS1='', HISTFILE=''))
-        t.type('sleep 60\n')
-        time.sleep(0.5)
+        t.type('sh -c "echo u\'\'p; exec sleep 60"\n')
+        t.until('up')
         t.type('\x03')
         t.type('echo st"ill here"\n')
         t.until('still here')

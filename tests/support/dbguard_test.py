@@ -53,12 +53,17 @@ def wait_for(condition, seconds=10, what='it'):
     raise AssertionError('%s did not happen within %g s' % (what, seconds))
 
 
-def alive(pid):
+def state(pid):
+    """The letter that proc(5) gives for the state of a process; X where there is none."""
     try:
         with open('/proc/%d/stat' % pid) as f:
-            return f.read().rsplit(')', 1)[1].split()[0] not in 'ZX'
-    except FileNotFoundError:
-        return False
+            return f.read().rsplit(')', 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return 'X'
+
+
+def alive(pid):
+    return state(pid) not in 'ZX'
 
 
 class Postgres:
