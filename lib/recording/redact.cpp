@@ -35,9 +35,10 @@ bool equals(std::string_view word, std::string_view pattern) {
 bool begins(std::string_view word, std::string_view pattern) {
     return word.size() >= pattern.size() && equals(word.substr(0, pattern.size()), pattern);
 }
+/// `pattern` begins with a letter.
 bool contains(std::string_view word, std::string_view pattern) {
     for (std::size_t i = 0; i + pattern.size() <= word.size(); ++i)
-        if (lower(word[i]) == pattern[0] && equals(word.substr(i, pattern.size()), pattern)) return true;
+        if ((word[i] | 0x20) == pattern[0] && equals(word.substr(i, pattern.size()), pattern)) return true;
     return false;
 }
 template <std::size_t N>
@@ -89,12 +90,17 @@ class CredentialWatch {
         // CREATE SERVER | USER MAPPING | SUBSCRIPTION | FOREIGN …, ALTER SYSTEM, IMPORT FOREIGN SCHEMA: options and
         // connection strings. CHANGE MASTER, CHANGE REPLICATION SOURCE: the same for MySQL. COPY … PROGRAM: a command line.
         static constexpr std::array<std::string_view, 4> objects = {"server", "subscription", "system", "foreign"};
-        if (makes(previous_) && any_of(objects, word)) found = true;
-        if (makes(before_previous_) && equals(previous_, "user") && equals(word, "mapping")) found = true;
-        if (equals(previous_, "change") && (equals(word, "master") || equals(word, "replication"))) found = true;
+        switch (before_) {
+            case Verb::makes:
+                found = found || any_of(objects, word);
+                break;
+            case Verb::makes_user: found = found || equals(word, "mapping"); break;
+            case Verb::change: found = found || equals(word, "master") || equals(word, "replication"); break;
+            case Verb::none: break;
+        }
         if (equals(word, "copy")) copy_ = true;
         if (copy_ && equals(word, "program")) found = true;
-        before_previous_ = previous_;
+        before_ = verb(word);
         previous_ = word;
         return found;
     }
@@ -106,14 +112,24 @@ class CredentialWatch {
     }
     /// True when a parenthesis behind the last word makes it a call that takes a credential.
     bool opens_parenthesis() const { return takes_credential(previous_); }
-    void other() { before_previous_ = previous_ = {}; }
+    void other() {
+        before_ = Verb::none;
+        previous_ = {};
+    }
     void end_statement() { *this = {}; }
 
   private:
-    static bool makes(std::string_view word) {
-        return equals(word, "create") || equals(word, "alter") || equals(word, "import");
+    /// What the last words say of the next one.
+    enum class Verb : std::uint8_t { none, makes, makes_user, change };
+    Verb verb(std::string_view word) const {
+        if (word.size() < 4 || word.size() > 6) return Verb::none;
+        if (equals(word, "create") || equals(word, "alter") || equals(word, "import")) return Verb::makes;
+        if (before_ == Verb::makes && equals(word, "user")) return Verb::makes_user;
+        return equals(word, "change") ? Verb::change : Verb::none;
     }
-    std::string_view previous_, before_previous_;
+
+    std::string_view previous_;
+    Verb before_ = Verb::none;
     bool copy_ = false;
 };
 
@@ -220,10 +236,10 @@ class ShapeBuilder {
     void space() { space_ = true; }
     void word(std::string_view spelling, bool fold) {
         separate(true);
+        const std::size_t begin = out_.size();
+        out_.append(spelling);
         if (fold)
-            for (const char c : spelling) out_.push_back(lower(c));
-        else
-            out_.append(spelling);
+            for (std::size_t i = begin; i < out_.size(); ++i) out_[i] = lower(out_[i]);
         glue_ = false;
     }
     void literal() {
