@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "policy/mask_decision.hpp"
 #include "sql/postgres/analyze_text.hpp"
 #include "sql/postgres/ddl_catalogue.hpp"
 #include "sql/postgres/dialect.hpp"
@@ -19,9 +18,8 @@ const policy::Decision* Judged::decisive() const {
 }
 
 Judge::Judge(const policy::Policy& policy, const policy::Role& role, catalogue::SnapshotRef snapshot)
-    : role_(role), snapshot_(std::move(snapshot)), context_(sql::postgres::fixture_context()),
-      rules_(policy, role, policy::Engine::postgres), masks_(policy, role) {
-    if (snapshot_) sensitivity_ = policy::Sensitivity(masks_, *snapshot_, context_, sql::postgres::dialect());
+    : snapshot_(std::move(snapshot)), context_(sql::postgres::fixture_context()), role_policy_(policy, role, policy::Engine::postgres) {
+    if (snapshot_) sensitivity_ = policy::Sensitivity(masks(), *snapshot_, context_, sql::postgres::dialect());
 }
 
 Judged Judge::judge(std::string_view message, const policy::Facts& facts) const { return judge(message, analyse(message, snapshot_), facts); }
@@ -31,11 +29,8 @@ Judged Judge::judge(std::string_view message, sql::Analysis analysis, const poli
     for (auto& statement : analysis.statements) {
         JudgedStatement one;
         one.text = trimmed_sql(message.substr(std::min<std::size_t>(statement.begin, message.size()), statement.length));
-        if (statement.effects.empty()) one.decision.verdict = Verdict::allow;  // EXECUTE, FETCH: judged when prepared
-        else one.decision = policy::decide(rules_, statement, facts);
-        one.judgements = policy::judge(rules_, statement.effects, facts);
-        one.decision.masks.assign(statement.outputs.size(), std::nullopt);
-        policy::decide_masks(statement, sensitivity_, role_, one.decision);
+        one.decision = role_policy_.decide(statement, sensitivity_, facts);
+        one.judgements = policy::judge(role_policy_.rules(), statement.effects, facts);
         out.verdict = policy::strictest(out.verdict, one.decision.verdict);
         one.statement = std::move(statement);
         out.statements.push_back(std::move(one));
@@ -49,22 +44,14 @@ Judged Judge::judge(std::string_view message, sql::Analysis analysis, const poli
 }
 
 policy::Decision Judge::judge_effects(const std::vector<sql::Effect>& effects, const policy::Facts& facts) const {
-    if (!effects.empty()) return policy::decide(rules_, effects, facts);
+    if (!effects.empty()) return policy::decide(role_policy_.rules(), effects, facts);
     policy::Decision nothing;
     nothing.verdict = Verdict::allow;
     return nothing;
 }
 
 policy::Decision Judge::judge_unparsed(std::string_view why, const policy::Facts& facts) const {
-    auto decision = policy::decide_unparsed(rules_, why, facts);
-    if (decision.verdict < Verdict::approve && !masks_.empty()) {
-        // A session refuses it, whatever the rules say: without lineage every column would have to be hidden.
-        decision.verdict = Verdict::deny;
-        decision.rule = "masks";
-        decision.reason = "the statement was not understood (" + std::string(why) + "), so it cannot be masked";
-        decision.fix = "Write the statement in a plainer form, one statement at a time.";
-    }
-    return decision;
+    return role_policy_.decide_unparsed(why, !masks().empty(), facts);
 }
 
 std::string Judge::source_text(const sql::Source& source) const {

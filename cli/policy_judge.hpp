@@ -2,7 +2,7 @@
 
 // From a text, a role and a catalogue fixture to verdict, rule and masks, without a database: the one way that `policy
 // explain`, `test`, `diff` and `suggest` share. The parts are those of a live session: sql::postgres::analyze_text,
-// policy::decide, policy::decide_masks. What only a session has (temporary objects, prepared statements, the planner's
+// policy::RolePolicy. What only a session has (temporary objects, prepared statements, the planner's
 // estimates) is not known here and counts as the rules say of what is not known.
 
 #include <string>
@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "catalogue/snapshot.hpp"
-#include "policy/decide.hpp"
-#include "policy/masks.hpp"
-#include "policy/sensitivity.hpp"
+#include "policy/role_policy.hpp"
 #include "sql/statement.hpp"
 
 namespace dbguard::cli {
@@ -49,19 +47,17 @@ class Judge {
     policy::Decision judge_effects(const std::vector<sql::Effect>& effects, const policy::Facts& facts) const;
     policy::Decision judge_unparsed(std::string_view why, const policy::Facts& facts) const;
 
-    const policy::Role& role() const { return role_; }
-    const policy::RoleMasks& masks() const { return masks_; }
+    const policy::Role& role() const { return role_policy_.role(); }
+    const policy::RoleMasks& masks() const { return role_policy_.masks(); }
     /// The role masks something, and nobody knows which columns there are.
-    bool masks_unknown() const { return !snapshot_ && !masks_.empty(); }
+    bool masks_unknown() const { return !snapshot_ && !masks().empty(); }
     /// `public.customers.email`, with the member that is read; `?` for a column nobody knows.
     std::string source_text(const sql::Source& source) const;
 
   private:
-    const policy::Role& role_;
     catalogue::SnapshotRef snapshot_;
     catalogue::Context context_;
-    policy::RoleRules rules_;
-    policy::RoleMasks masks_;
+    policy::RolePolicy role_policy_;
     policy::Sensitivity sensitivity_;
 };
 

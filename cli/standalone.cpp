@@ -12,6 +12,7 @@
 #include "recording/directory.hpp"
 #include "recording/writer.hpp"
 #include "relay/engine.hpp"
+#include "relay/postgres/language.hpp"
 #include "tunnel/guard.hpp"
 #include "upstream/database_url.hpp"
 #include "upstream/postgres_connector.hpp"
@@ -171,6 +172,7 @@ Result<void> LocalGuard::start(GuardParts parts) {
         recording_path_ = recording_->path();
     }
     relay::EngineOptions engine;
+    engine.language = &relay::postgres::language();
     engine.policy = parts.policy;
     engine.role = parts.role;
     engine.session = parts.session;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "catalogue/estimate.hpp"
+
 namespace dbguard::catalogue::postgres {
 namespace {
 
@@ -405,6 +407,16 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
     }
     if (first) known.emplace(0, "");   // a database without functions has been seen, too
     return std::make_shared<const Snapshot>(std::move(parts));
+}
+
+std::string function_query(std::uint32_t id) {
+    return qualified("SELECT n.nspname::pg_catalog.text, p.proname::pg_catalog.text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n "
+                     "ON n.oid =# p.pronamespace WHERE p.oid =# " + std::to_string(id) + "::pg_catalog.oid");
+}
+
+const Questions& questions() {
+    static const Questions all{state_query, read_state, digest_query, read_digest, load_query, read_load, function_query, estimate_query, estimate_prefix, read_estimate};
+    return all;
 }
 
 }  // namespace dbguard::catalogue::postgres

@@ -11,6 +11,7 @@
 #include "base/secret.hpp"
 #include "policy/policy.hpp"
 #include "recording/writer.hpp"
+#include "relay/language.hpp"
 #include "relay/session.hpp"
 
 namespace dbguard::relay {
@@ -28,6 +29,7 @@ struct Told {
 std::string line(const Told& told);
 
 struct EngineOptions {
+    const Language* language = nullptr;             ///< of the database; must be given
     std::shared_ptr<const policy::Policy> policy;
     std::string role;                               ///< must be one of the policy's
     std::string session;                            ///< `s_8Q2M`
@@ -61,7 +63,7 @@ class Engine {
     virtual void close(std::string_view why, Session::Clock::time_point now) = 0;
 };
 
-/// Throws std::invalid_argument when the role is not in the policy.
+/// Throws std::invalid_argument when the role is not in the policy, or no language is given.
 std::unique_ptr<Engine> make_engine(EngineOptions options);
 
 }  // namespace dbguard::relay

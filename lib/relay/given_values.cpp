@@ -72,12 +72,12 @@ constexpr double too_long = EqualityBudget::burst;
 
 }  // namespace
 
-std::vector<WatchedValue> watched_values(std::string_view text, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity) {
+std::vector<WatchedValue> watched_values(std::string_view text, const recording::Lexis& lexis, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity) {
     std::vector<WatchedValue> out;
     std::optional<std::vector<Literal>> literals;
     bool looked = false;
     const auto index_of = [&](std::uint32_t at) -> std::optional<std::uint32_t> {
-        if (!std::exchange(looked, true)) literals = literals_of(text);
+        if (!std::exchange(looked, true)) literals = literals_of(text, lexis);
         if (!literals) return std::nullopt;
         const auto found = std::ranges::find_if(*literals, [&](const Literal& literal) { return literal.token.begin == at || literal.sign == at; });
         if (found == literals->end()) return std::nullopt;
@@ -89,7 +89,7 @@ std::vector<WatchedValue> watched_values(std::string_view text, std::span<const 
         if (written.empty() && compared.empty()) continue;
         if (planned.statement.givens.empty() && !compared.empty()) {
             // More than are followed: any may have been compared with any.
-            if (!std::exchange(looked, true)) literals = literals_of(text);
+            if (!std::exchange(looked, true)) literals = literals_of(text, lexis);
             const double count = literals ? std::max(1.0, static_cast<double>(literals->size())) : EqualityBudget::burst;
             for (const sql::ColumnId id : compared) {
                 const policy::SensitiveColumn* column = sensitivity.column(id);
@@ -130,7 +130,7 @@ std::optional<Refusal> written_back(std::span<const WatchedValue> watched, const
             if (one.index < given.parameters.size() && given.parameters[one.index]) value = std::string(*given.parameters[one.index]);
         } else {
             if (given.executes) continue;  // looked at when it was prepared
-            if (!std::exchange(looked, true)) literals = literals_of(given.text);
+            if (!std::exchange(looked, true)) literals = literals_of(given.text, given.lexis);
             if (literals && one.index < literals->size()) value = value_of(given.text, (*literals)[one.index]);
         }
         if (!value || !masking::looks_masked(*one.stored, *value)) continue;

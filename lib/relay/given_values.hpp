@@ -15,6 +15,7 @@
 
 #include "masking/mask.hpp"
 #include "policy/sensitivity.hpp"
+#include "recording/lexer.hpp"
 #include "relay/session.hpp"
 
 namespace dbguard::relay {
@@ -33,12 +34,13 @@ struct WatchedValue {
 };
 
 /// They hold for every text of the same shape.
-std::vector<WatchedValue> watched_values(std::string_view text, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity);
+std::vector<WatchedValue> watched_values(std::string_view text, const recording::Lexis& lexis, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity);
 
 /// What is given this time.
 struct GivenValues {
     bool executes = false;  ///< EXECUTE of a statement that was prepared by SQL: `parameters` are its arguments
     std::string_view text;
+    recording::Lexis lexis;
     std::span<const std::optional<std::string_view>> parameters;  ///< empty where there are none, or they are too long to be held
     std::span<const std::int16_t> formats;                        ///< as in Bind
 };

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "catalogue/estimate.hpp"
 #include "relay/guard_session.hpp"
 
 namespace dbguard::relay {
@@ -28,17 +27,14 @@ bool GuardSession::names_are_known(Clock::time_point now) {
 }
 
 std::optional<Question> GuardSession::question() {
+    const catalogue::Questions& questions = shared_->language.questions();
     switch (asking_) {
         case Asking::nothing: return {};
-        case Asking::state: return Question{catalogue::postgres::state_query()};
-        case Asking::digest: return Question{catalogue::postgres::digest_query()};
-        case Asking::load: return Question{catalogue::postgres::load_query()};
+        case Asking::state: return Question{questions.state()};
+        case Asking::digest: return Question{questions.digest()};
+        case Asking::load: return Question{questions.load()};
         case Asking::estimate: return Question{estimating_->question, true, estimating_->shift};
-        case Asking::function:
-            return Question{
-                "SELECT n.nspname::pg_catalog.text, p.proname::pg_catalog.text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n "
-                "ON n.oid OPERATOR(pg_catalog.=) p.pronamespace WHERE p.oid OPERATOR(pg_catalog.=) " +
-                std::to_string(function_asked_) + "::pg_catalog.oid"};
+        case Asking::function: return Question{questions.function(function_asked_)};
     }
     return {};
 }
@@ -63,14 +59,14 @@ void GuardSession::names_unknown(const std::string& why) {
 }
 
 void GuardSession::answer(Answer answer) {
-    using namespace catalogue::postgres;
+    const catalogue::Questions& questions = shared_->language.questions();
     if (asking_ == Asking::nothing) return;
     if (asking_ == Asking::estimate) {
         asking_ = Asking::nothing;
         // The client has the error for an answer; its next statement is another.
         if (!answer.error.empty()) return estimating_.reset();
         // A plan that cannot be read is no estimate: the worst is taken.
-        if (const auto rows = read_estimate(answer.rows)) estimating_->rows[estimating_->next] = *rows;
+        if (const auto rows = questions.read_estimate(answer.rows)) estimating_->rows[estimating_->next] = *rows;
         ++estimating_->next;
         return;
     }
@@ -91,7 +87,7 @@ void GuardSession::answer(Answer answer) {
     }
     switch (asking_) {
         case Asking::state: {
-            auto state = read_state(answer.rows);
+            auto state = questions.read_state(answer.rows);
             if (!state) return names_unknown(state.error().text());
             // The search path and the role that the last statements left.
             if (connected_ && context_ != nullptr && shared_->options.recording != nullptr) {
@@ -110,7 +106,7 @@ void GuardSession::answer(Answer answer) {
             return;
         }
         case Asking::digest: {
-            auto digest = read_digest(answer.rows);
+            auto digest = questions.read_digest(answer.rows);
             if (!digest) return names_unknown(digest.error().text());
             asked_->digest = std::move(*digest);
             if (auto* entry = shared_->catalogue.by_digest(asked_->database_id, asked_->digest)) {
@@ -121,7 +117,7 @@ void GuardSession::answer(Answer answer) {
             return;
         }
         case Asking::load: {
-            auto snapshot = read_load(answer.rows, asked_->names, shared_->first_functions[asked_->names.database]);
+            auto snapshot = questions.read_load(answer.rows, asked_->names, shared_->first_functions[asked_->names.database]);
             if (!snapshot) return names_unknown(snapshot.error().text());
             const auto& entry = shared_->catalogue.add({asked_->database_id, asked_->digest, asked_->next_transaction, *snapshot});
             return use(entry.snapshot);

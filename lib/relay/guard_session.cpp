@@ -1,17 +1,13 @@
 #include "relay/guard_session.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <list>
 #include <utility>
 
 #include "base/crypto.hpp"
 #include "base/encoding.hpp"
-#include "catalogue/estimate.hpp"
 #include "masking/detect.hpp"
 #include "relay/literals.hpp"
-#include "sql/postgres/analyze_text.hpp"
-#include "sql/postgres/text_shape.hpp"
 
 namespace dbguard::relay {
 namespace {
@@ -68,13 +64,13 @@ namespace {
 
 // BEGIN, SET TRANSACTION and their like need no names. In a transaction a question must not come before them: SET
 // TRANSACTION has to be the first statement (PostgreSQL manual, SET TRANSACTION).
-bool needs_no_names(std::string_view text) {
+bool needs_no_names(std::string_view text, const Language& language) {
     if (text.size() > 256) return false;
     const std::size_t begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string_view::npos) return true;
     const std::string word = lower_case(text.substr(begin, text.find_first_of(" \t\r\n;", begin) - begin));
     if (word != "set" && word != "begin" && word != "start" && word != "commit" && word != "end" && word != "rollback" && word != "abort" && word != "savepoint" && word != "release") return false;
-    const sql::Analysis analysis = sql::postgres::analyze_text(text, {});
+    const sql::Analysis analysis = language.analyze(text, {});
     if (!analysis.unparsed.empty() || analysis.statements.size() != 1) return false;
     const sql::Statement& only = analysis.statements[0];
     return only.kind != sql::StatementKind::other && std::ranges::all_of(only.effects, [](const sql::Effect& effect) {
@@ -97,11 +93,11 @@ PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
     };
     // Most texts are new, and most of those are of a known shape.
     std::string& shape = shared_->shape;
-    const bool has_shape = sql::postgres::text_shape(text, shape);
+    const bool has_shape = shared_->language.shape(text, shape);
     if (has_shape)
         if (PlanRef known = find(context.shapes, shape)) return known;
     if (PlanRef known = find(context.plans, text)) return known;
-    std::shared_ptr<RecordedPlan> plan = shared_->make_plan(text, context, now);
+    std::shared_ptr<RecordedPlan> plan = shared_->make_plan(text, has_shape, context, now);
     const std::size_t bytes = 2 * text.size() + 1024;
     if (context.plan_bytes + bytes > shared_->options.plan_cache_bytes) {
         context.plans.clear();
@@ -110,7 +106,6 @@ PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
     }
     if (bytes < shared_->options.plan_cache_bytes) {
         context.plan_bytes += bytes;
-        plan->by_shape = plan->by_shape && has_shape;
         if (plan->by_shape) context.shapes.emplace(shape, plan);
         else context.plans.emplace(std::string(text), plan);
     }
@@ -122,15 +117,15 @@ PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
     if (!names_are_known(now)) {
         // Not for these: SET TRANSACTION has to come first, and where the client has sent more than was answered, what it sent may
         // have failed: a question would fail, too, and in a pipeline the ROLLBACK behind it would be skipped.
-        const bool known_once = context_ != nullptr && context_->snapshot != nullptr && !unsafe_strings_ && !unsafe_encoding_;
-        if (asked || !known_once || !needs_no_names(text)) return nullptr;
+        const bool known_once = context_ != nullptr && context_->snapshot != nullptr && misleading_.empty();
+        if (asked || !known_once || !needs_no_names(text, shared_->language)) return nullptr;
         asking_ = Asking::nothing;
         return cached(text, now);
     }
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
     if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_, now);
     if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_, now);
-    if (unsafe_strings_ || unsafe_encoding_) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_, now);
+    if (!misleading_.empty()) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_, now);
     return cached(text, now);
 }
 
@@ -153,6 +148,7 @@ PlanRef GuardSession::estimate(const PlanRef& plan, std::string_view text, std::
         estimating_->run = run;
         estimating_->rows.resize(planned.statements.size());
     }
+    const catalogue::Questions& questions = shared_->language.questions();
     for (std::size_t& i = estimating_->next; i < planned.statements.size(); ++i) {
         const PlannedStatement& one = planned.statements[i];
         if (!one.decision.needs_estimate || !one.statement.explainable) continue;
@@ -163,8 +159,8 @@ PlanRef GuardSession::estimate(const PlanRef& plan, std::string_view text, std::
         const bool only = planned.statements.size() == 1;
         if (!first || (!only && one.statement.kind == sql::StatementKind::prepare)) continue;
         const std::string_view before = only ? std::string_view{} : run.substr(0, std::min<std::size_t>(one.statement.begin, run.size()));
-        estimating_->question = catalogue::postgres::estimate_query(only ? run : statement_text(run, one.statement));
-        estimating_->shift = std::ranges::count_if(before, [](char c) { return (c & 0xC0) != 0x80; }) - static_cast<std::ptrdiff_t>(catalogue::postgres::estimate_prefix.size());
+        estimating_->question = questions.estimate(only ? run : statement_text(run, one.statement));
+        estimating_->shift = std::ranges::count_if(before, [](char c) { return (c & 0xC0) != 0x80; }) - static_cast<std::ptrdiff_t>(questions.estimate_prefix.size());
         asking_ = Asking::estimate;
         return nullptr;
     }
@@ -209,25 +205,15 @@ PlanRef GuardSession::plan_call(const std::string& schema, const std::string& na
 
 // ---- what the server reports ------------------------------------------------------------------------------------------
 
-namespace {
-
-/// A server says UTF8, a pooler may say what the client wrote: utf-8. Source: src/common/encnames.c, clean_encoding_name().
-bool is_utf8_name(std::string_view value) {
-    std::string cleaned;
-    for (const char c : value)
-        if (std::isalnum(static_cast<unsigned char>(c)) != 0) cleaned += c;
-    cleaned = lower_case(cleaned);
-    return cleaned == "utf8" || cleaned == "unicode";
-}
-
-}  // namespace
-
 void GuardSession::parameter(std::string_view name, std::string_view value) {
     masker_.set_parameter(name, value);
-    if (name == "standard_conforming_strings") unsafe_strings_ = value != "on";
-    if (name == "client_encoding") unsafe_encoding_ = !is_utf8_name(value);
-    if (connected_ && (name == "client_encoding" || name == "standard_conforming_strings" || name == "search_path" || name == "session_authorization")) state(name, value);
-    if (name == "search_path") stale_ = shared_->wants_names;
+    const Language::Parameter means = shared_->language.parameter(name);
+    if (means == Language::Parameter::text) {
+        std::erase(misleading_, name);
+        if (!shared_->language.dialect().misleading(name, value).empty()) misleading_.emplace_back(name);
+    }
+    if (connected_ && means != Language::Parameter::other) state(name, value);
+    if (means == Language::Parameter::names) stale_ = shared_->wants_names;
 }
 
 std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std::string_view value) {
@@ -237,7 +223,8 @@ std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std:
     effect.setting = lower_case(name);
     if (effect.setting == "role" || effect.setting == "session_authorization") effect.effect_class = sql::EffectClass::session_role;
     effect.detail = std::string(value);
-    const policy::Decision decision = shared_->decide(set, {}, {});
+    effect.misleading = shared_->language.dialect().misleading(effect.setting, effect.detail);
+    const policy::Decision decision = shared_->policy.decide(set, {});
     if (decision.verdict <= Verdict::warn || (shared_->shadow && !decision.reason.empty())) return {};
     const Refusal refusal = refusal_of(decision);
     // The value is not told: what a client may set is not to be found out from the record.
@@ -331,14 +318,14 @@ std::optional<Refusal> GuardSession::execute(
     const RecordedPlan& planned = recorded(prepared);
     if (planned.watched.empty()) return {};
     // Its arguments are literals as a rule; what is computed is one value.
-    const auto literals = literals_of(text);
+    const auto literals = literals_of(text, shared_->language.lexis);
     std::vector<std::optional<std::string>> values;
     for (const Literal& literal : literals.value_or(std::vector<Literal>{})) values.push_back(value_of(text, literal));
     std::vector<std::optional<std::string_view>> arguments(values.begin(), values.end());
     const bool given_by_bind = arguments.empty() && !parameters.empty();
     // At least one, so that they do not count as too long to be held.
     if (arguments.empty()) arguments.emplace_back();
-    const GivenValues given{true, text, given_by_bind ? parameters : std::span<const std::optional<std::string_view>>(arguments), {}};
+    const GivenValues given{true, text, shared_->language.lexis, given_by_bind ? parameters : std::span<const std::optional<std::string_view>>(arguments), {}};
     if (auto refusal = written_back(planned.watched, given)) return refusal;
     return shared_->equality.take(planned.watched, given, now);
 }
@@ -361,7 +348,7 @@ Session::Submitted GuardSession::submit(
         return out;
     }
     if (!planned.watched.empty()) {
-        const GivenValues given{false, text, parameters, formats};
+        const GivenValues given{false, text, shared_->language.lexis, parameters, formats};
         out.refusal = written_back(planned.watched, given);
         if (!out.refusal) out.refusal = shared_->equality.take(planned.watched, given, now);
         if (out.refusal) {
@@ -527,7 +514,7 @@ void GuardSession::columns(std::uint64_t number, std::span<const Column> columns
 
 Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number) const {
     Origin out;
-    if (shared_->masks.empty() || relation == 0) return out;
+    if (shared_->policy.masks().empty() || relation == 0) return out;
     if (context_ == nullptr || context_->snapshot == nullptr) {
         out.known = false;
         return out;
@@ -546,7 +533,7 @@ Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number
 const masking::Type& GuardSession::type(std::uint32_t type, std::int32_t modifier) const {
     const auto key = std::pair(type, modifier);
     auto found = types_.find(key);
-    if (found == types_.end()) found = types_.emplace(key, mask_type(type, modifier, context_ == nullptr ? nullptr : context_->snapshot.get())).first;
+    if (found == types_.end()) found = types_.emplace(key, shared_->language.mask_type(type, modifier, context_ == nullptr ? nullptr : context_->snapshot.get())).first;
     return found->second;
 }
 

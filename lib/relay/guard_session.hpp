@@ -35,7 +35,7 @@ class GuardSession : public Session {
     void columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) override;
     Origin origin(std::uint32_t relation, std::int16_t number) const override;
     bool wants_columns() const override { return records_columns_; }
-    bool masks_nothing() const override { return shared_->masks.empty(); }
+    bool masks_nothing() const override { return shared_->policy.masks().empty(); }
     const masking::Type& type(std::uint32_t type, std::int32_t modifier) const override;
     const masking::Masker& masker() const override { return masker_; }
     RowVerdict rows(std::uint64_t number, std::uint64_t count, std::uint64_t bytes) override;
@@ -107,8 +107,7 @@ class GuardSession : public Session {
     Clock::time_point checked_{};
     std::uint32_t function_asked_ = 0;
     char status_ = 'I';
-    bool unsafe_strings_ = false;    ///< the server reads '…' otherwise than the analysis does
-    bool unsafe_encoding_ = false;
+    std::vector<std::string> misleading_;   ///< parameters whose value makes the server read texts otherwise than the analysis does
     bool records_rows_ = false;
     bool records_columns_ = false;
     std::vector<Running> running_;

@@ -10,9 +10,9 @@ constexpr std::size_t most_literals = 4096;
 
 }  // namespace
 
-std::optional<std::vector<Literal>> literals_of(std::string_view text) {
+std::optional<std::vector<Literal>> literals_of(std::string_view text, const recording::Lexis& lexis) {
     std::vector<Literal> out;
-    recording::Lexer lexer(text, recording::Lexis::postgres());
+    recording::Lexer lexer(text, lexis);
     std::size_t sign = std::string_view::npos;
     for (Token token = lexer.next(); token.kind != Token::Kind::end; token = lexer.next()) {
         switch (token.kind) {

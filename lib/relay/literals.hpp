@@ -18,7 +18,7 @@ struct Literal {
 };
 
 /// All of them, in the text's order. Empty: too many; a bulk insert's are not looked at one by one.
-std::optional<std::vector<Literal>> literals_of(std::string_view text);
+std::optional<std::vector<Literal>> literals_of(std::string_view text, const recording::Lexis& lexis);
 
 /// What a text between quotes or dollars says. Empty: a number, or a text with escapes.
 std::optional<std::string> value_of(std::string_view text, const Literal& literal);

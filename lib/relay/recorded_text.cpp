@@ -51,7 +51,7 @@ const Fate& Fates::parameter(std::size_t index) const {
     return index < parameters.size() ? parameters[index] : unknown;
 }
 
-Fates fates_of(std::string_view text, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity) {
+Fates fates_of(std::string_view text, const recording::Lexis& lexis, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity) {
     Fates out;
     std::map<std::uint32_t, Fate> by_place;
     constexpr std::uint32_t most_parameters = 65535;   // a Bind counts them in 16 bits
@@ -70,7 +70,7 @@ Fates fates_of(std::string_view text, std::span<const PlannedStatement> statemen
                 known_parameter[given.at - 1] = true;
             }
         }
-    const auto literals = literals_of(text);
+    const auto literals = literals_of(text, lexis);
     if (!literals) return out;
     for (const Literal& literal : *literals) {
         auto known = by_place.find(static_cast<std::uint32_t>(literal.token.begin));
@@ -81,10 +81,10 @@ Fates fates_of(std::string_view text, std::span<const PlannedStatement> statemen
 }
 
 std::optional<std::vector<recording::Replacement>> replacements(
-    std::string_view text, const Fates& fates, const masking::Masker& masker, std::deque<std::string>& storage
+    std::string_view text, const recording::Lexis& lexis, const Fates& fates, const masking::Masker& masker, std::deque<std::string>& storage
 ) {
     std::vector<recording::Replacement> out;
-    const auto literals = literals_of(text);
+    const auto literals = literals_of(text, lexis);
     // Too many, or a text of another shape than the one they were made for.
     if (!literals || literals->size() != fates.literals.size()) return std::nullopt;
     for (std::size_t i = 0; i < literals->size(); ++i) {

@@ -33,12 +33,12 @@ struct Fates {
 };
 
 /// From what the analysis says they meet. A literal or parameter of which nothing is known is not kept.
-Fates fates_of(std::string_view text, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity);
+Fates fates_of(std::string_view text, const recording::Lexis& lexis, std::span<const PlannedStatement> statements, const policy::Sensitivity& sensitivity);
 
 /// What stands in the place of a text's literals; borrows from `storage`. Empty: there are too many to tell, or not as many as
 /// `fates` has, so that none can be kept.
 std::optional<std::vector<recording::Replacement>> replacements(
-    std::string_view text, const Fates& fates, const masking::Masker& masker, std::deque<std::string>& storage
+    std::string_view text, const recording::Lexis& lexis, const Fates& fates, const masking::Masker& masker, std::deque<std::string>& storage
 );
 
 /// A message of the server's, or of a parser's, without what it quotes: `syntax error at or near "***"`.

@@ -6,9 +6,6 @@
 #include "base/crypto.hpp"
 #include "base/encoding.hpp"
 #include "masking/detect.hpp"
-#include "policy/mask_decision.hpp"
-#include "sql/postgres/analyze_text.hpp"
-#include "sql/postgres/dialect.hpp"
 
 namespace dbguard::relay {
 namespace {
@@ -17,40 +14,16 @@ using policy::Decision;
 using policy::Verdict;
 
 const policy::Role& role_of(const EngineOptions& options) {
+    if (options.language == nullptr) throw std::invalid_argument("no language");
     const policy::Role* role = options.policy == nullptr ? nullptr : policy::find_role(*options.policy, options.role);
     if (role == nullptr) throw std::invalid_argument("the policy has no role \"" + options.role + "\"");
     return *role;
 }
 
-bool goes_by_name(const policy::Role& role, const policy::RoleMasks& masks) {
-    return !masks.empty() || std::any_of(role.rules.begin(), role.rules.end(), [](const policy::Rule& rule) {
+bool goes_by_name(const policy::RolePolicy& role) {
+    return !role.masks().empty() || std::ranges::any_of(role.role().rules, [](const policy::Rule& rule) {
         return !rule.of.empty() || (rule.when && (!rule.when->functions.empty() || rule.when->temporary || rule.when->where));
     });
-}
-
-std::string lower_case(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
-
-// Settings that change what the following texts mean stay at the value the analysis takes them to have.
-std::string unsafe_setting(const sql::Effect& effect) {
-    const bool sets = effect.effect_class == sql::EffectClass::session_set;
-    if (effect.setting == "standard_conforming_strings") {
-        if (sets && effect.detail != "" && lower_case(effect.detail) != "on" && lower_case(effect.detail) != "true" && effect.detail != "1")
-            return "standard_conforming_strings stays on: otherwise the text of a statement means something else";
-    }
-    if (effect.setting == "client_encoding" || effect.setting == "names") {
-        // The server looks at letters and digits only (encnames.c): 'utf-8', UTF_8 …
-        std::string value;
-        for (const char c : lower_case(effect.detail))
-            if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) value.push_back(c);
-        if (sets && !effect.detail.empty() && value != "utf8" && value != "unicode")
-            return "client_encoding stays UTF8: otherwise the text of a statement means something else";
-    }
-    return {};
 }
 
 void explain(RecordedPlan& plan, const Decision& decision) {
@@ -82,12 +55,11 @@ CatalogueCache::Entry& CatalogueCache::add(Entry entry) {
 Shared::Shared(EngineOptions options_in, bool lasting_key)
     : options(std::move(options_in)),
       role(role_of(options)),
+      language(*options.language),
       record(policy::record_settings(*options.policy, role)),
       shadow(policy::in_shadow(*options.policy, role)),
-      rules(*options.policy, role, policy::Engine::postgres),
-      masks(*options.policy, role),
-      wants_names(goes_by_name(role, masks)),
-      admits_unparsed(masks.empty() && policy::decide_unparsed(rules, "").verdict <= Verdict::warn),
+      policy(*options.policy, role, language.engine),
+      wants_names(goes_by_name(policy)),
       value_masker(options.mask_key),
       digest_key(lasting_key ? Secret(hmac_sha256(options.mask_key.reveal(), "dbguard: digests of recorded texts")) : Secret()) {}
 
@@ -108,34 +80,13 @@ PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const cat
         if (same != contexts.end()) {
             made->sensitivity = (*same)->sensitivity;
         } else {
-            made->sensitivity = policy::Sensitivity(masks, *snapshot, names, sql::postgres::dialect(), &remembered);
+            made->sensitivity = policy::Sensitivity(policy.masks(), *snapshot, names, language.dialect(), &remembered);
             remembered.remember(made->sensitivity);
         }
     }
     contexts.push_front(made);
     if (contexts.size() > 16) contexts.pop_back();
     return made;
-}
-
-Decision Shared::decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, const policy::Facts& facts) const {
-    Decision decision;
-    if (statement.effects.empty()) {
-        // EXECUTE, FETCH, CLOSE, an empty statement: what they run was judged when it was prepared.
-        decision.verdict = Verdict::allow;
-    } else {
-        decision = policy::decide(rules, statement, facts);
-    }
-    for (const sql::Effect& effect : statement.effects) {
-        const std::string unsafe = admits_unparsed ? "" : unsafe_setting(effect);
-        if (unsafe.empty() || decision.verdict == Verdict::deny) continue;
-        decision.verdict = Verdict::deny;
-        decision.rule = "";
-        decision.reason = unsafe;
-        decision.fix = "Leave the setting as it is.";
-    }
-    decision.masks.assign(statement.outputs.size(), std::nullopt);
-    policy::decide_masks(statement, sensitivity, role, decision);
-    return decision;
 }
 
 std::string line(const Told& told) {
@@ -169,9 +120,9 @@ Refusal refusal_of(const Decision& decision) {
     return refusal;
 }
 
-std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanContext& context, Session::Clock::time_point now) {
+std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, bool has_shape, PlanContext& context, Session::Clock::time_point now) {
     const sql::Names names{context.snapshot.get(), context.snapshot != nullptr ? &context.context : nullptr};
-    sql::Analysis analysis = sql::postgres::analyze_text(text, names);
+    sql::Analysis analysis = language.analyze(text, names);
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;
     plan->unparsed = analysis.unparsed;
@@ -183,7 +134,7 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, PlanConte
                                  statement.kind == sql::StatementKind::rollback_to;
         plan->statements.push_back({std::move(statement), {}});
     }
-    plan->by_shape = plan->unparsed.empty() && plan->statements.size() == 1 && !plan->statements[0].statement.literals_matter;
+    plan->by_shape = has_shape && plan->unparsed.empty() && plan->statements.size() == 1 && !plan->statements[0].statement.literals_matter;
     decide_all(*plan, {}, context.sensitivity, now);
     finish_plan(*plan, text, context.sensitivity);
     return plan;
@@ -208,14 +159,14 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
     for (std::size_t i = 0; i < plan.statements.size(); ++i) {
         PlannedStatement& planned = plan.statements[i];
         policy::Facts facts{i < rows.size() ? rows[i] : std::nullopt, now, false};
-        planned.decision = decide(planned.statement, sensitivity, facts);
+        planned.decision = policy.decide(planned.statement, sensitivity, facts);
         if (planned.decision.until && (!plan.until || *planned.decision.until < *plan.until)) plan.until = planned.decision.until;
         plan.hides_values = plan.hides_values || planned.decision.hide_texts;
         Verdict best = planned.decision.verdict;
         if (planned.decision.needs_estimate && planned.statement.explainable) {
             plan.needs_estimate = true;
             facts.estimated_rows = 0;
-            best = decide(planned.statement, sensitivity, facts).verdict;
+            best = policy.decide(planned.statement, sensitivity, facts).verdict;
         }
         estimates_help = estimates_help && best <= Verdict::warn;
     }
@@ -224,13 +175,8 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
         if (strictest == nullptr || planned.decision.verdict > strictest->verdict) strictest = &planned.decision;
     Decision unparsed;
     if (!plan.unparsed.empty()) {
-        unparsed = policy::decide_unparsed(rules, plan.unparsed, {{}, now, false});
+        unparsed = policy.decide_unparsed(plan.unparsed, sensitivity.has_masks(), {{}, now, false});
         if (unparsed.until && (!plan.until || *unparsed.until < *plan.until)) plan.until = unparsed.until;
-        if (unparsed.verdict < Verdict::approve && sensitivity.has_masks()) {
-            // Without lineage every column would have to be hidden: say so instead.
-            unparsed.verdict = Verdict::deny;
-            unparsed.reason = "the statement was not understood (" + plan.unparsed + "), so it cannot be masked";
-        }
         plan.ask_server_to_parse = unparsed.verdict >= Verdict::approve;
         plan.changes_catalogue = plan.changes_settings = true;
         if (strictest == nullptr || unparsed.verdict >= strictest->verdict) strictest = &unparsed;
@@ -255,8 +201,7 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
 std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const std::string& why, PlanContext& context, Session::Clock::time_point now) {
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;
-    Decision decision = policy::decide_unparsed(rules, why, {{}, now, false});
-    if (decision.verdict < Verdict::approve && !masks.empty()) decision.verdict = Verdict::deny;
+    const Decision decision = policy.decide_unparsed(why, !policy.masks().empty(), {{}, now, false});
     plan->verdict = decision.verdict;
     plan->refusal = refusal_of(decision);
     plan->ask_server_to_parse = decision.verdict >= Verdict::approve;
@@ -285,7 +230,7 @@ std::shared_ptr<RecordedPlan> Shared::function_plan(const std::string& schema, c
     output.name = name;
     output.functions.push_back(schema + "." + name);
     planned.statement.outputs.push_back(output);
-    planned.decision = decide(planned.statement, context.sensitivity, {{}, now, false});
+    planned.decision = policy.decide(planned.statement, context.sensitivity, {{}, now, false});
     plan->verdict = planned.decision.verdict;
     if (plan->verdict >= Verdict::approve) plan->refusal = refusal_of(planned.decision);
     plan->hides_values = planned.decision.hide_texts;
@@ -303,9 +248,11 @@ void Shared::finish_plan(RecordedPlan& plan, std::string_view text, const policy
         plan.unparsed = without_quoted(plan.unparsed);
         plan.reason = without_quoted(plan.reason);
     }
-    if (plan.hides_values && level() == recording::Level::masked) plan.fates = fates_of(text, plan.statements, sensitivity);
-    if (plan.hides_values) plan.watched = watched_values(text, plan.statements, sensitivity);
-    if (options.recording != nullptr) plan.about = about(plan, text, plan.credentials);
+    if (plan.hides_values && level() == recording::Level::masked) plan.fates = fates_of(text, language.lexis, plan.statements, sensitivity);
+    if (plan.hides_values) plan.watched = watched_values(text, language.lexis, plan.statements, sensitivity);
+    // Where texts are recorded as they are, each of its shape has its own (Session::submit).
+    const bool each_its_own = plan.by_shape && level() != recording::Level::shape;
+    if (options.recording != nullptr && !each_its_own) plan.about = about(plan, text, plan.credentials);
 }
 
 recording::Level Shared::level() const {
@@ -321,11 +268,12 @@ recording::Redacted Shared::redacted(const RecordedPlan& plan, std::string_view 
     recording::RedactOptions redaction;
     redaction.parsed = plan.unparsed.empty();
     redaction.level = level;
+    redaction.lexis = language.lexis;
     if (level != recording::Level::masked) return redactor.redact(text, redaction);
     std::deque<std::string> storage;
     std::optional<std::vector<recording::Replacement>> values;
     if (plan.hides_values) {
-        values = replacements(text, plan.fates, value_masker, storage);
+        values = replacements(text, language.lexis, plan.fates, value_masker, storage);
         if (!values) redaction.level = recording::Level::shape;
     }
     recording::Redacted out = redactor.redact(text, redaction, values ? std::span<const recording::Replacement>(*values) : std::span<const recording::Replacement>());
@@ -376,62 +324,6 @@ std::string Shared::about(const RecordedPlan& plan, std::string_view text, bool&
                     masks.push_back(planned.statement.outputs[at].name + ": " + masking::text(*mask));
     decision.masks = masks;
     return recording::describe(said, decision);
-}
-
-masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot) {
-    struct Base {
-        std::uint32_t id;
-        const char* name;
-        std::uint32_t array;
-    };
-    // PostgreSQL: pg_type.dat. The numbers of built-in types never change.
-    static constexpr Base bases[] = {
-        {16, "bool", 1000}, {17, "bytea", 1001}, {18, "char", 1002}, {19, "name", 1003}, {20, "int8", 1016}, {21, "int2", 1005}, {23, "int4", 1007},
-        {25, "text", 1009}, {26, "oid", 1028}, {114, "json", 199}, {142, "xml", 143}, {700, "float4", 1021}, {701, "float8", 1022}, {790, "money", 791},
-        {869, "inet", 1041}, {650, "cidr", 651}, {829, "macaddr", 1040}, {1042, "bpchar", 1014}, {1043, "varchar", 1015}, {1082, "date", 1182},
-        {1083, "time", 1183}, {1114, "timestamp", 1115}, {1184, "timestamptz", 1185}, {1186, "interval", 1187}, {1266, "timetz", 1270}, {1560, "bit", 1561},
-        {1562, "varbit", 1563}, {1700, "numeric", 1231}, {2950, "uuid", 2951}, {3802, "jsonb", 3807},
-    };
-    for (const Base& base : bases) {
-        if (base.id == type) return masking::postgres_type(base.name, type, modifier);
-        if (base.array == type) {
-            masking::Type out;
-            out.kind = masking::Kind::array;
-            out.oid = type;
-            out.element = std::make_shared<const masking::Type>(masking::postgres_type(base.name, base.id, modifier));
-            return out;
-        }
-    }
-    masking::Type out;
-    out.oid = type;
-    const catalogue::Type* known = snapshot == nullptr ? nullptr : snapshot->type(type);
-    if (known == nullptr) return out;
-    switch (known->kind) {
-        case catalogue::TypeKind::domain: return mask_type(known->base, known->modifier >= 0 ? known->modifier : modifier, snapshot);
-        case catalogue::TypeKind::enumeration:
-            out.kind = masking::Kind::enumeration;
-            out.labels = known->labels;
-            return out;
-        case catalogue::TypeKind::composite: {
-            out.kind = masking::Kind::composite;
-            const catalogue::Relation* relation = snapshot->relation(known->relation);
-            if (relation == nullptr) return masking::Type{};
-            for (const catalogue::Column& column : relation->columns)
-                out.fields.push_back({column.name, std::make_shared<const masking::Type>(mask_type(column.type, column.modifier, snapshot))});
-            return out;
-        }
-        case catalogue::TypeKind::range:
-        case catalogue::TypeKind::multirange: out.kind = masking::Kind::range; return out;
-        case catalogue::TypeKind::base: {
-            if (known->name == "citext" || known->name == "hstore") return masking::postgres_type(known->name, type, modifier);
-            if (known->element != 0 && known->name.starts_with("_")) {
-                out.kind = masking::Kind::array;
-                out.element = std::make_shared<const masking::Type>(mask_type(known->element, modifier, snapshot));
-            }
-            return out;
-        }
-        default: return out;
-    }
 }
 
 }  // namespace dbguard::relay

@@ -8,11 +8,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "catalogue/postgres.hpp"
-#include "masking/type.hpp"
-#include "policy/decide.hpp"
-#include "policy/masks.hpp"
-#include "policy/sensitivity.hpp"
+#include "policy/role_policy.hpp"
 #include "recording/redact.hpp"
 #include "relay/engine.hpp"
 #include "relay/given_values.hpp"
@@ -77,12 +73,11 @@ struct Shared {
 
     EngineOptions options;
     const policy::Role& role;
+    const Language& language;
     policy::RecordSettings record;
     bool shadow;
-    policy::RoleRules rules;
-    policy::RoleMasks masks;
+    policy::RolePolicy policy;
     bool wants_names;               ///< some rule or mask goes by name
-    bool admits_unparsed;           ///< text that nobody understands may run: settings that change what text means, too
     CatalogueCache catalogue;
     std::map<std::string, catalogue::FunctionSources> first_functions;   ///< by database
     std::list<PlanContextRef> contexts;   // latest first
@@ -99,8 +94,8 @@ struct Shared {
     std::map<std::uint32_t, std::string> built_in_functions;   ///< FunctionCall: number → name
 
     PlanContextRef context(const catalogue::SnapshotRef& snapshot, const catalogue::Context& names);
-    /// Analyses and decides; not cached.
-    std::shared_ptr<RecordedPlan> make_plan(std::string_view text, PlanContext& context, Session::Clock::time_point now);
+    /// Analyses and decides; not cached. `has_shape`: other texts of its shape may have the same plan.
+    std::shared_ptr<RecordedPlan> make_plan(std::string_view text, bool has_shape, PlanContext& context, Session::Clock::time_point now);
     /// The same statements, decided with what the server expects of each; empty: it was not asked, or could not say.
     std::shared_ptr<RecordedPlan> estimated_plan(const RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, std::string_view text, const PlanContext& context, Session::Clock::time_point now);
     std::shared_ptr<RecordedPlan> function_plan(const std::string& schema, const std::string& name, PlanContext& context, Session::Clock::time_point now);
@@ -114,7 +109,6 @@ struct Shared {
     std::string about(const RecordedPlan& plan, std::string_view text, bool& credentials);
     /// Tells people of a decision, where anybody listens.
     void tell(policy::Verdict verdict, std::string_view rule, std::string_view reason, std::string_view fix, const RecordedPlan& plan, std::string_view text);
-    policy::Decision decide(const sql::Statement& statement, const policy::Sensitivity& sensitivity, const policy::Facts& facts) const;
 
   private:
     /// What the recording will say of it.
@@ -122,9 +116,6 @@ struct Shared {
     /// Decides every statement of the plan, and from that the plan's own verdict.
     void decide_all(RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, const policy::Sensitivity& sensitivity, Session::Clock::time_point now);
 };
-
-/// The mask's view of a type of the catalogue.
-masking::Type mask_type(std::uint32_t type, std::int32_t modifier, const catalogue::Snapshot* snapshot);
 
 Refusal refusal_of(const policy::Decision& decision);
 

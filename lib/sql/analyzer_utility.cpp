@@ -607,6 +607,8 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
     for (const tree::Statement& statement : statements) {
         Analyzer analyzer(now, dialect, made);
         out.statements.push_back(analyzer.run(statement));
+        for (Effect& effect : out.statements.back().effects)
+            if (effect.effect_class == EffectClass::session_set) effect.misleading = dialect.misleading(effect.setting, effect.detail);
         const Statement& done = out.statements.back();
         if (lost && names.snapshot != nullptr && out.unparsed.empty() && (!done.relations.empty() || statement.query != nullptr || statement.write != nullptr)) {
             out.unparsed = "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself";

@@ -70,6 +70,8 @@ struct Dialect {
     const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
     /// Settings that can only narrow what the session may do: setting one is no `session.set`.
     bool (*only_restricts)(std::string_view setting);
+    /// Why a session may not set this to `value`: what follows would be read otherwise than the analysis reads it. Empty: it may.
+    std::string_view (*misleading)(std::string_view setting, std::string_view value);
     /// Whether a column's values stay as they are stored when it gets another of the server's own types.
     bool (*keeps_storage)(catalogue::Id type, std::int32_t modifier, std::string_view name, std::span<const int> modifiers);
     CodeBody (*read_code)(const catalogue::Function& function);

@@ -9,8 +9,8 @@ using namespace dbguard::catalogue;
 
 namespace {
 
-postgres::Rows load_rows() {
-    postgres::Rows rows;
+Rows load_rows() {
+    Rows rows;
     const auto add = [&](std::vector<std::optional<std::string>> cells) {
         cells.resize(13);
         rows.push_back(std::move(cells));
@@ -36,7 +36,7 @@ Context context() {
     return out;
 }
 
-Result<SnapshotRef> read(const postgres::Rows& rows) {
+Result<SnapshotRef> read(const Rows& rows) {
     FunctionSources none;
     return postgres::read_load(rows, context(), none);
 }

@@ -8,6 +8,7 @@
 
 #include "catalogue/postgres.hpp"
 #include "policy/load.hpp"
+#include "relay/postgres/language.hpp"
 
 using namespace dbguard;
 using namespace dbguard::relay;
@@ -85,6 +86,7 @@ struct MemorySink : recording::Sink {
 struct Fixture {
     explicit Fixture(std::shared_ptr<const policy::Policy> policy, bool record = false) {
         EngineOptions options;
+        options.language = &relay::postgres::language();
         options.policy = std::move(policy);
         options.role = "r";
         options.session = "s_1";
@@ -421,6 +423,7 @@ TEST_CASE("a function call message is a call of that function") {
 
 TEST_CASE("a role that is not there is a programming error") {
     EngineOptions options;
+    options.language = &relay::postgres::language();
     options.policy = policy_with("    rules:\n      - allow: read\n");
     options.role = "nobody";
     CHECK_THROWS_AS(make_engine(std::move(options)), std::invalid_argument);

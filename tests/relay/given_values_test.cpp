@@ -10,6 +10,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+const recording::Lexis lexis = recording::Lexis::postgres();
+
 const EqualityBudget::Clock::time_point start{std::chrono::seconds(1795183387)};
 
 WatchedValue compared(bool parameter = false) { return {parameter, 0, false, 1, "public.people.email", "masks.pii.filter", {}}; }
@@ -62,7 +64,7 @@ TEST_CASE("an array counts as its elements, in text and binary; what is too long
         EqualityBudget budget;
         const std::vector<std::optional<std::string_view>> parameters{value};
         const std::vector<std::int16_t> formats{static_cast<std::int16_t>(binary)};
-        REQUIRE(!budget.take(one, {false, "", parameters, formats}, start));
+        REQUIRE(!budget.take(one, {false, "", lexis, parameters, formats}, start));
         return drain(budget, start);
     };
     CHECK(left_after("a@b.example", false) == 9'999);
@@ -84,13 +86,13 @@ TEST_CASE("what a mask made is not stored, as a literal or a parameter") {
     const auto mask = masking::parse_mask("email");
     REQUIRE(mask.has_value());
     const std::vector<WatchedValue> literal{{false, 1, false, 1, "public.people.email", "masks.pii[0]", *mask}};
-    CHECK(written_back(literal, {false, "update people set id = 5, email = 'a***@e***.com'", {}, {}}).has_value());
-    CHECK(written_back(literal, {false, "update people set id = 5, email = $x$a***@e***.com$x$", {}, {}}).has_value());
-    CHECK(!written_back(literal, {false, "update people set id = 5, email = 'a@e.com'", {}, {}}).has_value());
+    CHECK(written_back(literal, {false, "update people set id = 5, email = 'a***@e***.com'", lexis, {}, {}}).has_value());
+    CHECK(written_back(literal, {false, "update people set id = 5, email = $x$a***@e***.com$x$", lexis, {}, {}}).has_value());
+    CHECK(!written_back(literal, {false, "update people set id = 5, email = 'a@e.com'", lexis, {}, {}}).has_value());
     const std::vector<WatchedValue> parameter{{true, 1, false, 1, "public.people.email", "masks.pii[0]", *mask}};
     const std::vector<std::optional<std::string_view>> shown{"a***@e***.com", "a***@e***.com"}, real{"a***@e***.com", "a@e.com"}, none{std::nullopt, std::nullopt};
-    CHECK(written_back(parameter, {false, "", shown, {}}).has_value());
-    CHECK(!written_back(parameter, {false, "", real, {}}).has_value());
-    CHECK(!written_back(parameter, {false, "", none, {}}).has_value());
+    CHECK(written_back(parameter, {false, "", lexis, shown, {}}).has_value());
+    CHECK(!written_back(parameter, {false, "", lexis, real, {}}).has_value());
+    CHECK(!written_back(parameter, {false, "", lexis, none, {}}).has_value());
     CHECK(!written_back(parameter, {}).has_value());
 }

@@ -38,13 +38,13 @@ struct Fixture {
         REQUIRE_MESSAGE(analysis.unparsed == "", sql);
         std::vector<PlannedStatement> statements;
         for (sql::Statement& statement : analysis.statements) statements.push_back({std::move(statement), {}});
-        return fates_of(sql, statements, sensitivity);
+        return fates_of(sql, recording::Lexis::postgres(), statements, sensitivity);
     }
     /// `of`: the text that the fates are worked out for; another of its shape may be recorded under them.
     std::string recorded(const std::string& sql, const std::string& of = "") const {
         std::deque<std::string> storage;
         const masking::Masker masker(Secret("key"));
-        const auto instead = replacements(sql, fates(of.empty() ? sql : of), masker, storage);
+        const auto instead = replacements(sql, recording::Lexis::postgres(), fates(of.empty() ? sql : of), masker, storage);
         if (!instead) return "(shape)";
         recording::RedactOptions options;
         options.parsed = true;

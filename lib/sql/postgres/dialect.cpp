@@ -153,6 +153,26 @@ bool is_system_column(std::string_view name) {
 // pg_dump sets it, for its own safety (PostgreSQL manual, "Client Connection Defaults").
 bool only_restricts(std::string_view setting) { return setting == "restrict_nonsystem_relation_kind"; }
 
+// The value's letters and digits, small: all that the server looks at in an encoding's name (src/common/encnames.c).
+std::string bare(std::string_view value) {
+    std::string out;
+    for (const char c : value) {
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) out.push_back(c);
+        if (c >= 'A' && c <= 'Z') out.push_back(static_cast<char>(c - 'A' + 'a'));
+    }
+    return out;
+}
+
+std::string_view misleading(std::string_view setting, std::string_view value) {
+    const std::string meant = bare(value);
+    if (value.empty()) return {};
+    if (setting == "standard_conforming_strings" && meant != "on" && meant != "true" && meant != "1")
+        return "standard_conforming_strings stays on: otherwise the text of a statement means something else";
+    if ((setting == "client_encoding" || setting == "names") && meant != "utf8" && meant != "unicode")
+        return "client_encoding stays UTF8: otherwise the text of a statement means something else";
+    return {};
+}
+
 ParsedText parse_text(std::string_view text) {
     ParsedText out;
     if (text.find('\0') != std::string_view::npos || depth_bound(text) > max_depth) {
@@ -169,7 +189,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, only_restricts, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 
