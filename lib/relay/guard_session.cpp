@@ -1,12 +1,9 @@
 #include "relay/guard_session.hpp"
 
 #include <algorithm>
-#include <list>
 #include <utility>
 
 #include "base/crypto.hpp"
-#include "base/encoding.hpp"
-#include "masking/detect.hpp"
 #include "relay/literals.hpp"
 
 namespace dbguard::relay {
@@ -14,38 +11,11 @@ namespace {
 
 using policy::Verdict;
 
-constexpr std::size_t recorded_rows_bytes = 64 * 1024;
-
 std::string lower_case(std::string_view text) {
     std::string out(text);
     for (char& c : out)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return out;
-}
-
-std::string_view form_name(Form form) {
-    switch (form) {
-        case Form::simple: return "simple";
-        case Form::extended: return "extended";
-        case Form::function_call: return "function_call";
-        case Form::startup: return "startup";
-    }
-    return "";
-}
-
-// An adapter may refuse what has no plan of this engine's (a portal that it does not know): there is nothing to tell of its text.
-const RecordedPlan& recorded(const PlanRef& plan) {
-    static const RecordedPlan unknown = [] {
-        RecordedPlan made;
-        recording::StatementText text;
-        text.unparsed = "not known to this session";
-        recording::Decision decision;
-        decision.verdict = policy::name(Verdict::deny);
-        made.about = recording::describe(text, decision);
-        return made;
-    }();
-    const RecordedPlan* known = plan->recorded();
-    return known == nullptr ? unknown : *known;
 }
 
 }  // namespace
@@ -266,52 +236,6 @@ GuardSession::Running* GuardSession::running(std::uint64_t number) {
     return nullptr;
 }
 
-namespace {
-
-bool is_binary(std::span<const std::int16_t> formats, std::size_t index) {
-    if (formats.size() == 1) return formats[0] == 1;
-    return index < formats.size() && formats[index] == 1;
-}
-
-/// Text that may be looked at for personal data and shown.
-bool reads_as_text(std::string_view value) {
-    return is_valid_utf8(value) && std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r'; });
-}
-
-using Kind = recording::Parameter::Kind;
-
-/// Parameters as they may be recorded; borrows from them and from `storage`.
-std::vector<recording::Parameter> recorded_parameters(
-    const Shared& shared, const RecordedPlan& plan, bool credentials, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, std::list<std::string>& storage
-) {
-    std::vector<recording::Parameter> out;
-    out.reserve(parameters.size());
-    const recording::Level level = shared.level();
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-        recording::Parameter& value = out.emplace_back();
-        if (!parameters[i]) continue;
-        value.kind = Kind::hidden;
-        if (credentials || level == recording::Level::shape) continue;
-        const bool binary = is_binary(formats, i);
-        value.value = *parameters[i];
-        const bool text = reads_as_text(value.value);
-        const Fate* fate = level == recording::Level::masked && plan.hides_values ? &plan.fates.parameter(i) : nullptr;
-        if (fate != nullptr && !fate->keep) {
-            // What a mask makes of a binary value is not worth knowing here.
-            const auto masked = fate->mask && text && !binary && fate->mask->keys.empty() ? shared.value_masker.mask_text(*fate->mask, value.value) : std::nullopt;
-            if (!masked) continue;
-            value.value = storage.emplace_back(*masked);
-        } else if (level == recording::Level::masked && text && !masking::find(value.value).empty()) {
-            value.value = storage.emplace_back(masking::redact_text(value.value));
-        }
-        if (recording::reads_like_credentials(value.value)) continue;
-        value.kind = binary && !text ? Kind::binary : Kind::text;
-    }
-    return out;
-}
-
-}  // namespace
-
 std::optional<Refusal> GuardSession::execute(
     const PlanRef& prepared, std::string_view text, std::span<const std::optional<std::string_view>> parameters, Clock::time_point now
 ) {
@@ -360,20 +284,7 @@ Session::Submitted GuardSession::submit(
     std::uint64_t number = shared_->statistics.statements;
     bool credentials = planned.credentials;
     if (auto* writer = shared_->options.recording.get()) {
-        std::string own;
-        if (planned.by_shape && shared_->level() != recording::Level::shape) own = shared_->about(planned, text, credentials);
-        std::list<std::string> storage;   // allocates nothing for a statement without parameters
-        std::vector<recording::Parameter> values;
-        if (!parameters.empty()) values = recorded_parameters(*shared_, planned, credentials, parameters, formats, storage);
-        recording::Statement event;
-        event.at = now;
-        event.connection = connection_;
-        event.transaction = status_;
-        event.form = form_name(form);
-        event.about = own.empty() ? planned.about : own;
-        event.parameters = values;
-        event.sent = true;
-        number = writer->append(event);
+        number = record_statement(planned, text, form, parameters, formats, true, credentials, now);
         if (writer->error()) {
             shared_->statistics.record_failed = true;
             out.end_session = true;
@@ -405,33 +316,6 @@ Session::Submitted GuardSession::submit(
     return out;
 }
 
-recording::LineNumber GuardSession::record_unsent(const PlanRef& plan, std::string_view text, Form form, bool& credentials, Clock::time_point now) {
-    const RecordedPlan& planned = recorded(plan);
-    now_ = now;
-    credentials = planned.credentials;
-    std::string own;
-    if (planned.by_shape && shared_->level() != recording::Level::shape) own = shared_->about(planned, text, credentials);
-    recording::Statement event;
-    event.at = now;
-    event.connection = connection_;
-    event.transaction = status_;
-    event.form = form_name(form);
-    event.about = own.empty() ? planned.about : own;
-    return shared_->options.recording->append(event);
-}
-
-/// An error's or a notice's text as it may be recorded.
-std::string GuardSession::recorded_message(std::string_view sqlstate, std::string_view text, bool quotes) const {
-    // Syntax errors and those of data (class 22) quote the text.
-    const bool quoting = sqlstate == "42601" || sqlstate.starts_with("22");
-    switch (shared_->level()) {
-        case recording::Level::full: return quotes ? without_quoted(text) : std::string(text);
-        case recording::Level::shape: return quotes || quoting ? without_quoted(text) : std::string(text);
-        case recording::Level::masked: break;
-    }
-    return masking::redact_text(quotes ? without_quoted(text) : std::string(text));
-}
-
 void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) {
     ++shared_->statistics.denied;
     const RecordedPlan& planned = recorded(plan);
@@ -440,7 +324,7 @@ void GuardSession::reject(const PlanRef& plan, std::string_view text, Form form,
     if (auto* writer = shared_->options.recording.get()) {
         bool credentials = false;
         recording::Failed failed;
-        failed.statement = record_unsent(plan, text, form, credentials, now);
+        failed.statement = record_statement(planned, text, form, {}, {}, false, credentials, now);
         const std::string message = recorded_message(refusal.sqlstate, refusal.message, credentials || not_parsed);
         failed.code = refusal.sqlstate;
         failed.text = message;
@@ -464,23 +348,11 @@ void GuardSession::mistaken(const PlanRef& plan, std::string_view text, Form for
     if (writer == nullptr) return;
     bool credentials = false;
     recording::Failed failed;
-    failed.statement = record_unsent(plan, text, form, credentials, now);
+    failed.statement = record_statement(recorded(plan), text, form, {}, {}, false, credentials, now);
     const std::string shown = recorded_message(sqlstate, message, credentials || recorded(plan).statements.empty());
     failed.code = sqlstate;
     failed.text = shown;
     writer->append(failed);
-}
-
-void GuardSession::not_recorded(std::uint64_t number, std::string_view what, std::uint64_t bytes, std::string_view why) {
-    if (auto* writer = shared_->options.recording.get()) writer->append(recording::Gap{number, what, bytes, why});
-}
-
-void GuardSession::note(std::uint64_t number, std::string_view severity, std::string_view code, std::string_view text) {
-    auto* writer = shared_->options.recording.get();
-    if (writer == nullptr) return;
-    const Running* one = running(number);
-    const std::string shown = recorded_message(code, text, one != nullptr && one->quotes);
-    writer->append(recording::Note{number, severity, code, shown});
 }
 
 void GuardSession::expired(std::uint64_t number, Clock::time_point now) {
@@ -492,24 +364,6 @@ void GuardSession::expired(std::uint64_t number, Clock::time_point now) {
         writer->append(recording::Cancel{number, now, connection_, "limit"});
     }
     if (one != nullptr) shared_->tell(Verdict::deny, "limits", "the statement took longer than " + std::to_string(allowed) + " ms", "", {}, {});
-}
-
-void GuardSession::state(std::string_view name, std::string_view value) {
-    if (auto* writer = shared_->options.recording.get()) writer->append(recording::State{now_, connection_, name, value});
-}
-
-void GuardSession::columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) {
-    if (std::ranges::any_of(masks, [](const auto& mask) { return mask && mask->function != masking::Function::keep; })) ++shared_->statistics.masked_results;
-    auto* writer = shared_->options.recording.get();
-    if (!records_columns_) return;
-    std::vector<std::string> texts;
-    texts.reserve(columns.size());
-    std::vector<recording::Column> listed;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-        texts.push_back(i < masks.size() && masks[i] ? masking::text(*masks[i]) : "");
-        listed.push_back({columns[i].name, columns[i].type, columns[i].relation, columns[i].number, texts.back()});
-    }
-    writer->append(recording::Columns{number, listed});
 }
 
 Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number) const {
@@ -573,32 +427,6 @@ RowVerdict GuardSession::rows(std::uint64_t number, std::uint64_t count, std::ui
     return RowVerdict::forward;
 }
 
-void GuardSession::row(std::uint64_t number, std::span<const std::optional<std::string_view>> fields) {
-    Running* one = running(number);
-    if (one == nullptr || !records_rows_) return;
-    if (one->quotes) {
-        ++one->unrecorded_rows;   // what names a credential may give it back
-        return;
-    }
-    recording::append_row(one->rendered, fields);
-    ++one->rendered_count;
-    if (one->rendered.size() > recorded_rows_bytes) flush_rows(*one);
-}
-
-void GuardSession::flush_rows(Running& one) {
-    if (const std::uint64_t rows = std::exchange(one.unrecorded_rows, 0); rows > 0) not_recorded(one.number, "rows", 0, "the statement names a credential");
-    if (one.rendered_count == 0) return;
-    recording::Rows event;
-    event.statement = one.number;
-    event.first = one.recorded_rows;
-    event.count = one.rendered_count;
-    event.rendered = one.rendered;
-    shared_->options.recording->append(event);
-    one.recorded_rows += one.rendered_count;
-    one.rendered_count = 0;
-    one.rendered.clear();
-}
-
 void GuardSession::finish(std::uint64_t number, const Outcome& outcome, Clock::time_point now) {
     const auto at = std::find_if(running_.begin(), running_.end(), [&](const Running& one) { return one.number == number; });
     if (auto* writer = shared_->options.recording.get()) {
@@ -632,39 +460,9 @@ void GuardSession::fail(std::uint64_t number, std::string_view sqlstate, std::st
     if (at != running_.end()) running_.erase(at);
 }
 
-void GuardSession::cancelled(Clock::time_point now) {
-    if (auto* writer = shared_->options.recording.get()) {
-        recording::Cancel event;
-        event.at = now;
-        event.by = "client";
-        writer->append(event);
-    }
-}
-
 std::optional<Session::Clock::time_point> GuardSession::deadline(Clock::time_point began) const {
     if (!shared_->role.limits.time) return {};
     return began + *shared_->role.limits.time;
-}
-
-void GuardSession::end(std::string_view reason, Clock::time_point now) {
-    if (ended_) return;
-    ended_ = true;
-    if (auto* writer = shared_->options.recording.get()) {
-        const std::string value = std::to_string(connection_) + " closed: " + std::string(reason);
-        recording::State event;
-        event.at = now;
-        event.name = "connection";
-        event.value = value;
-        writer->append(event);
-    }
-}
-
-bool GuardSession::flush() {
-    auto* writer = shared_->options.recording.get();
-    if (writer == nullptr) return true;
-    if (writer->flush()) return true;
-    shared_->statistics.record_failed = true;
-    return false;
 }
 
 namespace {

@@ -78,8 +78,13 @@ class GuardSession : public Session {
         bool quotes = false;         ///< what quotes the text, an error or a result, may hold a credential
         std::uint64_t unrecorded_rows = 0;
     };
-    /// Writes the `stmt` line of a statement that is not sent.
-    recording::LineNumber record_unsent(const PlanRef& plan, std::string_view text, Form form, bool& credentials, Clock::time_point now);
+    /// The engine's side of a plan; of one that an adapter made (for a portal that it does not know) nothing is known.
+    static const RecordedPlan& recorded(const PlanRef& plan);
+    /// Writes the `stmt` line; something is recorded. `credentials`: whether the text names one.
+    recording::LineNumber record_statement(
+        const RecordedPlan& planned, std::string_view text, Form form, std::span<const std::optional<std::string_view>> parameters, std::span<const std::int16_t> formats, bool sent,
+        bool& credentials, Clock::time_point now
+    );
     std::string recorded_message(std::string_view sqlstate, std::string_view text, bool quotes) const;
     void state(std::string_view name, std::string_view value);
 
