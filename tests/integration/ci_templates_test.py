@@ -164,17 +164,11 @@ class Base(unittest.TestCase):
     kind = 'github'
 
     @classmethod
-    def enter(cls, context):
-        value = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
-        return value
-
-    @classmethod
     def setUpClass(cls):
-        cls.postgres = cls.enter(Postgres())
+        cls.postgres = cls.enterClassContext(Postgres())
         prepare_database(cls.postgres)
-        cls.issuer = cls.enter(Issuer())
-        cls.service = cls.enter(Service(cls.postgres, cls.issuer, kind=cls.kind))
+        cls.issuer = cls.enterClassContext(Issuer())
+        cls.service = cls.enterClassContext(Service(cls.postgres, cls.issuer, kind=cls.kind))
         cls.path = '%s:%s' % (os.path.dirname(PROGRAM), os.environ['PATH'])
 
     def setUp(self):

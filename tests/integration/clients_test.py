@@ -124,9 +124,7 @@ class Guarded(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
         cls.bin = cls.postgres.bin
         cls.postgres.sql(SCHEMA)
         cls.direct = cls.postgres.url()

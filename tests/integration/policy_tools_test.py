@@ -55,9 +55,7 @@ WORK = [
 class Tools(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
         cls.dir = tempfile.mkdtemp(prefix='dbguard-tools-')
         cls.addClassCleanup(shutil.rmtree, cls.dir)
         cls.fresh()

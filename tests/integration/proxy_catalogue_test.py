@@ -46,9 +46,7 @@ def make_tables(wire, first, last):
 class Catalogue(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres(log_statement='all', max_locks_per_transaction='2000')
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres(log_statement='all', max_locks_per_transaction='2000'))
         cls.admin = Wire(cls.postgres.url())
         make_tables(cls.admin, 0, 40)
 

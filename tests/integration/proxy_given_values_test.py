@@ -35,9 +35,7 @@ insert into people values (1, 'ann.smith@example.com', '555-123-4567', 'x', 'Ann
 class GivenValues(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
         cls.postgres.sql(SCHEMA)
 
     def setUp(self):

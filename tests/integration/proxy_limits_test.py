@@ -45,9 +45,7 @@ def one(sql):
 class Limits(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
 
     def as_role(self, role):
         self.proxy = Proxy(self.postgres, ROLES, role=role)

@@ -33,9 +33,7 @@ def ext(text, name=''):
 class Names(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
         admin = Wire(cls.postgres.url())
         for statement in ('create schema other', 'create table customers (id int, email text)', "insert into customers values (1, 'hidden')",
                           'create table other.customers (id int, email text)', "insert into other.customers values (2, 'open')"):

@@ -48,9 +48,7 @@ def rows(messages):
 class Protocol(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
         cls.postgres.sql(SCHEMA)
         cls.proxy = Proxy(cls.postgres, ROLES)
         cls.addClassCleanup(cls.proxy.close)

@@ -74,9 +74,7 @@ def statements(record):
 class Recording(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
-        cls.postgres.__enter__()
-        cls.addClassCleanup(cls.postgres.__exit__)
+        cls.postgres = cls.enterClassContext(Postgres())
         cls.folder = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         code, _, problems = psql(cls.postgres, cls.postgres.url('postgres'), 'CREATE DATABASE shop')

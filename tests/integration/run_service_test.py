@@ -23,18 +23,12 @@ class Base(unittest.TestCase):
     kind = 'github'
 
     @classmethod
-    def enter(cls, context):
-        value = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
-        return value
-
-    @classmethod
     def setUpClass(cls):
-        cls.postgres = cls.enter(Postgres())
+        cls.postgres = cls.enterClassContext(Postgres())
         prepare_database(cls.postgres)
-        cls.issuer = cls.enter(Issuer())
-        cls.service = cls.enter(Service(cls.postgres, cls.issuer, kind=cls.kind))
-        cls.temp = cls.enter(tempfile.TemporaryDirectory())
+        cls.issuer = cls.enterClassContext(Issuer())
+        cls.service = cls.enterClassContext(Service(cls.postgres, cls.issuer, kind=cls.kind))
+        cls.temp = cls.enterClassContext(tempfile.TemporaryDirectory())
 
     def environment(self, **more):
         return plain_environment(**{'RUNNER_TEMP': self.temp, **self.issuer.github_environment(), **more})
@@ -59,7 +53,7 @@ class Base(unittest.TestCase):
 
 class WholeChain(Base):
     def test_psql_reads_masked_rows_and_nothing_is_left(self):
-        temp = self.enter(tempfile.TemporaryDirectory())
+        temp = self.enterContext(tempfile.TemporaryDirectory())
         r = self.run_it(['psql', '-XqAt', '-c', 'SELECT name, email FROM customers ORDER BY id'], '--json', env={'RUNNER_TEMP': temp})
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertEqual([line.split('|')[0] for line in r.stdout.splitlines()], ['Ada', 'Grace'])

@@ -14,16 +14,10 @@ from dbguard_test import Postgres, dbguard, main, plain_environment  # noqa: E40
 class Doctor(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = cls.enterClass(Postgres())
+        cls.postgres = cls.enterClassContext(Postgres())
         prepare_database(cls.postgres)
-        cls.issuer = cls.enterClass(Issuer())
-        cls.service = cls.enterClass(Service(cls.postgres, cls.issuer))
-
-    @classmethod
-    def enterClass(cls, context):
-        value = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
-        return value
+        cls.issuer = cls.enterClassContext(Issuer())
+        cls.service = cls.enterClassContext(Service(cls.postgres, cls.issuer))
 
     def environment(self, **more):
         return plain_environment(DBGUARD_SERVER=self.service.url, DBGUARD_SERVER_CA=self.service.ca, DBGUARD_AUDIENCE='dbguard.acme.example', **self.issuer.github_environment(), **more)

@@ -21,16 +21,10 @@ FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 
 class Base(unittest.TestCase):
     @classmethod
-    def enter(cls, context):
-        value = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
-        return value
-
-    @classmethod
     def setUpClass(cls):
-        cls.postgres = cls.enter(Postgres())
+        cls.postgres = cls.enterClassContext(Postgres())
         prepare_database(cls.postgres)
-        cls.issuer = cls.enter(Issuer())
+        cls.issuer = cls.enterClassContext(Issuer())
 
     def audit(self, service, correlation):
         """The decision and reason in the store, which the answer does not tell."""
@@ -42,7 +36,7 @@ class Exchange(Base):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.service = cls.enter(Service(cls.postgres, cls.issuer, sessions='{ lease: 120s, heartbeat: 30s }', roles=ROLES.replace('max_open: 5', 'idle: 5m')))
+        cls.service = cls.enterClassContext(Service(cls.postgres, cls.issuer, sessions='{ lease: 120s, heartbeat: 30s }', roles=ROLES.replace('max_open: 5', 'idle: 5m')))
 
     def refused(self, token, reason, error='invalid_request', status=400, **more):
         got_status, headers, body = self.service.exchange(token, **more)

@@ -16,15 +16,9 @@ from dbguard_test import Postgres, main, wait_for  # noqa: E402
 class Reload(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = cls.enterClass(Postgres())
+        cls.postgres = cls.enterClassContext(Postgres())
         prepare_database(cls.postgres)
-        cls.issuer = cls.enterClass(Issuer())
-
-    @classmethod
-    def enterClass(cls, context):
-        value = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
-        return value
+        cls.issuer = cls.enterClassContext(Issuer())
 
     def hang_up(self, service, expected):
         """SIGHUP, until the log has another line with this."""

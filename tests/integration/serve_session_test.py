@@ -23,16 +23,10 @@ def psql(grant, sql, check=True):
 class Sessions(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = cls.enterClass(Postgres())
+        cls.postgres = cls.enterClassContext(Postgres())
         prepare_database(cls.postgres)
-        cls.issuer = cls.enterClass(Issuer())
-        cls.service = cls.enterClass(Service(cls.postgres, cls.issuer))
-
-    @classmethod
-    def enterClass(cls, context):
-        value = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
-        return value
+        cls.issuer = cls.enterClassContext(Issuer())
+        cls.service = cls.enterClassContext(Service(cls.postgres, cls.issuer))
 
     def test_the_role_is_there_during_the_session_and_gone_afterwards(self):
         grant = self.service.open()
