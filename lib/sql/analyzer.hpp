@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -225,7 +226,9 @@ class Analyzer {
     const Dialect& dialect_;
     std::vector<MadeRelation>& made_;
     Statement out_;
-    std::map<std::pair<EffectClass, std::pair<std::string, std::string>>, std::pair<Object, std::set<std::string>>> reads_;
+    using Read = std::pair<Object, std::set<std::string>>;   // and the columns
+    std::map<std::pair<EffectClass, std::pair<std::string, std::string>>, Read> reads_;
+    std::unordered_map<const catalogue::Relation*, Read*> relations_read_;   ///< their entries in reads_
     struct ExpandedView {
         std::vector<ScopeColumn> columns;
         bool exact = true;

@@ -199,10 +199,13 @@ void Analyzer::read_object(EffectClass effect_class, Object object) {
 }
 
 void Analyzer::read(const Relation& relation, const std::string& column) {
-    const EffectClass effect_class = dialect_.is_system_schema(relation.schema) ? EffectClass::read_catalog : EffectClass::read_table;
-    auto& entry = reads_[{effect_class, {relation.schema, relation.name}}];
-    if (entry.first.name.empty()) entry.first = object(relation);
-    if (!column.empty()) entry.second.insert(column);
+    Read*& known = relations_read_[&relation];
+    if (known == nullptr) {
+        const EffectClass effect_class = dialect_.is_system_schema(relation.schema) ? EffectClass::read_catalog : EffectClass::read_table;
+        known = &reads_[{effect_class, {relation.schema, relation.name}}];
+        if (known->first.name.empty()) known->first = object(relation);
+    }
+    if (!column.empty()) known->second.insert(column);
 }
 
 void Analyzer::touch(const Relation& relation) {

@@ -137,6 +137,7 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
     }
 
     Result result;
+    result.outputs.reserve(query.items.size());
     for (const tree::Item& item : query.items) {
         if (item.expr->kind == Kind::star || item.expr->kind == Kind::member_star) {
             if (item.expr->kind == Kind::star) {

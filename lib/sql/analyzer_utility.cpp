@@ -478,12 +478,13 @@ Statement Analyzer::run(const tree::Statement& statement) {
         out_.returns_rows = rows;
         out_.outputs_exact = result.exact;
         if (rows) {
+            out_.outputs.reserve(result.outputs.size());
             for (auto& [name, value] : result.outputs) {
                 meets(value);
                 Output output;
-                output.name = name;
-                output.sources = value.sources;
-                output.functions = value.functions;
+                output.name = std::move(name);
+                output.sources = std::move(value.sources);
+                output.functions = std::move(value.functions);
                 output.opaque = value.opaque;
                 output.may_fail = value.may_fail;
                 out_.outputs.push_back(std::move(output));

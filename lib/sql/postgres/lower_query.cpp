@@ -28,6 +28,7 @@ std::string text_of(const char* text) { return text == nullptr ? std::string() :
 
 std::vector<ExprPtr> lower_list(const List* list) {
     std::vector<ExprPtr> out;
+    out.reserve(static_cast<std::size_t>(list_length(list)));
     each(list, [&](const Node* node) { out.push_back(lower_expr(node)); });
     return out;
 }
@@ -53,12 +54,14 @@ void add(const ExprPtr& expr, const void* node) {
 }
 
 void add_all(const ExprPtr& expr, const List* list) {
+    expr->args.reserve(expr->args.size() + static_cast<std::size_t>(list_length(list)));
     each(list, [&](const Node* node) { add(expr, node); });
 }
 
 ExprPtr lower_column(const ColumnRef* ref) {
     ExprPtr expr = tree::make_expr(Kind::column, at(ref->location));
     expr->name.at = expr->at;
+    expr->name.parts.reserve(static_cast<std::size_t>(list_length(ref->fields)));
     each(ref->fields, [&](const Node* field) {
         if (IsA(field, String)) expr->name.parts.push_back(text_of(strVal(field)));
         else expr->kind = Kind::star;
@@ -439,6 +442,7 @@ std::vector<tree::Cte> lower_with(const WithClause* with, bool& recursive) {
 
 std::vector<tree::Item> lower_targets(const List* list) {
     std::vector<tree::Item> items;
+    items.reserve(static_cast<std::size_t>(list_length(list)));
     each(list, [&](const Node* node) {
         const auto* target = as<ResTarget>(node);
         items.push_back({lower_expr(target->val), text_of(target->name)});
@@ -489,6 +493,7 @@ std::vector<std::string> target_names(const List* list) {
 
 std::vector<std::string> strings(const List* names) {
     std::vector<std::string> out;
+    out.reserve(static_cast<std::size_t>(list_length(names)));
     each(names, [&](const Node* name) {
         if (name != nullptr && IsA(name, String)) out.push_back(text_of(strVal(name)));
     });
