@@ -121,8 +121,9 @@ class MaskDecision {
     }
 
     /// Whether what a masked column holds can be stored in another one without showing more of it.
-    static bool stays_hidden(const SensitiveColumn& target, const SensitiveColumn& column, const sql::Source& source) {
-        if (target.hides) return true;
+    static bool stays_hidden(const SensitiveColumn& target, const SensitiveColumn& column, const sql::Source& source, bool extended) {
+        // Whether a computed value can be stored, or fails, or meets a constraint, is seen all the same.
+        if (target.hides) return source.flow == Flow::identity || extended || column.filter == Filter::allow;
         // Another value than the column's own may put before the mask what that was to cover.
         if (source.flow != Flow::identity || !source.path.empty()) return false;
         if (target.mask == column.mask) return true;
@@ -140,7 +141,7 @@ class MaskDecision {
             for (const sql::Source& source : copy.sources) {
                 const SensitiveColumn* column = sensitivity_.source(source);
                 if (column == nullptr || source.flow == Flow::existence) continue;
-                if (target != nullptr && stays_hidden(*target, *column, source)) continue;
+                if (target != nullptr && stays_hidden(*target, *column, source, copy.extended)) continue;
                 refuse(decision_, column->rule, "the masked column " + column->name + " would be copied to " + copy.target_name, "Copy the other columns only.");
             }
             if (target == nullptr && sensitivity_.has_masks()) {
@@ -157,7 +158,7 @@ class MaskDecision {
         const Kind kind = statement_.kind;
         // Deferred checks, and what cursors and prepared statements run, report later.
         const bool later = kind == Kind::commit || kind == Kind::prepare_transaction || kind == Kind::execute || kind == Kind::fetch || kind == Kind::close_cursor;
-        decision_.hide_texts = later || statement_.runs_code || sensitivity_.touches(statement_.relations);
+        decision_.hide_texts = later || (!statement_.only_names && (statement_.runs_code || sensitivity_.touches(statement_.relations)));
     }
 
     const sql::Statement& statement_;

@@ -31,8 +31,8 @@ std::optional<Question> GuardSession::question() {
     switch (asking_) {
         case Asking::nothing: return {};
         case Asking::state: return Question{questions.state()};
-        case Asking::digest: return Question{questions.digest()};
-        case Asking::load: return Question{questions.load()};
+        case Asking::digest: return Question{questions.digest(), false, 0, asked_->before_dear, asked_->after_dear};
+        case Asking::load: return Question{questions.load(), false, 0, asked_->before_dear, asked_->after_dear};
         case Asking::estimate: return Question{estimating_->question, true, estimating_->shift};
         case Asking::function: return Question{questions.function(function_asked_)};
     }
@@ -61,6 +61,7 @@ void GuardSession::names_unknown(const std::string& why) {
 void GuardSession::answer(Answer answer) {
     const catalogue::Questions& questions = shared_->language.questions();
     if (asking_ == Asking::nothing) return;
+    if (asking_ != Asking::estimate) asked_now_ = true;
     if (asking_ == Asking::estimate) {
         asking_ = Asking::nothing;
         // The client has the error for an answer; its next statement is another.
@@ -98,7 +99,7 @@ void GuardSession::answer(Answer answer) {
                 if (before.user != state->context.user) this->state("role", state->context.user);
             }
             connected_ = true;
-            asked_ = std::make_unique<Asked>(Asked{std::move(state->context), std::move(state->database_id), std::move(state->next_transaction), {}});
+            asked_ = std::make_unique<Asked>(Asked{std::move(state->context), std::move(state->database_id), std::move(state->next_transaction), {}, std::move(state->before_dear), std::move(state->after_dear)});
             asked_->names.uncommitted = changed_in_transaction_;
             if (!catalogue_changed_ && asked_->names.temp_schema.empty())
                 if (const auto* entry = shared_->catalogue.by_transaction(asked_->database_id, asked_->next_transaction)) return use(entry->snapshot);

@@ -96,7 +96,15 @@ PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
     if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_, now);
     if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_, now);
     if (!misleading_.empty()) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_, now);
-    return cached(text, now);
+    PlanRef plan = cached(text, now);
+    // Another session may have made what is not known: nobody is told so before it was asked for again.
+    const RecordedPlan& planned = recorded(plan);
+    const bool asked_now = std::exchange(asked_now_, false);
+    if (shared_->wants_names && !planned.unparsed.empty() && !planned.statements.empty() && !asked_now && status_ != 'E') {
+        stale_ = true;
+        if (!names_are_known(now)) return nullptr;
+    }
+    return plan;
 }
 
 namespace {

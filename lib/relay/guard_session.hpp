@@ -66,6 +66,7 @@ class GuardSession : public Session {
     struct Asked {
         catalogue::Context names;
         std::string database_id, next_transaction, digest;
+        std::string before_dear, after_dear;   ///< catalogue::State
     };
     struct Running {
         std::uint64_t number = 0;
@@ -105,6 +106,7 @@ class GuardSession : public Session {
     Asking asking_ = Asking::nothing;
     std::unique_ptr<Estimating> estimating_;
     bool just_failed_ = false;       ///< the last question did: the statement that asked it is answered without
+    bool asked_now_ = false;         ///< the names were asked for since the last plan was given
     bool more_was_sent_ = false;     ///< behind the transaction whose end is told next
     bool stale_ = true;              ///< names may mean something else: ask before the next plan
     bool catalogue_changed_ = false; ///< by this session: the transaction's number does not tell

@@ -63,6 +63,9 @@ struct Plan {
     /// The text did not parse or a name did not resolve. Before refusing, the adapter asks the server to parse it alone
     /// (PostgreSQL: Parse; nothing runs): when the server refuses it, the server's own error is the answer.
     bool ask_server_to_parse = false;
+    /// It names what does not exist, so that it can only fail, and the server says best how. Should it not fail, then what it names
+    /// was made meanwhile: it must be undone, and none of its rows may go on (`refusal`).
+    bool must_fail = false;
     std::uint64_t context = 0;  ///< of the names and settings it was made under: equal to Session::context() while it holds
 };
 using PlanRef = std::shared_ptr<const Plan>;
@@ -76,6 +79,8 @@ struct Question {
     bool of_statement = false;
     /// Where the client's text stands in it: to be added to a position that the server tells, in characters.
     std::ptrdiff_t shift = 0;
+    /// To be run right before and right behind it, in one transaction with it; nobody reads what they give. Empty: nothing.
+    std::string before, after;
 };
 struct Answer {
     std::vector<std::vector<std::optional<std::string>>> rows;

@@ -126,6 +126,7 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, bool has_
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;
     plan->unparsed = analysis.unparsed;
+    plan->unknown_names = analysis.unknown_names;
     plan->statements.reserve(analysis.statements.size());
     for (sql::Statement& statement : analysis.statements) {
         plan->changes_catalogue = plan->changes_catalogue || statement.changes_catalogue;
@@ -143,6 +144,7 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, bool has_
 std::shared_ptr<RecordedPlan> Shared::estimated_plan(const RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, std::string_view text, const PlanContext& context, Session::Clock::time_point now) {
     auto out = std::make_shared<RecordedPlan>();
     out->context = plan.context;
+    out->unknown_names = plan.unknown_names;
     out->changes_catalogue = plan.changes_catalogue;
     out->changes_settings = plan.changes_settings;
     for (const PlannedStatement& planned : plan.statements) out->statements.push_back({planned.statement, {}});
@@ -185,6 +187,20 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
         plan.verdict = strictest->verdict;
         if (plan.verdict >= Verdict::approve) plan.refusal = refusal_of(*strictest);
         explain(plan, *strictest);
+    }
+    // A query or a write the server refuses when it is asked to parse it; other statements it looks at when they run. Code may have
+    // done something before it stumbles; a CALL of a procedure that does not exist has not.
+    const auto can_only_fail = [](const PlannedStatement& planned) {
+        const sql::Statement& statement = planned.statement;
+        const bool utility = std::ranges::none_of(statement.effects, [](const sql::Effect& effect) {
+            return sql::inside(effect.effect_class, sql::EffectClass::write) || effect.effect_class == sql::EffectClass::call || effect.effect_class == sql::EffectClass::maintenance;
+        });
+        return planned.decision.verdict <= Verdict::warn && !statement.effects.empty() && (statement.only_names || (utility && !statement.runs_code));
+    };
+    if (plan.verdict >= Verdict::approve && plan.unknown_names && plan.statements.size() == 1 && can_only_fail(plan.statements.front())) {
+        plan.must_fail = true;
+        plan.verdict = Verdict::allow;
+        plan.statements.front().decision.hide_texts = plan.statements.front().decision.hide_texts || !plan.statements.front().statement.only_names;
     }
     for (const PlannedStatement& planned : plan.statements)
         if (planned.decision.verdict == Verdict::warn) plan.warnings.push_back("dbguard: " + planned.decision.reason);

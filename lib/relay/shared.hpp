@@ -29,6 +29,7 @@ struct RecordedPlan : Plan {
     bool changes_catalogue = false;
     bool changes_settings = false;
     std::optional<Session::Clock::time_point> until;  ///< a rule that goes by the hour holds until then
+    bool unknown_names = false;     ///< as of sql::Analysis
     std::string unparsed;           ///< why the text is not understood; empty: it is
     std::string rule, reason, fix;  ///< of the strictest decision, for people
 };

@@ -109,6 +109,8 @@ class Analyzer {
     /// Not empty: a name did not resolve, or part of it was not understood.
     const std::string& unresolved() const { return unresolved_; }
     std::uint32_t unresolved_at() const { return unresolved_at_; }
+    /// All of that is names which the catalogue does not hold.
+    bool only_unknown() const { return !not_understood_; }
 
     /// What a query of the catalogue (a view's, a materialized view's) gives: for sensitivity of stored copies.
     std::vector<ScopeColumn> stored_query_columns(const catalogue::Relation& relation);
@@ -241,6 +243,8 @@ class Analyzer {
     const std::vector<std::string>* path_ = nullptr;  ///< overrides the session's search path inside stored definitions
     std::string unresolved_;
     std::uint32_t unresolved_at_ = 0;
+    bool utility_ = false;                   ///< neither a query nor a write
+    bool not_understood_ = false;            ///< something other than a name did not resolve
     const Value* trigger_row_ = nullptr;     ///< inside a trigger's function: a row of its table
     std::set<catalogue::Id> types_;          ///< of the user's own, that it computes with; kept where there are casts made by users
     bool compares_sets_ = false;             ///< UNION and its like: their sides get one type

@@ -36,7 +36,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         function.schema = std::move(in);
         function.name = name;
         called.objects.push_back(function);
-        out_.runs_code = true;
+        out_.runs_code = out_.calls_code = true;
         Value out = through(all, Flow::transformed);
         out.functions.push_back(function.schema + "." + function.name);
         return out;
@@ -89,6 +89,12 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     }
     if (built_in_reachable && schema == nullptr) {
         unknown_name("function " + name + " is not known", expr.name.at);
+        // A default, a condition: looked up before anything is computed.
+        if (utility_ && names_.snapshot != nullptr) {
+            Value out = through(all, Flow::transformed);
+            out.opaque = true;
+            return out;
+        }
     }
     return unvetted(schema != nullptr ? *schema : std::string(dialect_.system_schema));
 }
@@ -241,7 +247,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             }
             Effect& called = add_effect(EffectClass::call, "runs a text that is only known when the statement runs");
             called.objects.push_back(function_object());
-            out_.runs_code = true;
+            out_.runs_code = out_.calls_code = true;
             Value out = through(args, Flow::transformed);
             out.opaque = true;
             return out;
@@ -297,7 +303,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             effect.objects.push_back(called);
             effect.detail = "a function that is not built in";
         }
-        out_.runs_code = true;
+        out_.runs_code = out_.calls_code = true;
         meet_type(function->returns);
         for (const catalogue::Id argument : function->arguments) meet_type(argument);
         const std::string full = function->schema + "." + function->name;

@@ -115,14 +115,19 @@ Value existence_of(Value value) {
 }
 
 void Analyzer::unresolved(std::string reason, std::uint32_t at) {
+    not_understood_ = true;
     if (!unresolved_.empty()) return;
     unresolved_ = std::move(reason);
     unresolved_at_ = at;
 }
 
-// A name that the catalogue has not got. Without a catalogue nobody asked for names.
+// A name that the catalogue has not got. Without a catalogue nobody asked for names. What stands in another text than the
+// statement's own may come after code that has run.
 void Analyzer::unknown_name(std::string reason, std::uint32_t at) {
-    if (names_.snapshot != nullptr) unresolved(std::move(reason), at);
+    if (names_.snapshot == nullptr) return;
+    const bool understood = !not_understood_ && !foreign_;
+    unresolved(std::move(reason), at);
+    not_understood_ = !understood;
 }
 
 Analyzer::Resolved Analyzer::resolve(const tree::Name& name) const {
@@ -210,7 +215,7 @@ void Analyzer::read(const Relation& relation, const std::string& column) {
 
 void Analyzer::touch(const Relation& relation) {
     if (std::find(out_.relations.begin(), out_.relations.end(), relation.id) == out_.relations.end()) out_.relations.push_back(relation.id);
-    if (relation.has_expressions) out_.runs_code = true;
+    if (relation.has_expressions) out_.runs_code = out_.calls_code = true;
 }
 
 std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {

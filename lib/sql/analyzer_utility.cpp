@@ -9,6 +9,11 @@ namespace {
 
 using tree::ObjectKind;
 
+bool makes_trigger(const tree::Statement& statement) {
+    return statement.effects.size() == 2 && statement.effects[0].effect_class == EffectClass::ddl_alter && statement.effects[1].effect_class == EffectClass::call &&
+           statement.effects[1].kind == ObjectKind::function && !statement.effects[1].objects.empty() && !statement.effects[1].objects[0].parts.empty();
+}
+
 }  // namespace
 
 // `demo, "Mixed", public` as SET takes it: the value's names, unquoted.
@@ -39,7 +44,11 @@ Statement Analyzer::inner(const tree::Statement& statement) {
     analyzer.foreign_ = foreign_;
     Statement out = analyzer.run(statement);
     givens_lost_ = givens_lost_ || analyzer.givens_lost_;
-    if (!analyzer.unresolved_.empty()) unresolved(analyzer.unresolved_, analyzer.unresolved_at_);
+    if (!analyzer.unresolved_.empty()) {
+        const bool understood = !not_understood_ && analyzer.only_unknown();
+        unresolved(analyzer.unresolved_, analyzer.unresolved_at_);
+        not_understood_ = !understood;
+    }
     literals_matter_ = literals_matter_ || analyzer.literals_matter_;
     read_by_code_ = merge(read_by_code_, analyzer.read_by_code_);
     return out;
@@ -56,6 +65,7 @@ void Analyzer::absorb(const Statement& inner) {
     for (const Given& given : inner.givens)
         if (std::find(out_.givens.begin(), out_.givens.end(), given) == out_.givens.end()) out_.givens.push_back(given);
     out_.runs_code = out_.runs_code || inner.runs_code;
+    out_.calls_code = out_.calls_code || inner.calls_code;
     out_.writes_inside = out_.writes_inside || inner.writes_inside ||
                          std::any_of(inner.effects.begin(), inner.effects.end(), [](const Effect& effect) { return inside(effect.effect_class, EffectClass::write) && !effect.objects.empty(); });
     out_.changes_catalogue = out_.changes_catalogue || inner.changes_catalogue;
@@ -118,7 +128,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                                            lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::maintenance || lowered.names_index;
                 if (!found && !lowered.only_existing && reads_nothing && names_.context != nullptr) {
                     // REINDEX computes the expressions of the index again.
-                    if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = true;
+                    if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = out_.calls_code = true;
                     listed.resolved = true;
                     if (listed.schema.empty()) {
                         const std::size_t before = effect.objects.size();
@@ -137,8 +147,10 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                 if (resolved.relation != nullptr) {
                     touch(*resolved.relation);
                     // COPY fires triggers as INSERT does, TRUNCATE its own.
-                    if (!resolved.relation->trigger_functions.empty()) out_.runs_code = true;
-                    if (lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::ddl_truncate) triggers_of(*resolved.relation);
+                    if (lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::ddl_truncate) {
+                        if (!resolved.relation->trigger_functions.empty()) out_.runs_code = true;
+                        triggers_of(*resolved.relation);
+                    }
                 }
                 break;
             }
@@ -210,7 +222,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
         effect.objects.push_back(std::move(listed));
     }
     // CALL and DO: their notices and errors may hold anything.
-    if (effect.effect_class == EffectClass::call) out_.runs_code = true;
+    if (effect.effect_class == EffectClass::call) out_.runs_code = out_.calls_code = true;
     out_.effects.push_back(std::move(effect));
 }
 
@@ -293,7 +305,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         block.language = statement.code_language;
         block.body = statement.code;
         block.recent = true;
-        out_.runs_code = true;
+        out_.runs_code = out_.calls_code = true;
         if (const auto read = call_body(block, {})) {
             // What it reads decides what it does, or whether it fails.
             decides(*read);
@@ -427,6 +439,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
     out_.length = statement.length;
     out_.kind = statement.kind;
     out_.name = statement.name;
+    utility_ = statement.query == nullptr && statement.write == nullptr;
     out_.explainable = statement.query != nullptr || statement.write != nullptr || statement.stores_values || statement.kind == StatementKind::declare_cursor ||
                        statement.kind == StatementKind::execute || statement.kind == StatementKind::prepare || statement.kind == StatementKind::copy_out;
     Result result;
@@ -493,6 +506,9 @@ Statement Analyzer::run(const tree::Statement& statement) {
     }
     list_givens();
     casts_unsaid(out_);
+    // A trigger that is made runs no code yet.
+    out_.only_names = statement.only_names && (!out_.runs_code || makes_trigger(statement)) && statement.expressions.empty() && statement.checks.empty() && statement.probes.empty() &&
+                      statement.rewritten.empty() && statement.inner.empty();
     out_.literals_matter = literals_matter_ || (statement.query == nullptr && statement.write == nullptr);
     // One effect for all that is read, an object each.
     const bool has_limit = statement.query != nullptr && statement.query->limit != nullptr;
@@ -591,11 +607,6 @@ bool leaves_names(const tree::Statement& statement, const Names& names, const Di
     return true;
 }
 
-bool makes_trigger(const tree::Statement& statement) {
-    return statement.effects.size() == 2 && statement.effects[0].effect_class == EffectClass::ddl_alter && statement.effects[1].effect_class == EffectClass::call &&
-           statement.effects[1].kind == ObjectKind::function && !statement.effects[1].objects.empty() && !statement.effects[1].objects[0].parts.empty();
-}
-
 }  // namespace
 
 Analysis analyze(const std::vector<tree::Statement>& statements, const Names& names, const Dialect& dialect) {
@@ -632,6 +643,7 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
         if (out.unparsed.empty() && !analyzer.unresolved().empty()) {
             out.unparsed = analyzer.unresolved();
             out.unparsed_at = analyzer.unresolved_at();
+            out.unknown_names = statements.size() == 1 && statement.query == nullptr && statement.write == nullptr && analyzer.only_unknown();
         }
     }
     return out;

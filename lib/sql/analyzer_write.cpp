@@ -194,7 +194,7 @@ const Relation* Analyzer::base_of_view(const Relation& view) {
 void Analyzer::rules_of(const Relation& relation, char event) {
     for (const catalogue::Rule& rule : relation.rules) {
         if (rule.event != event) continue;
-        out_.runs_code = true;
+        out_.runs_code = out_.calls_code = true;
         if (depth_ >= 16) {
             unresolved("rules that lead to rules", 0);
             return;

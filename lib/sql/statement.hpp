@@ -108,9 +108,11 @@ struct Statement {
     bool shows_changed = false;   ///< a query: one row for each that its WITH changes, so its command tag counts them
     bool writes_inside = false;   ///< a WITH, a function or a rule of it changes rows, which its command tag does not count
     bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything
+    bool calls_code = false;      ///< of that, more than the triggers of the tables it writes: code that its own text calls
     bool changes_catalogue = false;        ///< names may mean something else afterwards
     bool changes_settings = false;         ///< search_path, role or another setting may differ afterwards
     bool explainable = false;              ///< the planner can say how many rows it returns or changes
+    bool only_names = false;               ///< it computes nothing and looks at no row: its error texts hold names, but for what it checks (SQLSTATE classes 22, 23)
     bool literals_matter = false;          ///< other constants in the same text could make it mean something else
     std::string name;                      ///< the prepared statement or cursor it makes or uses; empty: all of them
     std::vector<Statement> inner;          ///< what PREPARE, DECLARE, EXPLAIN or COPY (query) carries: its outputs are those of EXECUTE, FETCH, …
@@ -124,6 +126,8 @@ struct Analysis {
     /// Not empty: the text is `unparsed`, for this reason. Statements may still stand there (as far as they were understood).
     std::string unparsed;
     std::uint32_t unparsed_at = 0;  ///< byte offset
+    /// One statement, neither query nor write, that is so only because it names what the catalogue does not hold.
+    bool unknown_names = false;
 
     bool operator==(const Analysis&) const = default;
 };

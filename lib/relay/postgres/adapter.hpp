@@ -193,10 +193,11 @@ class Adapter {
     void finish_statement(Pending& entry, std::string_view tag, bool suspended);
     void commit_names(const Pending& entry, std::string_view tag);
     void warn_once(Pending& entry);
+    wire::postgres::ErrorFields without_hidden(const wire::postgres::ErrorFieldsView& fields, const Pending* entry) const;
     void send_server_error(const wire::postgres::ErrorFieldsView& fields);
 
     // ---- affected.cpp
-    std::unique_ptr<AffectedBound> bound_of(const Plan& plan) const;
+    std::unique_ptr<AffectedBound> bound_of(const Plan& plan, const PlannedStatement* bound_to = nullptr) const;
     Step begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<std::string>& pieces);
     bool send_next_piece(Pending& entry);
     void own_query(std::string_view sql, Pending::Owner owner);

@@ -73,9 +73,16 @@ std::optional<std::uint64_t> changed_rows(std::string_view tag, bool shows_chang
 
 }  // namespace
 
-/// The strictest bound of a message's statements, those behind EXECUTE included; null: none has one.
-std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
+/// The strictest bound of a message's statements, those behind EXECUTE included; null: none has one. `bound_to`: the one that a
+/// portal runs, which may have been made by PREPARE.
+std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan, const PlannedStatement* bound_to) const {
     std::unique_ptr<AffectedBound> bound;
+    if (plan.must_fail) {
+        bound = std::make_unique<AffectedBound>();
+        bound->must_fail = true;
+        bound->refusal = plan.refusal;
+        return bound;
+    }
     bool uncounted = false;
     const auto look = [&](const PlannedStatement& planned) {
         const policy::Decision& decision = planned.decision;
@@ -100,7 +107,10 @@ std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan) const {
     };
     for (const auto& planned : plan.statements) {
         // What PREPARE carries is counted when it is executed.
-        if (planned.statement.kind == StatementKind::prepare) continue;
+        if (planned.statement.kind == StatementKind::prepare) {
+            if (&planned != bound_to) continue;
+            uncounted = uncounted || std::ranges::any_of(planned.statement.inner, [](const sql::Statement& inner) { return inner.shows_changed; });
+        }
         look(planned);
         executed(planned.statement);
     }
@@ -164,6 +174,7 @@ void Adapter::own_query(std::string_view sql, Owner owner) {
 
 /// False: there are more than may be.
 bool Adapter::count_affected(Pending& entry, std::string_view tag) {
+    if (entry.bound->must_fail) return false;
     const auto* statement = planned(entry);
     const bool executes = statement != nullptr && (statement->statement.kind != StatementKind::explain || statement->statement.runs_inner) && std::ranges::any_of(statement->statement.inner, [](const sql::Statement& inner) { return inner.kind == StatementKind::execute; });
     const bool writes = statement == nullptr || statement->decision.max_affected || statement->statement.kind == StatementKind::execute || executes;

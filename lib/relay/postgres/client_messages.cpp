@@ -491,8 +491,8 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     }
     if (ask_next_copy_types(*plan, text)) return Step::hold;
     entry.copy_types = std::move(copy_types_);
-    auto bound = bound_of(*plan);
-    if (bound && (execute->max_rows > 0 || copies(*plan) > 0))
+    auto bound = bound_of(*plan, planned_of(plan, portal->statement->index));
+    if (bound && !bound->must_fail && (execute->max_rows > 0 || copies(*plan) > 0))
         return refuse(plan, text, Form::extended, {"0A000", "dbguard: a statement whose affected rows are counted runs as a whole, and COPY as a simple query", {}, {}});
     if (portal->suspended && portal->number != 0) {
         entry.number = portal->number;  // the same statement goes on

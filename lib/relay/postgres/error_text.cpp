@@ -195,14 +195,91 @@ constexpr std::array sentences_of_names = {
     Raised{"ri_ReportViolation", "23"},
 };
 
-/// The parser about the statement itself, at a place in its text. What it finds inside a function's text stands at a place in that
-/// (the field p, with q). Sorted.
-constexpr std::array sentences_of_the_parser = {
+/// The parser, the rewriter and the checks before anything is done, about the statement itself: all of it goes on. What they find
+/// inside a function's text has a context (the field W), or stands at a place in that (p, with q); so has what computing a value brings
+/// about. Source: src/backend/parser, rewrite and commands of PostgreSQL 15. Sorted.
+constexpr std::array about_the_statement = {
+    Raised{"ATExecSetStatistics", "42"},
+    Raised{"ATExecValidateConstraint", "42704"},
+    Raised{"ATSimplePermissions", "42"},
+    Raised{"BeginCopyTo", "42809"},
+    Raised{"CheckSelectLocking", "0A"},
+    Raised{"CheckTransactionBlock", "25P01"},
+    Raised{"CheckValidResultRel", "42"},
+    Raised{"CheckValidResultRelNew", "42"},
+    Raised{"ComputeIndexAttrs", "42"},
+    Raised{"CopyFrom", "42809"},
+    Raised{"CopyGetAttnums", "42"},
+    Raised{"CreateStatistics", "42"},
+    Raised{"CreateTriggerFiringOn", "42"},
+    Raised{"DefineRelation", "42"},
+    Raised{"DropErrorMsgNonExistent", "3F"},
+    Raised{"DropErrorMsgNonExistent", "42"},
+    Raised{"DropErrorMsgWrongType", "42"},
+    Raised{"ExecRefreshMatView", "0A"},
+    Raised{"MergeAttributes", "42"},
     Raised{"ParseFuncOrColumn", "42"},
+    Raised{"ProcessCopyOptions", "0A"},
+    Raised{"ProcessCopyOptions", "22023"},
+    Raised{"ProcessCopyOptions", "42"},
+    Raised{"RenameRelationInternal", "42"},
+    Raised{"ResolveOpClass", "42"},
+    Raised{"addRangeTableEntryForFunction", "42"},
+    Raised{"addRangeTableEntryForSubquery", "42"},
+    Raised{"checkExprIsVarFree", "42"},
+    Raised{"checkInsertTargets", "42"},
+    Raised{"checkNameSpaceConflicts", "42"},
+    Raised{"checkViewTupleDesc", "42"},
+    Raised{"check_agg_arguments", "42"},
+    Raised{"check_agglevels_and_constraints", "42"},
+    Raised{"check_ungrouped_columns_walker", "42"},
+    Raised{"cluster", "42704"},
+    Raised{"coerce_to_boolean", "42804"},
+    Raised{"colNameToVar", "42"},
+    Raised{"do_analyze_rel", "42703"},
+    Raised{"errorConflictingDefElem", "42"},
     Raised{"errorMissingColumn", "42"},
     Raised{"errorMissingRTE", "42"},
+    Raised{"findTargetlistEntrySQL92", "42"},
+    Raised{"get_relation_constraint_attnos", "42704"},
+    Raised{"index_check_primary_key", "42"},
+    Raised{"infer_arbiter_indexes", "42P10"},
+    Raised{"make_row_comparison_op", "42"},
+    Raised{"make_scalar_array_op", "42"},
     Raised{"op_error", "42"},
     Raised{"parserOpenTable", "42P01"},
+    Raised{"process_matched_tle", "42601"},
+    Raised{"process_owned_by", "42"},
+    Raised{"rewriteTargetListIU", "428C9"},
+    Raised{"rewriteTargetView", "55000"},
+    Raised{"scanRTEForColumn", "42"},
+    Raised{"scanner_yyerror", "42601"},
+    Raised{"select_common_type", "42"},
+    Raised{"transformAlterTableStmt", "42"},
+    Raised{"transformAssignedExpr", "42"},
+    Raised{"transformAssignmentIndirection", "42"},
+    Raised{"transformCollateClause", "42"},
+    Raised{"transformColumnNameList", "42"},
+    Raised{"transformColumnRef", "42"},
+    Raised{"transformContainerSubscripts", "42"},
+    Raised{"transformFromClauseItem", "42"},
+    Raised{"transformIndexConstraint", "42"},
+    Raised{"transformInsertRow", "42"},
+    Raised{"transformInsertStmt", "42"},
+    Raised{"transformLockingClause", "42"},
+    Raised{"transformMultiAssignRef", "0A"},
+    Raised{"transformMultiAssignRef", "42"},
+    Raised{"transformParamRef", "42P02"},
+    Raised{"transformSetOperationTree", "42"},
+    Raised{"transformSubLink", "42"},
+    Raised{"transformTypeCast", "42846"},
+    Raised{"transformUpdateTargetList", "42"},
+    Raised{"transformValuesClause", "42"},
+    Raised{"unknown_attribute", "42"},
+};
+
+/// As about_the_statement, at a place in its text alone: a value can make them speak, too (regtype). Sorted.
+constexpr std::array about_a_place = {
     Raised{"typenameType", "42704"},
 };
 
@@ -218,7 +295,8 @@ bool raised_in(const std::array<Raised, size>& list, std::string_view routine, s
 static_assert(std::ranges::is_sorted(general_messages, {}, &General::code));
 static_assert(std::ranges::is_sorted(fixed_sentences, {}, &Raised::routine));
 static_assert(std::ranges::is_sorted(sentences_of_names, {}, &Raised::routine));
-static_assert(std::ranges::is_sorted(sentences_of_the_parser, {}, &Raised::routine));
+static_assert(std::ranges::is_sorted(about_the_statement, {}, &Raised::routine));
+static_assert(std::ranges::is_sorted(about_a_place, {}, &Raised::routine));
 
 std::string_view general_message(std::string_view sqlstate) {
     if (const auto exact = look_up(sqlstate); !exact.empty()) return exact;
@@ -230,7 +308,7 @@ wp::ErrorFields refusal_fields(const Refusal& refusal, std::string_view severity
     return {severity, refusal.sqlstate, refusal.message, refusal.detail, refusal.hint};
 }
 
-wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code) {
+wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code, bool text_runs_code) {
     wp::ErrorFields out;
     const auto copy = [&](char code) {
         if (const auto value = fields.get(code); !value.empty()) out.fields.emplace_back(code, value);
@@ -240,24 +318,27 @@ wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code
     const auto sqlstate = fields.get(field::sqlstate);
     const auto routine = fields.get(field::routine);
     const bool fixed = raised_in(fixed_sentences, routine, sqlstate);
-    // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
-    out.fields.emplace_back(field::sqlstate, runs_code && !fixed && look_up(sqlstate).empty() ? "P0001" : sqlstate);
     // What the parser refuses names only what the text names; so does a name of a cursor or prepared statement that is none.
     const bool of_names = sqlstate == "26000" || sqlstate == "34000";
     const bool at_its_text = !fields.get(field::position).empty();
-    const bool from_parser = runs_code ? at_its_text && fields.get(field::internal_query).empty() && raised_in(sentences_of_the_parser, routine, sqlstate)
-                                       : of_names || at_its_text;
-    if (from_parser) {
+    // Every routine that is written in SQL or another language leaves its context.
+    const bool from_code = !fields.get(field::internal_query).empty() || !fields.get(field::where).empty();
+    const bool about_itself = !from_code && (raised_in(about_the_statement, routine, sqlstate) || (at_its_text && raised_in(about_a_place, routine, sqlstate)));
+    const bool whole = about_itself || (at_its_text && !text_runs_code && !from_code) || (!runs_code && (of_names || at_its_text));
+    const bool sentence = fixed || (raised_in(sentences_of_names, routine, sqlstate) && (!runs_code || (!text_runs_code && !from_code)));
+    // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
+    out.fields.emplace_back(field::sqlstate, runs_code && !whole && !sentence && look_up(sqlstate).empty() ? "P0001" : sqlstate);
+    if (whole) {
         copy(field::message);
         copy(field::detail);
         copy(field::hint);
         copy(field::position);
-    } else if (fixed || (!runs_code && raised_in(sentences_of_names, routine, sqlstate))) {
+    } else if (sentence) {
         copy(field::message);
     } else {
         out.fields.emplace_back(field::message, general_message(out.sqlstate()));
     }
-    if (!runs_code)  // RAISE … USING TABLE = anything
+    if (!runs_code || whole)  // RAISE … USING TABLE = anything
         for (const char name : names_of_things) copy(name);
     copy(field::file);
     copy(field::line);

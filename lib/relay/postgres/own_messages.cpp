@@ -44,25 +44,29 @@ void Adapter::ask(const Question& question, const Portal* portal) {
     sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
     of_statement_.reset();
     if (question.of_statement) of_statement_ = question.shift;
-    if (question.of_statement && portal != nullptr) {
-        const wp::ValueListView values(portal->parameter_count, portal->parameters);
-        const std::vector<wp::ValueView> parameters(values.begin(), values.end());
-        sent &= wp::encode_parse(name, question.sql, portal->statement->parameter_types, writer).has_value();
-        sent &= wp::encode_bind(name, name, portal->parameter_formats, parameters, {}, writer).has_value();
-    } else {
-        sent &= wp::encode_parse(name, question.sql, {}, writer).has_value();
-        sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
+    push(own_entry(Kind::close, owner));
+    for (const std::string* sql : {&question.before, &question.sql, &question.after}) {
+        if (sql->empty()) continue;
+        const bool aside = sql != &question.sql;
+        if (question.of_statement && portal != nullptr && !aside) {
+            const wp::ValueListView values(portal->parameter_count, portal->parameters);
+            const std::vector<wp::ValueView> parameters(values.begin(), values.end());
+            sent &= wp::encode_parse(name, *sql, portal->statement->parameter_types, writer).has_value();
+            sent &= wp::encode_bind(name, name, portal->parameter_formats, parameters, {}, writer).has_value();
+        } else {
+            sent &= wp::encode_parse(name, *sql, {}, writer).has_value();
+            sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
+        }
+        sent &= wp::encode(wp::ExecuteView{name, 0}, writer).has_value();
+        sent &= wp::encode(wp::CloseView{wp::Target::portal, name}, writer).has_value();
+        sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
+        push(own_entry(Kind::parse, owner));
+        push(own_entry(Kind::bind, owner));
+        push(own_entry(Kind::execute, owner)).aside = aside;
+        push(own_entry(Kind::close, owner));
+        push(own_entry(Kind::close, owner));
     }
-    sent &= wp::encode(wp::ExecuteView{name, 0}, writer).has_value();
-    sent &= wp::encode(wp::CloseView{wp::Target::portal, name}, writer).has_value();
-    sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
     if (!sent) throw std::logic_error("a question of dbguard's own cannot be sent");
-    push(own_entry(Kind::close, owner));
-    push(own_entry(Kind::parse, owner));
-    push(own_entry(Kind::bind, owner));
-    push(own_entry(Kind::execute, owner));
-    push(own_entry(Kind::close, owner));
-    push(own_entry(Kind::close, owner));
     pending_.back().statement = 1;  // the last one, where no Sync follows
     if (pipeline_open_ && !held_simple_) {
         [[maybe_unused]] const auto flushed = wp::encode(wp::Flush{}, writer);
@@ -226,7 +230,7 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
         }
         case 'D':
             if (kind != Kind::execute) return unexpected(type);
-            question_row(body);
+            if (!entry.aside) question_row(body);
             return Step::drop;
         case 'C':
         case 'I':
@@ -271,7 +275,7 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
     const bool own_sync_follows = sync != pending_.end() && sync->owner == owner;
     if (owner == Owner::question && of_statement_) {
         // What the client wants to run fails itself, and this is why.
-        wp::ErrorFields shown = hide_ ? without_values(fields, hide_code_) : wp::ErrorFields(fields);
+        wp::ErrorFields shown = without_hidden(fields, nullptr);
         const std::string place(shown.get(wp::error_field::position));
         std::ptrdiff_t position = 0;
         if (std::from_chars(place.data(), place.data() + place.size(), position).ec == std::errc{})

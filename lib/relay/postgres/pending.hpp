@@ -18,6 +18,7 @@ struct AffectedBound {
     std::uint64_t rows = 0;
     Refusal refusal;  ///< when there are more
     bool uncounted = false;  ///< something changes rows that no command tag tells of
+    bool must_fail = false;  ///< it may not succeed at all (Plan::must_fail)
 };
 
 /// The types of a COPY's columns and their modifiers.
@@ -40,6 +41,7 @@ struct Pending {
 
     Kind kind = Kind::simple;
     Owner owner = Owner::client;
+    bool aside = false;              ///< execute, of a question: run around it, its rows are nobody's
     bool of_portal = false;          ///< describe, close: of a portal, not of a statement
     bool failed = false;             ///< simple, function_call, sync: an error came; ReadyForQuery is to follow
     bool warned = false;             ///< the plan's warnings were sent

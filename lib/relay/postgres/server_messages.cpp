@@ -50,6 +50,14 @@ Adapter::Step Adapter::client_reply(const Header& header, std::span<char> bytes)
     if (!muted_) warn_once(entry);
     if (counted_) show_held_complete();
     const bool runs = entry.kind == Kind::simple || entry.kind == Kind::execute;
+    if (runs && entry.bound && entry.bound->must_fail && (type == 'T' || type == 'H' || type == 'G')) {
+        // What it names is there after all.
+        if (type == 'G') return fatal(entry.bound->refusal);
+        stop_statement(entry.bound->refusal);
+        result_.begun = true;
+        result_.copy_out = type == 'H';
+        return Step::drop;
+    }
     switch (type) {
         case '1':
             if (entry.kind != Kind::parse) return unexpected(type);
@@ -128,9 +136,34 @@ Adapter::Step Adapter::on_parameter_status(std::string_view body) {
     return Step::pass;
 }
 
-void Adapter::send_server_error(const wp::ErrorFieldsView& fields) {
-    send_error(hide_ ? without_values(fields, hide_code_) : wp::ErrorFields(fields));
+namespace {
+
+/// The server's sentence about a table that it looks for by the name that the statement gives.
+bool misses_relation(const sql::Statement& statement, const wp::ErrorFieldsView& fields) {
+    using namespace wp::error_field;
+    if (fields.get(sqlstate) != "42P01" || fields.get(routine) != "RangeVarGetRelidExtended" || !fields.get(where).empty() || !fields.get(internal_query).empty()) return false;
+    const auto is_said = [&](const std::string& name) { return fields.get(message) == "relation \"" + name + "\" does not exist"; };
+    return std::ranges::any_of(statement.effects, [&](const sql::Effect& effect) {
+        return std::ranges::any_of(effect.objects, [&](const sql::Object& object) { return is_said(object.name) || is_said(object.schema + "." + object.name); });
+    });
 }
+
+}  // namespace
+
+/// What the server says in answer to a message of the client's (null: to none), without values where it could hold some.
+wp::ErrorFields Adapter::without_hidden(const wp::ErrorFieldsView& fields, const Pending* entry) const {
+    if (!hide_) return wp::ErrorFields(fields);
+    // The last of several statements may fail because the commit behind it does.
+    const bool alone = entry != nullptr && entry->owner == Owner::client && entry->plan && entry->plan->statements.size() == 1;
+    const PlannedStatement* statement = alone ? planned(*entry) : nullptr;
+    if (statement == nullptr) return without_values(fields, hide_code_, hide_code_);
+    const sql::Statement& sql = statement->statement;
+    if (sql.only_names || misses_relation(sql, fields)) return wp::ErrorFields(fields);
+    const bool runs_another = sql.kind == StatementKind::execute || sql.kind == StatementKind::fetch;
+    return without_values(fields, hide_code_, hide_code_ && (sql.calls_code || runs_another));
+}
+
+void Adapter::send_server_error(const wp::ErrorFieldsView& fields) { send_error(without_hidden(fields, nullptr)); }
 
 Adapter::Step Adapter::on_notice(std::string_view body) {
     const bool own = !pending_.empty() && pending_.front().owner != Owner::client;
@@ -138,7 +171,7 @@ Adapter::Step Adapter::on_notice(std::string_view body) {
     if (!hide_ && !session_.wants_notes()) return Step::pass;
     const auto notice = wp::decode_notice_response(body);
     if (!notice) return unexpected('N');
-    const wp::ErrorFields shown = hide_ ? without_values(notice->fields, hide_code_) : wp::ErrorFields(notice->fields);
+    const wp::ErrorFields shown = without_hidden(notice->fields, pending_.empty() ? nullptr : &pending_.front());
     session_.note(pending_.empty() ? 0 : pending_.front().number, shown.get(wp::error_field::severity), shown.get(wp::error_field::sqlstate), shown.message());
     if (!hide_) return Step::pass;
     send_notice(shown);
@@ -172,7 +205,7 @@ Adapter::Step Adapter::on_error(std::string_view body) {
         send_error(refusal_fields(*stopped_));
         if (entry.number != 0) session_.fail(entry.number, stopped_->sqlstate, stopped_->message, now_);
     } else {
-        const wp::ErrorFields shown = hide_ ? without_values(fields, hide_code_) : wp::ErrorFields(fields);
+        const wp::ErrorFields shown = without_hidden(fields, &entry);
         if (entry.number != 0) session_.fail(entry.number, sqlstate, shown.message(), now_);
         send_error(shown);
     }

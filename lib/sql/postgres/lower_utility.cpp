@@ -139,6 +139,7 @@ void create_table(Statement& out, const CreateStmt* create) {
             out.defined_columns.emplace_back("*");  // columns that only the catalogue knows
         }
     });
+    out.only_names = create->partbound == nullptr;
     add_bounds(out, create->partbound);
     if (create->partspec != nullptr)
         each(create->partspec->partParams, [&](const Node* element) { add_expression(out, as<PartitionElem>(element)->expr); });
@@ -159,8 +160,10 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
     change_effect.names_index = alter->objtype == OBJECT_INDEX;
     change_effect.rewrites_table = false;
     bool grants = false;
+    out.only_names = true;
     each(alter->cmds, [&](const Node* node) {
         const auto* command = as<AlterTableCmd>(node);
+        out.only_names = out.only_names && changes_names_only(*command);
         change_effect.lock = std::max(change_effect.lock, lock_of(*command));
         note_rewrite(*command, change_effect);
         switch (command->subtype) {
@@ -261,7 +264,7 @@ void drop(Statement& out, const DropStmt* stmt) {
     dropped.takes_away = !part;
     each(stmt->objects, [&](const Node* object) { dropped.objects.push_back(object_name(object, part)); });
     if (stmt->removeType == OBJECT_POLICY) effect(out, Class::dcl);
-    out.changes_catalogue = true;
+    out.changes_catalogue = out.only_names = true;
 }
 
 void create_index(Statement& out, const IndexStmt* index) {
@@ -470,6 +473,7 @@ Statement lower_statement(const Node* node) {
             UtilityEffect& locked = effect(out, Class::lock, ObjectKind::relation);
             locked.lock = table_lock(as<LockStmt>(node)->mode);
             each(as<LockStmt>(node)->relations, [&](const Node* relation) { locked.objects.push_back(lower_relation(as<RangeVar>(relation))); });
+            out.only_names = true;
             return out;
         }
 
@@ -564,6 +568,7 @@ Statement lower_statement(const Node* node) {
             out.effects.back().takes_away = rename->renameType == OBJECT_COLUMN || !is_part_of_table(rename->renameType);
             out.effects.back().only_existing = rename->missing_ok;
             out.effects.back().names_index = rename->renameType == OBJECT_INDEX;
+            out.only_names = true;
             return out;
         }
         case T_CommentStmt: {
@@ -572,6 +577,7 @@ Statement lower_statement(const Node* node) {
             change(out, is_server_object(comment->objtype) || is_role_object(comment->objtype) ? Class::server : Class::ddl_comment,
                    kind_of(comment->objtype), object_name(comment->object, part));
             out.effects.back().names_index = comment->objtype == OBJECT_INDEX;
+            out.only_names = true;
             return out;
         }
         case T_CreateSchemaStmt: {
@@ -590,7 +596,10 @@ Statement lower_statement(const Node* node) {
             out.changes_catalogue = true;
             return out;
         }
-        case T_AlterSeqStmt: change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<AlterSeqStmt>(node)->sequence)); return out;
+        case T_AlterSeqStmt:
+            change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<AlterSeqStmt>(node)->sequence));
+            out.only_names = true;
+            return out;
         case T_CompositeTypeStmt: change(out, Class::ddl_create, ObjectKind::type, lower_relation(as<CompositeTypeStmt>(node)->typevar)); return out;
         case T_CreateEnumStmt: change(out, Class::ddl_create, ObjectKind::type, lower_name(as<CreateEnumStmt>(node)->typeName, -1)); return out;
         case T_CreateRangeStmt:
@@ -639,7 +648,7 @@ Statement lower_statement(const Node* node) {
             const bool relation = alter->relation != nullptr;
             change(out, is_server_object(alter->objectType) ? Class::server : Class::ddl_alter, relation ? ObjectKind::relation : kind_of(alter->objectType),
                    relation ? lower_relation(alter->relation) : object_name(alter->object, false));
-            out.effects.back().takes_away = true;
+            out.effects.back().takes_away = out.only_names = true;
             return out;
         }
         case T_AlterOwnerStmt: {
@@ -648,6 +657,7 @@ Statement lower_statement(const Node* node) {
             change(out, is_server_object(alter->objectType) ? Class::server : Class::ddl_alter, relation ? ObjectKind::relation : kind_of(alter->objectType),
                    relation ? lower_relation(alter->relation) : object_name(alter->object, false));
             effect(out, Class::dcl).detail = "ALTER … OWNER";
+            out.only_names = true;
             return out;
         }
         case T_RuleStmt: {
@@ -663,6 +673,7 @@ Statement lower_statement(const Node* node) {
             out.effects.back().lock = Lock::blocks_writes;
             effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(trigger->funcname, -1));
             add_expression(out, trigger->whenClause);
+            out.only_names = true;
             return out;
         }
         case T_CreatePolicyStmt: case T_AlterPolicyStmt: {
@@ -673,6 +684,7 @@ Statement lower_statement(const Node* node) {
             for (const Node* chooses : IsA(node, CreatePolicyStmt) ? std::array{as<CreatePolicyStmt>(node)->qual, as<CreatePolicyStmt>(node)->with_check}
                                                                    : std::array{as<AlterPolicyStmt>(node)->qual, as<AlterPolicyStmt>(node)->with_check})
                 if (chooses != nullptr) out.checks.push_back(lower_expr(chooses));
+            out.only_names = true;
             return out;
         }
         case T_CreateStatsStmt: {
@@ -696,6 +708,7 @@ Statement lower_statement(const Node* node) {
         case T_GrantStmt: case T_GrantRoleStmt: case T_AlterDefaultPrivilegesStmt: case T_CreateRoleStmt: case T_AlterRoleStmt:
         case T_AlterRoleSetStmt: case T_DropRoleStmt: case T_ReassignOwnedStmt: case T_SecLabelStmt:
             effect(out, Class::dcl);
+            out.only_names = true;
             return out;
         case T_DropOwnedStmt:
             effect(out, Class::dcl);

@@ -109,6 +109,52 @@ Lock lock_of(const AlterTableCmd& command) {
     }
 }
 
+bool changes_names_only(const AlterTableCmd& command) {
+    switch (command.subtype) {
+        case AT_ColumnDefault:  // one that is set is looked at as an expression
+        case AT_DropNotNull:
+        case AT_SetNotNull:
+        case AT_DropExpression:
+        case AT_SetStatistics:
+        case AT_SetOptions:
+        case AT_ResetOptions:
+        case AT_SetStorage:
+        case AT_SetCompression:
+        case AT_DropColumn:
+        case AT_AlterConstraint:
+        case AT_DropConstraint:
+        case AT_ChangeOwner:
+        case AT_ClusterOn:
+        case AT_DropCluster:
+        case AT_SetTableSpace:
+        case AT_SetRelOptions:
+        case AT_ResetRelOptions:
+        case AT_EnableTrig:
+        case AT_EnableAlwaysTrig:
+        case AT_EnableReplicaTrig:
+        case AT_DisableTrig:
+        case AT_EnableTrigAll:
+        case AT_DisableTrigAll:
+        case AT_EnableTrigUser:
+        case AT_DisableTrigUser:
+        case AT_EnableRule:
+        case AT_EnableAlwaysRule:
+        case AT_EnableReplicaRule:
+        case AT_DisableRule:
+        case AT_AddInherit:
+        case AT_DropInherit:
+        case AT_ReplicaIdentity:
+        case AT_EnableRowSecurity:
+        case AT_DisableRowSecurity:
+        case AT_ForceRowSecurity:
+        case AT_NoForceRowSecurity:
+        case AT_DetachPartition:
+        case AT_DetachPartitionFinalize:
+        case AT_DropIdentity: return true;
+        default: return false;
+    }
+}
+
 void note_rewrite(const AlterTableCmd& command, tree::UtilityEffect& effect) {
     switch (command.subtype) {
         case AT_AddColumn: return note_new_column(*reinterpret_cast<const ColumnDef*>(command.def), effect);

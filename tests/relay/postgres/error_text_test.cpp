@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace dbguard::relay::postgres {
 
@@ -11,11 +13,13 @@ namespace field = wp::error_field;
 
 namespace {
 
-wp::ErrorFields shown(std::initializer_list<std::pair<char, std::string_view>> fields, bool runs_code) {
+wp::ErrorFields shown(const std::vector<std::pair<char, std::string>>& fields, bool runs_code, bool text_runs_code) {
     std::string raw;
-    for (const auto& [code, value] : fields) raw += std::string(1, code) + std::string(value) + '\0';
-    return without_values(wp::ErrorFieldsView{raw}, runs_code);
+    for (const auto& [code, value] : fields) raw += std::string(1, code) + value + '\0';
+    return without_values(wp::ErrorFieldsView{raw}, runs_code, text_runs_code);
 }
+
+wp::ErrorFields shown(const std::vector<std::pair<char, std::string>>& fields, bool runs_code) { return shown(fields, runs_code, runs_code); }
 
 }  // namespace
 
@@ -79,6 +83,28 @@ TEST_CASE("what the parser says of a call stays as it is, what it says of a func
     const auto inner = shown({{'C', "42883"}, {'M', "function ann() does not exist"}, {'p', "8"}, {'q', "select ann()"}, {'R', "ParseFuncOrColumn"}}, true);
     CHECK(inner.get(field::message) == general_message("42883"));
     CHECK(inner.get(field::internal_query).empty());
+}
+
+TEST_CASE("what is said of a statement before any of it is done goes on whole; said of the text of a function it does not") {
+    const auto insert = [](bool text_runs_code, std::initializer_list<std::pair<char, std::string>> more) {
+        std::vector<std::pair<char, std::string>> fields = {{'C', "42601"}, {'M', "INSERT has more expressions than target columns"}, {'D', "a detail"}, {'R', "transformInsertRow"}};
+        fields.insert(fields.end(), more);
+        return shown(fields, true, text_runs_code);
+    };
+    for (const bool calls : {false, true}) {
+        CHECK(insert(calls, {{'P', "45"}}).get(field::message) == "INSERT has more expressions than target columns");
+        CHECK(insert(calls, {{'P', "45"}}).get(field::detail) == "a detail");
+        CHECK(insert(calls, {{'W', "PL/pgSQL function f() line 1"}}).get(field::message) == general_message("42601"));
+        CHECK(insert(calls, {{'p', "45"}, {'q', "insert …"}}).get(field::message) == general_message("42601"));
+    }
+}
+
+TEST_CASE("triggers do not run while a text is parsed, functions that it calls may") {
+    const auto given = [](bool text_runs_code, std::string where) { return shown({{'C', "22P02"}, {'M', "invalid input syntax for type integer: \"x\""}, {'P', "9"}, {'W', std::move(where)}, {'R', "pg_strtoint32"}}, true, text_runs_code); };
+    CHECK(given(false, "").get(field::message) == "invalid input syntax for type integer: \"x\"");
+    CHECK(given(false, "PL/pgSQL function f() line 1").get(field::message) == general_message("22P02"));
+    CHECK(given(true, "").get(field::message) == general_message("22P02"));
+    CHECK(shown({{'C', "23505"}, {'M', "about \"k\""}, {'D', "Key (email)=(ann)"}, {'R', "_bt_check_unique"}}, true, false).get(field::message) == "about \"k\"");
 }
 
 TEST_CASE("every SQLSTATE has words") {
