@@ -154,12 +154,12 @@ const std::string& state_query() {
         "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n WHERE n.oid =# pg_catalog.pg_my_temp_schema()), "
         "pg_catalog.current_database()::pg_catalog.text, current_user::pg_catalog.text, "
         "(SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database d WHERE d.datname =# pg_catalog.current_database()), "
-        "pg_catalog.pg_current_snapshot()::pg_catalog.text");
+        "pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.current_setting('jit', true)");
     return text;
 }
 
 Result<State> read_state(const Rows& rows) {
-    if (rows.size() != 1 || rows[0].size() != 6) return Error{errc::bad_answer, "state"};
+    if (rows.size() != 1 || rows[0].size() != 7) return Error{errc::bad_answer, "state"};
     const auto& row = rows[0];
     State state;
     state.context.search_path = elements(row[0]);
@@ -168,6 +168,13 @@ Result<State> read_state(const Rows& rows) {
     state.context.user = string(row[3]);
     state.database_id = string(row[4]);
     state.next_transaction = string(row[5]);
+    // What the planner finds dear is compiled first, which takes a second or two (manual, "Just-in-Time Compilation"): a large
+    // catalogue is dear, and anything is under settings like enable_seqscan = off. Local to the transaction: where that is of the
+    // question alone it ends with it, and in the client's own the old value is put back behind it.
+    if (row[6] == "on") {
+        state.before_dear = "SELECT pg_catalog.set_config('jit', 'off', true)";
+        state.after_dear = "SELECT pg_catalog.set_config('jit', 'on', true)";
+    }
     return state;
 }
 
@@ -251,8 +258,7 @@ const std::string& load_query() {
                ", (SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid =# y.oid)" + t + nulls(2) +
                " FROM pg_catalog.pg_type y JOIN pg_catalog.pg_namespace n ON n.oid =# y.typnamespace"
                " WHERE y.oid >=# 16384 AND y.typnamespace " + names;
-        // The checks of domains that call code which is not built in. By themselves: as a column of each type the planner takes
-        // the question for so dear that it compiles it (jit_above_cost), which takes it a second.
+        // The checks of domains that call code which is not built in.
         sql += " UNION ALL SELECT 'D', k.contypid" + t + ", pg_catalog.pg_get_expr(k.conbin, 0::pg_catalog.oid)" + t + nulls(10) +
                " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contypid <># 0::pg_catalog.oid AND k.conbin IS NOT NULL"
                " AND EXISTS (SELECT FROM pg_catalog.pg_depend d"

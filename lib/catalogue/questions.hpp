@@ -22,6 +22,9 @@ struct State {
     Context context;
     std::string database_id;       ///< the server's own number of the database
     std::string next_transaction;  ///< unchanged: nothing was committed or begun to write since
+    /// To be run right before and right behind the digest and the load, in one transaction with each, so that the server does not
+    /// take long to make them fast; they leave the session as it was. Empty: it would not.
+    std::string before_dear, after_dear;
 };
 
 struct Questions {

@@ -93,12 +93,13 @@ TEST_CASE("an answer of another shape is no catalogue") {
     CHECK_FALSE(read(rows).has_value());
     CHECK_FALSE(postgres::read_state({}).has_value());
     CHECK_FALSE(postgres::read_state({{"{public}"}}).has_value());
+    CHECK_FALSE(postgres::read_state({{"{}", std::nullopt, "shop", "app", "1", "x"}}).has_value());
     CHECK_FALSE(postgres::read_digest({{std::nullopt}}).has_value());
     CHECK_FALSE(postgres::read_digest({{"a"}, {"b"}}).has_value());
 }
 
 TEST_CASE("the session's state tells its search path as it is in effect") {
-    const auto state = postgres::read_state({{"{pg_temp_3,pg_catalog,\"Mixed Case\",public}", "pg_temp_3", "shop", "app", "16384", "700:702:700"}});
+    const auto state = postgres::read_state({{"{pg_temp_3,pg_catalog,\"Mixed Case\",public}", "pg_temp_3", "shop", "app", "16384", "700:702:700", "off"}});
     REQUIRE(state.has_value());
     CHECK(state->context.search_path == std::vector<std::string>{"pg_temp_3", "pg_catalog", "Mixed Case", "public"});
     CHECK(state->context.temp_schema == "pg_temp_3");
@@ -106,7 +107,17 @@ TEST_CASE("the session's state tells its search path as it is in effect") {
     CHECK(state->context.user == "app");
     CHECK(state->database_id == "16384");
     CHECK(state->next_transaction == "700:702:700");
-    CHECK(postgres::read_state({{"{}", std::nullopt, "shop", "app", "1", "x"}})->context.temp_schema.empty());
+    CHECK(state->before_dear.empty());
+    CHECK(state->after_dear.empty());
+    const auto none = postgres::read_state({{"{}", std::nullopt, "shop", "app", "1", "x", std::nullopt}});
+    CHECK(none->context.temp_schema.empty());
+    CHECK(none->before_dear.empty());
+}
+
+TEST_CASE("dear questions are not compiled, and the setting is put back as it was") {
+    const auto state = postgres::read_state({{"{}", std::nullopt, "shop", "app", "1", "x", "on"}});
+    CHECK(state->before_dear == "SELECT pg_catalog.set_config('jit', 'off', true)");
+    CHECK(state->after_dear == "SELECT pg_catalog.set_config('jit', 'on', true)");
 }
 
 TEST_CASE("the questions name every object and operator by schema") {

@@ -122,6 +122,41 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(self.masked(self.session(), 'select * from tagged'), [['***', 'y', '***']])
         self.admin.query('delete from pg_seclabel; reset allow_system_table_mods')
 
+    def test_the_server_compiles_none_of_the_questions(self):
+        if self.admin.rows('select pg_jit_available()') != [['t']]:
+            self.skipTest('this server compiles nothing')
+        url = self.postgres.url(options='-c jit=on -c jit_above_cost=0 -c session_preload_libraries=auto_explain -c auto_explain.log_min_duration=0 -c auto_explain.log_analyze=on')
+        proxy = Proxy(self.postgres, ROLES, url=url)
+        self.addCleanup(proxy.close)
+        wire = Wire(proxy.url)
+        self.addCleanup(wire.close)
+        log = pathlib.Path(self.postgres.folder) / 'log'
+        begin = log.stat().st_size
+        jit = 'select current_setting(\'jit\')'
+        def ask(*sql):
+            for one in sql:
+                got = wire.query(one)
+                self.assertIsNone(error(got), one)
+            return [row(b) for t, b in got if t == 'D']
+        self.assertEqual(ask('select c3 from t1 where id < 0'), [])
+        with self.subTest('the session has the setting it had'):
+            self.assertEqual(ask(jit), [['on']])
+            self.assertEqual(ask('begin', 'create table compiled (id int)', 'select count(id) from compiled', jit), [['on']])
+            self.assertEqual(ask('savepoint a', 'create table again (id int)', 'select count(id) from again', 'rollback to a', jit), [['on']])
+            self.assertEqual(ask('set local jit = off', 'create table again (id int)', 'select count(id) from again', jit), [['off']])
+            self.assertEqual(ask('commit', jit), [['on']])
+            self.assertEqual(ask('begin', 'set jit = off', 'set local jit = on', 'create table third (id int)', 'select count(id) from third', jit), [['on']])
+            self.assertEqual(ask('commit', jit), [['off']])
+            self.assertEqual(ask('reset jit', jit), [['on']])
+        plans = log.read_bytes()[begin:].decode(errors='replace').split('Query Text: ')[1:]
+        def compiled(word):
+            found = [plan for plan in plans if word in plan.split('\n')[0]]
+            self.assertTrue(found, word)
+            return [plan for plan in found if '\tJIT:' in plan]
+        self.assertTrue(compiled('select count(id) from compiled'), plans)
+        self.assertEqual(compiled('hashtidextended'), [])
+        self.assertEqual(compiled('pg_get_viewdef'), [])
+
     @unittest.skipUnless(TABLES, 'CATALOGUE_TABLES says how many tables')
     def test_what_it_costs(self):
         make_tables(self.admin, 40, TABLES)

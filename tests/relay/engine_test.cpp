@@ -36,6 +36,7 @@ const std::string masked_reader = "    rules:\n      - allow: [read, tx, session
 /// Answers as a server with two tables would, and counts what it was asked.
 struct Server {
     std::string next_transaction = "700:700:";
+    std::optional<std::string> jit = "off";
     std::string digest = "d1";
     std::string path = "{pg_catalog,public}";
     std::string refuses;   ///< which of state, digest, load it answers with an error
@@ -58,7 +59,7 @@ struct Server {
         loads += load;
         const std::string what = state ? "state" : is_digest ? "digest" : load ? "load" : "function";
         if (what == refuses) return {{}, "57014"};
-        if (state) return {{{path, std::nullopt, "shop", "app", "16384", next_transaction}}, ""};
+        if (state) return {{{path, std::nullopt, "shop", "app", "16384", next_transaction, jit}}, ""};
         if (is_digest) return {{{digest}}, ""};
         if (load)
             return {{relation("16400", "public", "customers"), columns("16400", "{id,email}"), relation("16410", "public", "orders"), columns("16410", "{id,note}")}, ""};
@@ -144,6 +145,20 @@ TEST_CASE("names are asked for before the first statement, once") {
     CHECK(f.server.loads == 1);
     CHECK(f.plan("SELECT email FROM customers") == first);
     CHECK(first->context == f.session->context());
+}
+
+TEST_CASE("where the server would compile them, the dear questions are asked otherwise") {
+    Fixture f(policy_with(masked_reader));
+    f.server.jit = "on";
+    std::string asked;
+    while (f.session->plan("SELECT 1", f.now) == nullptr) {
+        const auto question = f.session->question();
+        REQUIRE(question.has_value());
+        asked += question->before + "|" + question->after + "\n";
+        f.session->answer(f.server.answer(question->sql));
+    }
+    const std::string quietly = "SELECT pg_catalog.set_config('jit', 'off', true)|SELECT pg_catalog.set_config('jit', 'on', true)\n";
+    CHECK(asked == "|\n" + quietly + quietly);
 }
 
 TEST_CASE("a policy that goes by no name asks nothing") {

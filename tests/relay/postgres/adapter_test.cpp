@@ -114,6 +114,31 @@ TEST_CASE("a question is asked before the statement, and nobody else sees it") {
     CHECK(joined(talk.session.log) == "answer of a NULL to select names\nsubmit select 1\nsubmit select 2\n");
 }
 
+TEST_CASE("what stands around a question is run with it, and what it gives is nobody's") {
+    const std::string part = parse_complete + bind_complete;
+    const std::string closed = close_complete + close_complete;
+    const auto sent = [](const char* sql) {
+        return std::string(">F Parse \"OWN\" \"") + sql + "\" []\n>F Bind \"OWN\" \"OWN\" [] [] []\n>F Execute \"OWN\" 0\n>F Close portal \"OWN\"\n>F Close statement \"OWN\"\n";
+    };
+    Conversation talk;
+    talk.session.questions["select 1"] = "select names";
+    talk.session.before_question = "select 'before'";
+    talk.session.after_question = "select 'after'";
+    talk.client(q("select 1"));
+    CHECK(talk.take() == ">F Close statement \"OWN\"\n" + sent("select 'before'") + sent("select names") + sent("select 'after'") + ">F Sync\n");
+    SUBCASE("") {
+        talk.server(close_complete + part + row({"before"}) + done("SELECT 1") + closed + part + row({"a"}) + done("SELECT 1") + closed);
+        talk.server(part + row({"after"}) + done("SELECT 1") + closed + ready('I'));
+        CHECK(talk.take() == ">F Query \"select 1\"\n");
+        CHECK(joined(talk.session.log) == "answer of a to select names\nsubmit select 1\n");
+    }
+    SUBCASE("it cannot be run: nor is the question") {
+        talk.server(close_complete + error("42704", "unrecognized configuration parameter") + ready('I'));
+        CHECK(talk.take() == ">F Query \"select 1\"\n");
+        CHECK(joined(talk.session.log) == "answer error 42704 of to select names\nsubmit select 1\n");
+    }
+}
+
 TEST_CASE("inside a client's pipeline a question is flushed, not synced") {
     Conversation talk;
     talk.session.questions["select 2"] = "select names";

@@ -28,6 +28,7 @@ class ScriptedSession : public Session {
     RowVerdict over = RowVerdict::stop;
     std::optional<std::chrono::seconds> time_limit;
     std::uint64_t context_now = 0;
+    std::string before_question, after_question;
     bool rows_wanted = false;
     bool refuse_submits = false;
 
@@ -44,7 +45,7 @@ class ScriptedSession : public Session {
     std::optional<Refusal> execute(const PlanRef&, std::string_view, std::span<const std::optional<std::string_view>>, Clock::time_point) override { return {}; }
     std::optional<Question> question() override {
         if (pending_question.empty()) return {};
-        return Question{pending_question};
+        return Question{pending_question, false, 0, before_question, after_question};
     }
     void answer(Answer answer) override {
         std::string line = "answer " + (answer.error.empty() ? std::string("of ") : "error " + answer.error + " of ");
