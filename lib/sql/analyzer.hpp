@@ -24,7 +24,10 @@ struct Value {
     bool opaque = false;                    ///< may come from anything the statement can reach
     bool may_fail = false;                  ///< computing it may fail for some values
     bool fallible = false;                  ///< computing it may fail, or is seen otherwise, whatever the values
+    bool same_value = false;                ///< computed, but which value it is stays: lower, trim, a cast to text of a column
+    bool extended = false;                  ///< a column's own value with something given put before or behind it
     bool is_seen = false;                   ///< computing it leaves a trace: a sequence's next value, a lock, code that does things
+    bool structured = false;                ///< it may be an array or a row: of those some cannot be compared or joined with each other
     bool is_row = false;
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
     catalogue::Id type = 0;                 ///< when known
@@ -32,10 +35,13 @@ struct Value {
     bool givens_lost = false;               ///< it is made of more than were kept
     std::shared_ptr<const std::vector<std::pair<std::string, Value>>> fields;  ///< of a row, when known
 
+    bool tells_which() const;  ///< as it is stored, or `same_value`
     bool has_value() const;  ///< some source is more than existence, or it is opaque or passed through code
 };
 
 Value merge(const Value& a, const Value& b);
+/// Some column flows into both.
+bool share_sources(const Value& a, const Value& b);
 /// Adds the literals and parameters of `other` alone.
 void add_givens(Value& value, const Value& other);
 /// Whether there is a value: of a column as it is that is existence, of anything computed it tells of what it was computed from.
@@ -85,6 +91,9 @@ bool is_number(const std::string& text);
 
 /// Behind casts of any kind: for questions where a wrong answer only costs a refusal.
 const tree::Expr* without_casts(const tree::Expr* expr);
+
+/// Functions that keep which value it is: lower, upper, trim.
+bool keeps_equality(const tree::Expr& expr);
 
 bool gives_all(const std::vector<tree::Cte>& with, const tree::Query& rows);
 
@@ -152,6 +161,7 @@ class Analyzer {
     // ---- queries and values
     Result query(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
     Result select(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
+    void decided_by_computing(const Result& result);
     static std::string output_name(const tree::Expr& expr, const std::string& alias = {});
     void expand_star(const tree::Expr& star, const Scope& scope, Result& result);
     void expand_row(const Value& row, Result& result) const;
@@ -255,6 +265,7 @@ class Analyzer {
     bool counted_outside_ = false;           ///< the next write's rows are those of the one around it
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
+    bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;
     bool foreign_ = false;                   ///< in a text other than the statement's: a view, a routine, text that a function runs
     struct Met {

@@ -19,9 +19,11 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
 
     std::vector<Value> args;
     Value all;
+    bool twice = false;   // some column stands in more than one argument
     for (const tree::ExprPtr& arg : expr.args) {
         args.push_back(eval(*arg, scope, ctes));
         meet_type(args.back().type);
+        twice = twice || share_sources(all, args.back());
         all = merge(all, args.back());
     }
     // FILTER decides like a WHERE, ORDER BY and PARTITION BY like their namesakes.
@@ -85,7 +87,13 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
                 return out;
             }
         }
-        return call_built_in(*rule, expr, all, scope);
+        Value out = call_built_in(*rule, expr, all, scope);
+        out.same_value = keeps_equality(expr) && all.tells_which() && !all.is_row;
+        if (twice && (name == "concat" || name == "concat_ws")) {
+            out.fallible = true;
+            if (out.has_value()) out.may_fail = true;
+        }
+        return out;
     }
     if (built_in_reachable && schema == nullptr) {
         unknown_name("function " + name + " is not known", expr.name.at);
@@ -139,7 +147,15 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             if (std::find(std::begin(moving), std::end(moving), rule.name) != std::end(moving)) out.fallible = out.is_seen = true;
             return out;
         }
-        case FunctionKind::aggregate: return through(args, Flow::aggregated);
+        case FunctionKind::aggregate: {
+            Value out = through(args, Flow::aggregated);
+            const bool as_stored = std::all_of(args.sources.begin(), args.sources.end(), [](const Source& source) { return source.flow == Flow::identity || source.flow == Flow::existence; });
+            if (args.structured || !dialect_.is_total_aggregate(rule.name, as_stored)) {
+                out.fallible = true;
+                if (out.has_value()) out.may_fail = true;
+            }
+            return out;
+        }
         case FunctionKind::counting:
             if (expr.args.size() == 1 && expr.args[0]->kind != Kind::column && !expr.star_argument) return through(args, Flow::aggregated);
             return existence_of(args);
@@ -156,7 +172,12 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             out.fallible = out.is_seen = true;
             return out;
         }
-        case FunctionKind::reads_setting: return through(args, Flow::transformed);
+        case FunctionKind::reads_setting: {
+            Value out = through(args, Flow::transformed);
+            out.fallible = true;   // there may be no setting of that name
+            if (out.has_value()) out.may_fail = true;
+            return out;
+        }
         case FunctionKind::sets_setting: {
             literals_matter_ = true;
             Effect& set = add_effect(EffectClass::session_set, "set_config");
@@ -284,7 +305,12 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     Value out;
     for (const catalogue::Function* function : candidates) {
         if (const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name)) {
-            out = merge(out, through(all, rule->kind == FunctionKind::aggregate ? Flow::aggregated : Flow::transformed));
+            // It computes from its arguments, but may fail on them, keep them (set_limit) or give any number of rows.
+            if (function->returns_set) decides(all);
+            Value vetted = through(all, rule->kind == FunctionKind::aggregate ? Flow::aggregated : Flow::transformed);
+            vetted.fallible = true;
+            if (vetted.has_value()) vetted.may_fail = true;
+            out = merge(out, vetted);
             continue;
         }
         // A candidate that cannot take so many arguments is none.
@@ -413,7 +439,8 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         for (const std::string& variable : body.variables)
             if (std::none_of(named_parameters_.begin(), named_parameters_.end(), [&](const auto& known) { return known.first == variable; })) named_parameters_.emplace_back(variable, taken);
     };
-    const bool outer_quiet = std::exchange(quiet_, true);
+    // What is there already has shown what it computes for nobody.
+    const bool outer_quiet = std::exchange(quiet_, !function.recent);
     const bool outer_foreign = std::exchange(foreign_, true);
     ++depth_;
     reading_.push_back(function.id);
@@ -436,7 +463,10 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
             else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
             else utility(statement);
             const bool gives_value = !body.in_sequence || &statement == &statements.back();
-            if (!gives_value) continue;
+            if (!gives_value) {
+                decided_by_computing(result);
+                continue;
+            }
             auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
             for (auto& [name, value] : result.outputs) {
                 // RETURN NEW: the row goes where it was going.

@@ -15,7 +15,8 @@ bool is_json_step(const std::string& name) { return name == "->" || name == "->>
 // '{a,b}' → a, b; nothing where it is not that plain.
 std::optional<std::vector<std::string>> plain_array(const std::string& text) {
     if (text.size() < 2 || text.front() != '{' || text.back() != '}') return {};
-    if (text.find_first_of("\"\\{", 1) != std::string::npos) return {};
+    // Quotes, escapes, arrays of arrays, and white space other than blanks, which the server takes away (PostgreSQL, array_isspace).
+    if (text.find_first_of("\"\\{\t\n\v\f\r", 1) != std::string::npos) return {};
     std::vector<std::string> out;
     std::string item;
     for (std::size_t i = 1; i < text.size(); ++i) {
@@ -31,7 +32,21 @@ std::optional<std::vector<std::string>> plain_array(const std::string& text) {
     return out;
 }
 
+/// Whether an array or a row is written somewhere in it.
+bool makes_structure(const Expr& expr) {
+    bool found = false;
+    tree::visit(expr, [&](const Expr& part) { found = found || part.kind == Kind::row || part.kind == Kind::array || part.kind == Kind::array_query; });
+    return found;
+}
+
 }  // namespace
+
+// Put together often enough, such a value grows as long as one likes, or stays empty.
+bool share_sources(const Value& a, const Value& b) {
+    return std::any_of(a.sources.begin(), a.sources.end(), [&](const Source& source) {
+        return source.flow != Flow::existence && std::any_of(b.sources.begin(), b.sources.end(), [&](const Source& other) { return other.column == source.column && other.flow != Flow::existence; });
+    });
+}
 
 bool is_number(const std::string& text) {
     return !text.empty() && std::all_of(text.begin() + (text[0] == '-' ? 1 : 0), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -105,12 +120,14 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             for (std::size_t i = 0; i < expr.args.size(); ++i) {
                 Value value = eval(*expr.args[i], scope, ctes);
                 meet_type(value.type);
+                value.structured = value.structured || value.is_row;
                 out = i == 0 ? value : merge(out, value);
                 (i == 0 && expr.args.size() > 1 ? left : right) = std::move(value);
             }
             Value code = operators_used(expr.name, left, right);
             out = merge(through(std::move(out), Flow::transformed), code);
-            if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr)) {
+            const bool grows = expr.name.last() == "||" && share_sources(left, right);
+            if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr) || left.structured || right.structured || grows) {
                 out.fallible = true;
                 if (out.has_value()) out.may_fail = true;
             }
@@ -120,14 +137,19 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         case Kind::in_list: {
             Value out;
             Value left;
+            bool structured = false;
             for (std::size_t i = 0; i < expr.args.size(); ++i) {
                 Value value = eval(*expr.args[i], scope, ctes);
                 meet_type(value.type);
+                // The list itself is an array; what counts is what stands in it.
+                const bool list = i == 1 && expr.args[i]->kind == Kind::array;
+                structured = structured || value.is_row || (value.structured && !list) ||
+                             (list && std::any_of(expr.args[i]->args.begin(), expr.args[i]->args.end(), [&](const tree::ExprPtr& element) { return makes_structure(*element); }));
                 if (i == 0) left = value;
                 out = merge(out, value);
             }
             out = merge(through(std::move(out), Flow::transformed), operators_used(expr.name, left, {}));
-            if (!dialect_.is_total(expr.name.last()) || expr.name.last().find('~') != std::string::npos) {
+            if (structured || !dialect_.is_total(expr.name.last()) || expr.name.last().find('~') != std::string::npos) {
                 out.fallible = true;
                 if (out.has_value()) out.may_fail = true;
             }
@@ -158,6 +180,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             const Value given_to = out;
             meet_type(given_to.type);
             out = through(std::move(out), Flow::transformed);
+            out.same_value = given_to.tells_which() && !given_to.is_row && expr.text.empty() && (keeps_text(expr) || keeps_characters(expr));
             const bool plain = expr.text.empty() && (keeps_text(expr) || (expr.modified && expr.name.last() == "varchar"));
             if (!plain) out.fallible = true;
             if (out.has_value() && !plain) out.may_fail = true;
@@ -209,12 +232,13 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 out = merge(out, through(value, Flow::transformed));
                 fields->emplace_back("f" + std::to_string(fields->size() + 1), std::move(value));
             }
-            out.is_row = true;
+            out.is_row = out.structured = true;
             out.fields = std::move(fields);
             return out;
         }
         case Kind::array:
         case Kind::combine: {
+            if (expr.text == "collate" && expr.args.size() == 1) return eval(*expr.args[0], scope, ctes);
             Value out;
             for (const tree::ExprPtr& arg : expr.args) {
                 const Value value = eval(*arg, scope, ctes);
@@ -225,26 +249,36 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             // Which side is computed depends on another: whether it fails, or leaves a trace, tells.
             const bool chooses = expr.text == "case" || expr.text == "coalesce";
             const bool parses = expr.text == "xml" || expr.text == "json" || expr.text == "xmlserialize";
-            if (parses) out.fallible = true;
-            if (out.has_value() && ((chooses && out.fallible) || parses)) out.may_fail = true;
+            const bool compares = out.structured && (expr.text == "nullif" || expr.text == "greatest" || expr.text == "least");
+            if (parses || compares) out.fallible = true;
+            if (out.has_value() && ((chooses && out.fallible) || parses || compares)) out.may_fail = true;
+            if (expr.kind == Kind::array) out.structured = true;
             return out;
         }
         case Kind::exists: {
             (void)query(*expr.query, &scope, ctes, true);
-            return {};
+            Value out;
+            out.fallible = true;   // how long it takes shows, where something chooses whether it runs
+            return out;
         }
         case Kind::scalar_query: {
             const Result result = query(*expr.query, &scope, ctes, false);
-            if (result.outputs.size() == 1 && result.exact) return result.outputs[0].second;
             Value out;
-            for (const auto& [name, value] : result.outputs) out = merge(out, value);
-            return through(std::move(out), Flow::transformed);
+            if (result.outputs.size() == 1 && result.exact) {
+                out = result.outputs[0].second;
+            } else {
+                for (const auto& [name, value] : result.outputs) out = merge(out, value);
+                out = through(std::move(out), Flow::transformed);
+            }
+            out.fallible = true;   // more than one row; and how long it takes shows, where something chooses whether it runs
+            return out;
         }
         case Kind::array_query: {
             const Result result = query(*expr.query, &scope, ctes, false);
             Value out;
             for (const auto& [name, value] : result.outputs) out = merge(out, value);
             out.opaque = out.opaque || !result.exact;
+            out.fallible = out.structured = true;
             return through(std::move(out), Flow::aggregated);
         }
         case Kind::any_query: {
@@ -252,6 +286,8 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             Value out = expr.args.empty() ? Value{} : eval(*expr.args[0], scope, ctes);
             const Value left = out;
             for (const auto& [name, value] : result.outputs) out = merge(out, value);
+            out.fallible = true;
+            if (out.structured && out.has_value()) out.may_fail = true;
             const Value code = operators_used(expr.name.parts.empty() ? tree::Name{{"="}, expr.at} : expr.name, left, {});
             return merge(through(std::move(out), Flow::transformed), code);
         }

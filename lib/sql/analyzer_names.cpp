@@ -69,12 +69,19 @@ bool Value::has_value() const {
     return std::any_of(sources.begin(), sources.end(), [](const Source& source) { return source.flow != Flow::existence; });
 }
 
+bool Value::tells_which() const {
+    if (opaque || !functions.empty()) return false;
+    return same_value || std::all_of(sources.begin(), sources.end(), [](const Source& source) { return source.flow == Flow::identity || source.flow == Flow::existence; });
+}
+
 Value merge(const Value& a, const Value& b) {
     Value out;
+    out.same_value = a.tells_which() && b.tells_which();
     out.opaque = a.opaque || b.opaque;
     out.may_fail = a.may_fail || b.may_fail;
     out.fallible = a.fallible || b.fallible;
     out.is_seen = a.is_seen || b.is_seen;
+    out.structured = a.structured || b.structured || a.is_row || b.is_row;
     out.type = a.type == b.type ? a.type : 0;
     out.functions = a.functions;
     for (const std::string& function : b.functions)
@@ -100,6 +107,8 @@ Value through(Value value, Flow flow) {
     for (Source& source : value.sources) source.flow = std::min(source.flow, flow);
     std::sort(value.sources.begin(), value.sources.end());
     value.sources.erase(std::unique(value.sources.begin(), value.sources.end()), value.sources.end());
+    value.structured = value.structured || value.is_row;
+    value.extended = value.same_value = false;
     value.is_row = false;
     value.steps = false;
     value.fields.reset();
@@ -389,7 +398,9 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
             }
         };
         if (cte.write != nullptr) {
-            rebind(write(*cte.write, outer, ctes));
+            const Result returned = write(*cte.write, outer, ctes);
+            decided_by_computing(returned);   // RETURNING is computed, whoever reads it
+            rebind(returned);
         } else if (recursive && cte.query->combine != tree::Query::Combine::none) {
             // The first term's columns, then the second's over what is known so far, until nothing new flows in.
             const CteBinding* inside = bind(cte.query->with, cte.query->recursive, outer, ctes);
@@ -413,6 +424,8 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
             if (cte.query->combine == tree::Query::Combine::compare)
                 for (const auto& [name, value] : total.outputs) decides(value);
             rebind(total);
+            for (const ScopeColumn& column : bound->columns)
+                if (std::find(cte.cycle_columns.begin(), cte.cycle_columns.end(), column.name) != cte.cycle_columns.end()) decides(column.value);
             bound->outer = ctes;
         } else {
             rebind(query(*cte.query, outer, ctes, true));

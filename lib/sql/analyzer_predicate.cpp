@@ -19,12 +19,6 @@ bool is_word(const std::string& text, std::initializer_list<const char*> words) 
     return std::any_of(words.begin(), words.end(), [&](const char* word) { return lower == word; });
 }
 
-// Functions that keep which value it is: policy.md, "Existence is not a value".
-bool keeps_equality(const Expr& expr) {
-    return expr.kind == Kind::call && expr.args.size() == 1 && expr.decides.empty() && !expr.name.parts.empty() &&
-           is_word(expr.name.last(), {"lower", "upper", "btrim", "ltrim", "rtrim", "trim"});
-}
-
 bool is_operator(const Expr& expr, std::initializer_list<const char*> names) {
     if (expr.kind != Kind::operation || expr.args.size() != 2) return false;
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return expr.name.last() == name; });
@@ -44,8 +38,14 @@ std::string look_of(const Expr& expr) {
 
 }  // namespace
 
+// policy.md, "Existence is not a value".
+bool keeps_equality(const Expr& expr) {
+    return expr.kind == Kind::call && expr.args.size() == 1 && expr.decides.empty() && !expr.name.parts.empty() &&
+           is_word(expr.name.last(), {"lower", "upper", "btrim", "ltrim", "rtrim", "trim"});
+}
+
 const Expr* without_casts(const Expr* expr) {
-    while (expr->kind == Kind::cast && !expr->args.empty()) expr = expr->args[0].get();
+    while ((expr->kind == Kind::cast || (expr->kind == Kind::combine && expr->text == "collate")) && !expr->args.empty()) expr = expr->args[0].get();
     return expr;
 }
 
@@ -67,6 +67,12 @@ bool Analyzer::is_total_call(const Expr& expr) const {
         return field != nullptr && field->text.find_first_not_of("-0") != std::string::npos;
     }
     if (name == "length") return expr.args.size() == 1;
+    if (name == "replace") {
+        // A few of those that make a text longer, one around the other, pass every limit, but only where they found something.
+        const Expr* what = expr.args.size() == 3 ? told_by(*expr.args[1]) : nullptr;
+        const Expr* with = expr.args.size() == 3 ? told_by(*expr.args[2]) : nullptr;
+        return with != nullptr && with->text.size() <= (what != nullptr ? what->text.size() : 0);
+    }
     if (is_word(name, {"~~", "!~~", "~~*", "!~~*"})) {
         // A pattern may not end in an escape, and that shows only where all before it matched.
         const Expr* pattern = expr.args.size() == 2 ? told_by(*expr.args[1]) : nullptr;
@@ -138,6 +144,7 @@ bool Analyzer::is_given(const Expr& expr) const {
         case Kind::constant: return true;
         case Kind::parameter: return parameters_.empty();
         case Kind::cast: case Kind::array: case Kind::row: case Kind::combine: case Kind::operation:
+            if (expr.text == "collate") return false;
             return std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
         case Kind::call: {
             const FunctionRule* rule = expr.name.parts.empty() ? nullptr : dialect_.function("", expr.name.last());
@@ -182,7 +189,9 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
                     const Expr& other = *expr.args[static_cast<std::size_t>(1 - side)];
                     if (plain_column(one) == nullptr || !is_given(other)) continue;
                     const Value value = eval(one, scope, ctes);
-                    if (value.fields != nullptr) break;   // a whole row
+                    // A whole row; or what is named like a column and computed further in: whether left(ssn, 1) equals something is no
+                    // question about equality of ssn.
+                    if (value.fields != nullptr || !value.tells_which()) break;
                     meets(merge(value, eval(other, scope, ctes)));
                     decides(value, Filter::Use::equality);
                     decides(operators_used(expr.name, side == 0 ? value : Value{}, side == 0 ? Value{} : value));
@@ -195,7 +204,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
             if (expr.name.last() == "=" && !expr.negated && plain_column(*expr.args[0]) != nullptr &&
                 std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); })) {
                 const Value value = eval(*expr.args[0], scope, ctes);
-                if (value.fields != nullptr) break;
+                if (value.fields != nullptr || !value.tells_which()) break;
                 Value listed = value;
                 for (std::size_t i = 1; i < expr.args.size(); ++i) add_givens(listed, eval(*expr.args[i], scope, ctes));
                 meets(listed);

@@ -31,6 +31,7 @@ int column_name(const Expr& expr, std::string& name) {
             return 1;
         }
         case Kind::combine: {
+            if (expr.text == "collate") return expr.args.empty() ? 0 : column_name(*expr.args[0], name);
             if (expr.text == "case") {
                 // The ELSE stands last.
                 const int strength = expr.args.empty() ? 0 : column_name(*expr.args.back(), name);
@@ -85,8 +86,11 @@ Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, c
     Result result;
     if (query.combine != tree::Query::Combine::none) {
         compares_sets_ = true;
+        // All columns of a set operation are computed, wanted or not; so it is where a view is one.
+        const bool outer_quiet = std::exchange(quiet_, quiet_ && !nested);
         result = this->query(*query.left, outer, ctes, nested);
         const Result right = this->query(*query.right, outer, ctes, nested);
+        quiet_ = outer_quiet;
         result.exact = result.exact && right.exact;
         if (!result.exact) {
             // Which column meets which is not known.
@@ -190,11 +194,17 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
         for (const ScopeTable& table : scope.tables)
             if (table.relation != nullptr) locked.objects.push_back(object(*table.relation));
     }
-    // A value computed on the way, wanted or not: whether that fails is seen.
-    if (nested)
-        for (const auto& [name, value] : result.outputs)
-            if (value.has_value() && (quiet_ ? value.is_seen : value.may_fail || value.is_seen)) decides(through(value, Flow::transformed));
+    if (nested) decided_by_computing(result);
     return result;
+}
+
+/// A value computed on the way, wanted or not: whether that fails is seen.
+void Analyzer::decided_by_computing(const Result& result) {
+    for (const auto& [name, value] : result.outputs) {
+        if (!value.has_value()) continue;
+        const bool computed = std::any_of(value.sources.begin(), value.sources.end(), [](const Source& source) { return source.flow == Flow::transformed; });
+        if (value.is_seen || (!quiet_ && (value.may_fail || (watched_ && computed)))) decides(through(value, Flow::transformed));
+    }
 }
 
 void Analyzer::expand_star(const tree::Expr& star, const Scope& scope, Result& result) {

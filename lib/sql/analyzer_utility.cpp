@@ -42,6 +42,7 @@ Statement Analyzer::inner(const tree::Statement& statement) {
     analyzer.depth_ = depth_ + 1;
     analyzer.path_ = path_;
     analyzer.foreign_ = foreign_;
+    analyzer.watched_ = watched_;
     Statement out = analyzer.run(statement);
     givens_lost_ = givens_lost_ || analyzer.givens_lost_;
     if (!analyzer.unresolved_.empty()) {
@@ -317,8 +318,10 @@ void Analyzer::utility(const tree::Statement& statement) {
         }
     }
     for (const auto& nested : statement.inner) {
-        Statement run = inner(*nested);
         using Kind = StatementKind;
+        const bool outer_watched = std::exchange(watched_, watched_ || (statement.kind == Kind::explain && statement.executes_inner));
+        Statement run = inner(*nested);
+        watched_ = outer_watched;
         if (statement.kind == Kind::explain && !statement.executes_inner) {
             // Planned, not run: only what it reads counts, and what it filters by (estimates tell).
             Statement planned = run;
@@ -490,6 +493,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
     if (statement.query != nullptr || statement.write != nullptr) {
         out_.returns_rows = rows;
         out_.outputs_exact = result.exact;
+        if (watched_) decided_by_computing(result);
         if (rows) {
             out_.outputs.reserve(result.outputs.size());
             for (auto& [name, value] : result.outputs) {

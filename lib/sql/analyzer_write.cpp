@@ -65,6 +65,7 @@ void Analyzer::assign(const Relation* target, const std::string& target_name, co
     copy.sources = value.sources;
     copy.functions = value.functions;
     copy.opaque = value.opaque;
+    copy.extended = value.extended;
     copy_out(std::move(copy));
 }
 
@@ -103,7 +104,11 @@ Value Analyzer::kept(const Expr& expr, const Scope& scope, const CteBinding* cte
         for (const tree::ExprPtr& arg : expr.args) out = merge(out, kept(*arg, scope, ctes));
         return out;
     }
-    if (expr.kind == Kind::combine && expr.text == "nullif" && expr.args.size() == 2) return with(kept(*expr.args[0], scope, ctes), 1);
+    if (expr.kind == Kind::combine && expr.text == "nullif" && expr.args.size() == 2) {
+        const bool equality = plain_column(*expr.args[0]) != nullptr && is_given(*expr.args[1]);
+        decides(eval(*expr.args[0], scope, ctes), equality ? Filter::Use::equality : Filter::Use::other);
+        return with(kept(*expr.args[0], scope, ctes), 1);
+    }
     // Members of json and hstore that are added, replaced or taken away leave the others where they are.
     const auto is_document = [&](const Value& value) {
         return value.steps && std::all_of(value.sources.begin(), value.sources.end(), [](const Source& source) { return source.path.empty(); });
@@ -126,7 +131,11 @@ Value Analyzer::kept(const Expr& expr, const Scope& scope, const CteBinding* cte
             return value;
         }
     }
-    return eval(expr, scope, ctes);
+    Value out = eval(expr, scope, ctes);
+    if (expr.args.size() == 2 && ((expr.kind == Kind::operation && expr.text.empty() && named({"||"})) || (expr.kind == Kind::call && named({"array_append", "array_prepend", "array_cat"}))))
+        for (const std::size_t side : {0, 1})
+            out.extended = out.extended || (expr.args[side]->kind == Kind::column && eval(*expr.args[side], scope, ctes).tells_which() && is_given(*expr.args[1 - side]) && !without_casts(expr.args[1 - side].get())->is_null);
+    return out;
 }
 
 /// json, jsonb, hstore: what `||`, `-` and the like leave members in place of.

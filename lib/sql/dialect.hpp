@@ -64,6 +64,8 @@ struct Dialect {
     const ValueRelation* (*value_relation)(std::string_view name);
     /// Functions and operators that give a value for every value: they cannot fail, so whether they do tells nothing.
     bool (*is_total)(std::string_view name);
+    /// Aggregates and window functions that give a value for all single values; `as_stored`: for those of a column.
+    bool (*is_total_aggregate)(std::string_view name, bool as_stored);
     /// Columns that every table has and that hold no user data: ctid, xmin …
     bool (*is_system_column)(std::string_view name);
     /// Functions of well-known extensions that are as vetted as built-in ones: (extension, function) → its rule.

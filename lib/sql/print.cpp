@@ -45,7 +45,7 @@ void print_into(std::string& out, const Statement& statement, const catalogue::S
     for (const Filter& filter : statement.filters)
         out += indent + "  filter " + (filter.opaque || !filter.functions.empty() ? value_text({}, filter.functions, filter.opaque, snapshot) : print(filter.source, snapshot)) + (filter.use == Filter::Use::equality ? " equality" : "") + "\n";
     for (const Copy& copy : statement.copies)
-        out += indent + "  copy " + copy.target_name + " <- " + value_text(copy.sources, copy.functions, copy.opaque, snapshot) + "\n";
+        out += indent + "  copy " + copy.target_name + " <- " + value_text(copy.sources, copy.functions, copy.opaque, snapshot) + (copy.extended ? " extended" : "") + "\n";
     std::string flags;
     if (statement.returns_rows) append(flags, " ", "rows");
     if (!statement.outputs_exact) append(flags, " ", "inexact");

@@ -71,6 +71,7 @@ struct Copy {
     std::vector<Source> sources;
     std::vector<std::string> functions;  ///< as in Output
     bool opaque = false;
+    bool extended = false;    ///< the column's own value with something given put before or behind it: that goes with every value
 
     bool operator==(const Copy&) const = default;
 };

@@ -111,6 +111,7 @@ struct Cte {
     QueryPtr query;
     std::unique_ptr<Write> write;
     std::vector<std::string> added_columns;  ///< SEARCH and CYCLE
+    std::vector<std::string> cycle_columns;  ///< CYCLE a, b: no row comes again that has the same there
 };
 
 /// SELECT, VALUES, TABLE, or a set operation of two.

@@ -146,6 +146,16 @@ bool is_total(std::string_view name) {
     return std::find(total.begin(), total.end(), name) != total.end();
 }
 
+// Not those that take no NULL as a name, no arrays of different sizes, no zero as a place; sums of what was computed overflow.
+bool is_total_aggregate(std::string_view name, bool as_stored) {
+    static constexpr std::array<std::string_view, 18> total = {
+        "any_value", "min", "max", "string_agg", "bool_and", "bool_or", "every", "json_agg", "jsonb_agg", "first_value", "last_value", "lag", "lead",
+        "row_number", "rank", "dense_rank", "percent_rank", "cume_dist",
+    };
+    if (as_stored && (name == "sum" || name == "avg")) return true;
+    return std::find(total.begin(), total.end(), name) != total.end();
+}
+
 bool is_system_column(std::string_view name) {
     return name == "ctid" || name == "tableoid" || name == "xmin" || name == "xmax" || name == "cmin" || name == "cmax";
 }
@@ -189,7 +199,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 

@@ -432,6 +432,7 @@ std::vector<tree::Cte> lower_with(const WithClause* with, bool& recursive) {
         else lowered.write = lower_write(cte->ctequery);
         if (cte->search_clause != nullptr) lowered.added_columns.push_back(text_of(cte->search_clause->search_seq_column));
         if (cte->cycle_clause != nullptr) {
+            lowered.cycle_columns = strings(cte->cycle_clause->cycle_col_list);
             lowered.added_columns.push_back(text_of(cte->cycle_clause->cycle_mark_column));
             lowered.added_columns.push_back(text_of(cte->cycle_clause->cycle_path_column));
         }
@@ -591,7 +592,12 @@ ExprPtr lower_expr(const Node* node) {
         }
         case T_A_Indirection: return lower_indirection(as<A_Indirection>(node));
         case T_SubLink: return lower_sublink(as<SubLink>(node));
-        case T_CollateClause: return lower_expr(as<CollateClause>(node)->arg);
+        case T_CollateClause: {
+            // By the rules of another collation different texts may be equal: no plain comparison any more.
+            ExprPtr expr = combine("collate", as<CollateClause>(node)->location);
+            expr->args.push_back(lower_expr(as<CollateClause>(node)->arg));
+            return expr;
+        }
         case T_NamedArgExpr: return lower_expr(reinterpret_cast<const Node*>(as<NamedArgExpr>(node)->arg));
         case T_SortBy: return lower_expr(as<SortBy>(node)->node);
         case T_ResTarget: return lower_expr(as<ResTarget>(node)->val);

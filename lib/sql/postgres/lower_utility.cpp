@@ -123,6 +123,12 @@ void add_bounds(Statement& out, const PartitionBoundSpec* bound) {
         each(values, [&](const Node* value) { add_expression(out, value); });
 }
 
+tree::ExprPtr column_expr(std::string name) {
+    tree::ExprPtr column = tree::make_expr(tree::Expr::Kind::column);
+    column->name.parts.push_back(std::move(name));
+    return column;
+}
+
 void create_table(Statement& out, const CreateStmt* create) {
     UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
     made.objects.push_back(lower_relation(create->relation));
@@ -142,7 +148,17 @@ void create_table(Statement& out, const CreateStmt* create) {
     out.only_names = create->partbound == nullptr;
     add_bounds(out, create->partbound);
     if (create->partspec != nullptr)
-        each(create->partspec->partParams, [&](const Node* element) { add_expression(out, as<PartitionElem>(element)->expr); });
+        each(create->partspec->partParams, [&](const Node* element) {
+            // Of columns that it has from its parent: their values decide where a row goes, or that it can go nowhere.
+            if (const auto* key = as<PartitionElem>(element); create->inhRelations == nullptr) add_expression(out, key->expr);
+            else if (key->expr != nullptr) out.checks.push_back(lower_expr(as<Node>(key->expr)));
+            else out.checks.push_back(column_expr(text_of(key->name)));
+        });
+    if (create->inhRelations != nullptr)
+        each(create->tableElts, [&](const Node* element) {
+            // So does what a foreign key refers to.
+            if (IsA(element, Constraint)) for (const std::string& name : strings(as<Constraint>(element)->fk_attrs)) out.checks.push_back(column_expr(name));
+        });
     each(create->inhRelations, [&](const Node* parent) {
         // A partition or child changes what its parent shows.
         change(out, Class::ddl_create, ObjectKind::relation, lower_relation(as<RangeVar>(parent)));
@@ -621,7 +637,8 @@ Statement lower_statement(const Node* node) {
         case T_DefineStmt: {
             // CREATE AGGREGATE, OPERATOR, TYPE, COLLATION, TEXT SEARCH …: a base type is C code.
             const auto* define = as<DefineStmt>(node);
-            const bool code = define->kind == OBJECT_TYPE && define->definition != NIL;
+            // So is what a collation's own rules (version 16) do: they make any texts equal, or characters nothing.
+            const bool code = (define->kind == OBJECT_TYPE && define->definition != NIL) || (define->kind == OBJECT_COLLATION && option(define->definition, "rules") != nullptr);
             change(out, code ? Class::server : Class::ddl_create, kind_of(define->kind), lower_name(define->defnames, -1));
             out.effects.back().or_replace = define->replace;
             return out;
