@@ -1,6 +1,7 @@
 #include "catalogue/snapshot.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace dbguard::catalogue {
 namespace {
@@ -26,6 +27,41 @@ const Column* Relation::column(std::int16_t number) const {
     return nullptr;
 }
 
+namespace {
+
+std::size_t held(const Column& column);
+std::size_t held(const Rule& rule);
+std::size_t held(const Relation& relation);
+std::size_t held(const Type& type);
+std::size_t held(const Function& function);
+std::size_t held(const Operator& one);
+std::size_t held(const Cast& cast);
+
+// What lies behind a value, besides the value itself.
+std::size_t held(const std::string& text) { return text.capacity() < sizeof text / 2 ? 0 : text.capacity() + 1; }
+template <class Item>
+std::size_t held(const std::vector<Item>& items) {
+    std::size_t bytes = items.capacity() * sizeof(Item);
+    if constexpr (!std::is_trivially_copyable_v<Item>)
+        for (const Item& item : items) bytes += held(item);
+    return bytes;
+}
+std::size_t held(const Column& column) { return held(column.name) + held(column.default_text) + held(column.tags); }
+std::size_t held(const Rule& rule) { return held(rule.definition); }
+std::size_t held(const Relation& relation) {
+    return held(relation.schema) + held(relation.name) + held(relation.columns) + held(relation.definition) + held(relation.rules) + held(relation.parents) +
+           held(relation.trigger_functions);
+}
+std::size_t held(const Type& type) { return held(type.schema) + held(type.name) + held(type.labels) + held(type.checks); }
+std::size_t held(const Function& function) {
+    return held(function.schema) + held(function.name) + held(function.language) + held(function.extension) + held(function.arguments) + held(function.argument_names) +
+           held(function.output_names) + held(function.body) + held(function.settings) + held(function.parts);
+}
+std::size_t held(const Operator& one) { return held(one.schema) + held(one.name); }
+std::size_t held(const Cast& cast) { return held(cast.built_in); }
+
+}  // namespace
+
 std::string source_of(const Function& function) {
     std::string out = function.language + '\0' + function.body;
     for (const std::string& setting : function.settings) out += '\0' + setting;
@@ -49,6 +85,10 @@ Snapshot::Snapshot(Parts parts) : parts_(std::move(parts)) {
     }
     for (std::size_t i = 0; i < parts_.operators.size(); ++i)
         operators_by_name_.emplace(parts_.operators[i].name, i);
+    // A look-up takes a node of some 64 bytes, with its place in the table.
+    constexpr std::size_t node = 64;
+    const std::size_t look_ups = 2 * (parts_.relations.size() + parts_.types.size() + parts_.functions.size()) + parts_.operators.size();
+    bytes_ = sizeof *this + held(parts_.relations) + held(parts_.types) + held(parts_.functions) + held(parts_.operators) + held(parts_.casts) + held(parts_.extensions) + look_ups * node;
 }
 
 const Relation* Snapshot::relation(Id id) const { return find(relations_by_id_, id, parts_.relations); }

@@ -4,6 +4,7 @@
 // shared between sessions; lookups are by number or by schema and name. Knows nothing of SQL text or policy. The queries
 // that fill one are in catalogue/postgres.hpp.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -145,6 +146,8 @@ class Snapshot {
     const Context& rendered_under() const { return parts_.rendered_under; }
     /// Larger than every object that was known when the snapshot was taken.
     Id highest() const { return highest_; }
+    /// About what it takes in memory.
+    std::size_t bytes() const { return bytes_; }
 
   private:
     Parts parts_;
@@ -156,6 +159,7 @@ class Snapshot {
     std::unordered_multimap<std::string_view, std::size_t> functions_by_name_;
     std::unordered_multimap<std::string_view, std::size_t> operators_by_name_;
     Id highest_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 using SnapshotRef = std::shared_ptr<const Snapshot>;

@@ -38,8 +38,11 @@ struct EngineOptions {
     /// Each refusal and warning, and with `report_all` each statement.
     std::function<void(const Told&)> decided;
     bool report_all = false;
-    /// Bytes of texts and plans kept; the oldest half goes when it is reached.
+    /// Bytes of plans kept for what names mean now; all of them go when it is reached.
     std::size_t plan_cache_bytes = std::size_t{32} << 20;
+    /// Bytes of catalogues, with the plans made under each, that are kept for sessions to come: the latest ones, at least one. What
+    /// a session uses it has anyway.
+    std::size_t catalogue_cache_bytes = std::size_t{64} << 20;
 };
 
 /// What became of the session, for exit codes and summaries.

@@ -68,7 +68,7 @@ PlanRef GuardSession::cached(std::string_view text, Clock::time_point now) {
         if (PlanRef known = find(context.shapes, shape)) return known;
     if (PlanRef known = find(context.plans, text)) return known;
     std::shared_ptr<RecordedPlan> plan = shared_->make_plan(text, has_shape, context, now);
-    const std::size_t bytes = 2 * text.size() + 1024;
+    const std::size_t bytes = bytes_of(*plan) + (plan->by_shape ? shape.size() : text.size());
     if (context.plan_bytes + bytes > shared_->options.plan_cache_bytes) {
         context.plans.clear();
         context.shapes.clear();

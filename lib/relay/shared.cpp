@@ -1,6 +1,7 @@
 #include "relay/shared.hpp"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 
 #include "base/crypto.hpp"
@@ -34,6 +35,52 @@ void explain(RecordedPlan& plan, const Decision& decision) {
 
 }  // namespace
 
+namespace {
+
+// Of caches that are searched from front to back.
+constexpr std::size_t most_entries = 16;
+
+/// Leaves the first `most` bytes of a list, and at least one item.
+template <class Item, class Bytes>
+void cut(std::list<Item>& items, std::size_t most, Bytes&& bytes_of) {
+    std::size_t count = 0, bytes = 0;
+    auto at = items.begin();
+    while (at != items.end() && count < most_entries) {
+        bytes += bytes_of(*at);
+        if (count > 0 && bytes > most) break;
+        ++at, ++count;
+    }
+    items.erase(at, items.end());
+}
+
+}  // namespace
+
+namespace {
+
+std::size_t held(const sql::Statement& statement) {
+    // A source, a mask or an object comes with texts of its own more often than not.
+    constexpr std::size_t texts = 64;
+    std::size_t bytes = sizeof statement + statement.copies.size() * (sizeof(sql::Copy) + texts) + statement.relations.size() * sizeof(std::uint32_t);
+    for (const sql::Effect& effect : statement.effects) {
+        bytes += sizeof effect;
+        for (const sql::Object& object : effect.objects) bytes += sizeof object + texts + object.columns.size() * sizeof(std::string);
+    }
+    for (const sql::Output& output : statement.outputs) bytes += sizeof output + output.sources.size() * sizeof(sql::Source) + output.functions.size() * texts;
+    for (const sql::Filter& filter : statement.filters) bytes += sizeof filter + filter.functions.size() * texts;
+    for (const sql::Given& given : statement.givens) bytes += sizeof given + given.meets.size() * sizeof(sql::Source);
+    for (const sql::Statement& inner : statement.inner) bytes += held(inner);
+    return bytes;
+}
+
+}  // namespace
+
+std::size_t bytes_of(const RecordedPlan& plan) {
+    std::size_t bytes = sizeof plan + plan.about.size() + plan.fates.literals.size() * sizeof(Fate) + plan.watched.size() * sizeof(WatchedValue);
+    for (const PlannedStatement& planned : plan.statements)
+        bytes += held(planned.statement) + sizeof(policy::Decision) + planned.decision.masks.size() * sizeof(planned.decision.masks[0]);
+    return bytes;
+}
+
 CatalogueCache::Entry* CatalogueCache::by_transaction(const std::string& database, const std::string& next_transaction) {
     for (Entry& entry : entries_)
         if (entry.database == database && entry.next_transaction == next_transaction) return &entry;
@@ -48,7 +95,7 @@ CatalogueCache::Entry* CatalogueCache::by_digest(const std::string& database, co
 
 CatalogueCache::Entry& CatalogueCache::add(Entry entry) {
     entries_.push_front(std::move(entry));
-    if (entries_.size() > 8) entries_.pop_back();
+    cut(entries_, most_bytes_, [](const Entry& entry) { return entry.snapshot->bytes(); });
     return entries_.front();
 }
 
@@ -60,6 +107,7 @@ Shared::Shared(EngineOptions options_in, bool lasting_key)
       shadow(policy::in_shadow(*options.policy, role)),
       policy(*options.policy, role, language.engine),
       wants_names(goes_by_name(policy)),
+      catalogue(options.catalogue_cache_bytes),
       value_masker(options.mask_key),
       digest_key(lasting_key ? Secret(hmac_sha256(options.mask_key.reveal(), "dbguard: digests of recorded texts")) : Secret()) {}
 
@@ -85,7 +133,11 @@ PlanContextRef Shared::context(const catalogue::SnapshotRef& snapshot, const cat
         }
     }
     contexts.push_front(made);
-    if (contexts.size() > 16) contexts.pop_back();
+    std::set<const catalogue::Snapshot*> counted;
+    cut(contexts, options.catalogue_cache_bytes, [&](const PlanContextRef& kept) {
+        const bool first = kept->snapshot != nullptr && counted.insert(kept->snapshot.get()).second;
+        return kept->plan_bytes + (first ? kept->snapshot->bytes() : 0);
+    });
     return made;
 }
 

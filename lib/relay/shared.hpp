@@ -34,6 +34,9 @@ struct RecordedPlan : Plan {
     std::string rule, reason, fix;  ///< of the strictest decision, for people
 };
 
+/// About what it takes in memory.
+std::size_t bytes_of(const RecordedPlan& plan);
+
 /// What names mean, and every plan made under that meaning.
 struct PlanContext {
     std::uint64_t id = 0;
@@ -51,9 +54,10 @@ struct PlanContext {
 };
 using PlanContextRef = std::shared_ptr<PlanContext>;
 
-/// Snapshots by what the server said of its catalogue.
+/// Snapshots by what the server said of its catalogue: the latest, of `most_bytes` in all, and always the last one.
 class CatalogueCache {
   public:
+    explicit CatalogueCache(std::size_t most_bytes) : most_bytes_(most_bytes) {}
     struct Entry {
         std::string database;
         std::string digest;
@@ -66,6 +70,7 @@ class CatalogueCache {
 
   private:
     std::list<Entry> entries_;   // latest first
+    std::size_t most_bytes_;
 };
 
 struct Shared {

@@ -98,6 +98,26 @@ TEST_CASE("an answer of another shape is no catalogue") {
     CHECK_FALSE(postgres::read_digest({{"a"}, {"b"}}).has_value());
 }
 
+TEST_CASE("a snapshot tells what it takes in memory") {
+    const auto bytes = [](std::size_t tables, std::size_t columns, std::size_t text) {
+        Snapshot::Parts parts;
+        for (std::size_t i = 0; i < tables; ++i) {
+            Relation& relation = parts.relations.emplace_back();
+            relation.id = static_cast<Id>(20000 + i);
+            relation.schema = "public";
+            relation.name = std::to_string(i);
+            relation.columns.resize(columns);
+            for (Column& column : relation.columns) column.default_text.assign(text, 'x');
+        }
+        return Snapshot(std::move(parts)).bytes();
+    };
+    CHECK(bytes(0, 0, 0) < 2048);
+    CHECK(bytes(100, 0, 0) >= 100 * sizeof(Relation));
+    CHECK(bytes(100, 10, 0) >= 100 * (sizeof(Relation) + 10 * sizeof(Column)));
+    CHECK(bytes(100, 10, 1000) >= 100 * (sizeof(Relation) + 10 * (sizeof(Column) + 1000)));
+    CHECK(bytes(100, 10, 1000) < 2 * 100 * (sizeof(Relation) + 10 * (sizeof(Column) + 1000)));
+}
+
 TEST_CASE("the session's state tells its search path as it is in effect") {
     const auto state = postgres::read_state({{"{pg_temp_3,pg_catalog,\"Mixed Case\",public}", "pg_temp_3", "shop", "app", "16384", "700:702:700", "off"}});
     REQUIRE(state.has_value());

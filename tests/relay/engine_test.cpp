@@ -85,8 +85,9 @@ struct MemorySink : recording::Sink {
 };
 
 struct Fixture {
-    explicit Fixture(std::shared_ptr<const policy::Policy> policy, bool record = false) {
+    explicit Fixture(std::shared_ptr<const policy::Policy> policy, bool record = false, std::size_t catalogue_cache_bytes = EngineOptions{}.catalogue_cache_bytes) {
         EngineOptions options;
+        options.catalogue_cache_bytes = catalogue_cache_bytes;
         options.language = &relay::postgres::language();
         options.policy = std::move(policy);
         options.role = "r";
@@ -184,6 +185,23 @@ TEST_CASE("another session of the engine shares the catalogue, while nothing was
     f.server.digest = "d2";
     f.plan("SELECT 1");
     CHECK(f.server.loads == 2);
+}
+
+TEST_CASE("catalogues are kept for sessions to come while they fit, and the last one always") {
+    const auto loads = [](std::size_t most_bytes, std::initializer_list<const char*> digests) {
+        Fixture f(policy_with(masked_reader), false, most_bytes);
+        int transaction = 700;
+        for (const char* digest : digests) {
+            f.session = f.engine->session();
+            f.server.next_transaction = std::to_string(++transaction);
+            f.server.digest = digest;
+            CHECK(f.plan("SELECT email FROM customers")->statements.at(0).decision.masks.at(0).has_value());
+        }
+        return f.server.loads;
+    };
+    CHECK(loads(1 << 20, {"d1", "d2", "d1", "d2", "d3", "d1"}) == 3);
+    CHECK(loads(1, {"d1", "d1", "d1"}) == 1);
+    CHECK(loads(1, {"d1", "d2", "d1", "d2"}) == 4);
 }
 
 TEST_CASE("names are asked for again after a while, after DDL, SET and a search_path that is reported") {
