@@ -125,6 +125,9 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 (i == 0 && expr.args.size() > 1 ? left : right) = std::move(value);
             }
             Value code = operators_used(expr.name, left, right);
+            // [NOT] BETWEEN: comparisons by their names (PostgreSQL, transformAExprBetween).
+            if (expr.text == "between" || expr.text == "not between")
+                for (const char* way : {">=", "<=", "<", ">"}) code = merge(code, operators_used(tree::Name{{way}, expr.at}, left, right));
             out = merge(through(std::move(out), Flow::transformed), code);
             const bool grows = expr.name.last() == "||" && share_sources(left, right);
             if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr) || left.structured || right.structured || grows) {
@@ -239,13 +242,19 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         case Kind::array:
         case Kind::combine: {
             if (expr.text == "collate" && expr.args.size() == 1) return eval(*expr.args[0], scope, ctes);
-            Value out;
-            for (const tree::ExprPtr& arg : expr.args) {
-                const Value value = eval(*arg, scope, ctes);
+            Value out, code, first;
+            // CASE x WHEN y and NULLIF compare by the operator that `=` is under the search path.
+            const bool equates = (expr.text == "case" && expr.number != 0) || expr.text == "nullif";
+            for (std::size_t i = 0; i < expr.args.size(); ++i) {
+                const Value value = eval(*expr.args[i], scope, ctes);
                 meet_type(value.type);
                 out = merge(out, value);
+                if (i == 0) first = value;
+                const bool compared = equates && i % 2 == 1 && i + (expr.text == "case" ? 1 : 0) < expr.args.size();
+                if (compared) code = merge(code, operators_used(tree::Name{{"="}, expr.at}, first, value));
             }
             out = through(std::move(out), Flow::transformed);
+            if (code.has_value()) out = merge(out, code);
             // Which side is computed depends on another: whether it fails, or leaves a trace, tells.
             const bool chooses = expr.text == "case" || expr.text == "coalesce";
             const bool parses = expr.text == "xml" || expr.text == "json" || expr.text == "xmlserialize";

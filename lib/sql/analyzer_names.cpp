@@ -621,6 +621,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     meets(both.value);
                     b->hidden = true;
                 }
+                if (a != nullptr && b != nullptr) decides(operators_used(tree::Name{{"="}, 0}, a->value, b->value));
                 merged.columns.push_back(std::move(both));
             }
             if (!from.using_alias.empty()) {
