@@ -218,7 +218,7 @@ Result<std::string> read_digest(const Rows& rows) {
 
 const std::string& load_query() {
     // A row is a letter and up to twelve texts:
-    // R relation, C the columns of one, L rule, T type, D check of a domain, F function, O operator, A cast, G aggregate, E extension.
+    // R relation, C the columns of one, K foreign key, L rule, T type, D check of a domain, F function, O operator, A cast, G aggregate, E extension.
     static const std::string text = [] {
         const std::string names = std::string("=# ANY (") + visible_namespaces + ")";
         const std::string t = "::pg_catalog.text";
@@ -250,6 +250,8 @@ const std::string& load_query() {
                " ON w.objoid =# a.attrelid AND w.objsubid =# a.attnum::pg_catalog.int4"
                " WHERE a.attrelid >=# 16384 AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind <># ALL ('{i,I,t,S}'::pg_catalog.\"char\"[])"
                " AND c.relnamespace " + names + " GROUP BY a.attrelid";
+        sql += " UNION ALL SELECT 'K', k.conrelid" + t + ", k.confrelid" + t + ", k.confdeltype" + t + ", k.confupdtype" + t + ", k.conkey" + t + ", k.confkey" + t + nulls(6) +
+               " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contype =# 'f'";
         sql += " UNION ALL SELECT 'L', r.ev_class" + t + ", r.ev_type" + t + ", r.is_instead" + t + ", pg_catalog.pg_get_ruledef(r.oid)" + t + nulls(8) +
                " FROM pg_catalog.pg_rewrite r WHERE r.oid >=# 16384 AND r.rulename <># '_RETURN'";
         sql += " UNION ALL SELECT 'T', y.oid" + t + ", n.nspname" + t + ", y.typname" + t + ", y.typtype" + t + ", y.typbasetype" + t +
@@ -320,6 +322,17 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 const auto found = relation_at.find(number<Id>(row[1]));
                 if (found == relation_at.end()) break;
                 read_columns(row, parts.relations[found->second].columns);
+                break;
+            }
+            case 'K': {
+                const auto found = relation_at.find(number<Id>(row[2]));
+                if (found == relation_at.end()) break;
+                Reference& key = parts.relations[found->second].referenced_by.emplace_back();
+                key.table = number<Id>(row[1]);
+                if (row[3] && !row[3]->empty()) key.on_delete = (*row[3])[0];
+                if (row[4] && !row[4]->empty()) key.on_update = (*row[4])[0];
+                for (const Id column : numbers(row[5])) key.columns.push_back(static_cast<std::int16_t>(column));
+                for (const Id column : numbers(row[6])) key.referenced.push_back(static_cast<std::int16_t>(column));
                 break;
             }
             case 'L': {

@@ -31,6 +31,7 @@ namespace {
 
 std::size_t held(const Column& column);
 std::size_t held(const Rule& rule);
+std::size_t held(const Reference& reference);
 std::size_t held(const Relation& relation);
 std::size_t held(const Type& type);
 std::size_t held(const Function& function);
@@ -48,9 +49,10 @@ std::size_t held(const std::vector<Item>& items) {
 }
 std::size_t held(const Column& column) { return held(column.name) + held(column.default_text) + held(column.tags); }
 std::size_t held(const Rule& rule) { return held(rule.definition); }
+std::size_t held(const Reference& reference) { return held(reference.columns) + held(reference.referenced); }
 std::size_t held(const Relation& relation) {
     return held(relation.schema) + held(relation.name) + held(relation.columns) + held(relation.definition) + held(relation.rules) + held(relation.parents) +
-           held(relation.trigger_functions);
+           held(relation.children) + held(relation.referenced_by) + held(relation.trigger_functions);
 }
 std::size_t held(const Type& type) { return held(type.schema) + held(type.name) + held(type.labels) + held(type.checks); }
 std::size_t held(const Function& function) {
@@ -75,6 +77,10 @@ Snapshot::Snapshot(Parts parts) : parts_(std::move(parts)) {
         relations_by_name_.emplace(std::pair<std::string_view, std::string_view>(relation.schema, relation.name), i);
         highest_ = std::max(highest_, relation.id);
     }
+    for (Relation& relation : parts_.relations) relation.children.clear();
+    for (std::size_t i = 0; i < parts_.relations.size(); ++i)
+        for (const Id parent : parts_.relations[i].parents)
+            if (const auto found = relations_by_id_.find(parent); found != relations_by_id_.end()) parts_.relations[found->second].children.push_back(parts_.relations[i].id);
     for (std::size_t i = 0; i < parts_.types.size(); ++i) {
         types_by_id_.emplace(parts_.types[i].id, i);
         types_by_name_.emplace(parts_.types[i].name, i);

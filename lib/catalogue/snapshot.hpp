@@ -39,6 +39,14 @@ struct Rule {
     std::string definition;    ///< CREATE RULE …
 };
 
+/// A foreign key that refers to a relation.
+struct Reference {
+    Id table = 0;                          ///< whose key it is
+    char on_delete = 'a', on_update = 'a'; ///< a no action, r restrict, c cascade, n set null, d set default (pg_constraint)
+    std::vector<std::int16_t> columns;     ///< the key's
+    std::vector<std::int16_t> referenced;  ///< of the relation it refers to
+};
+
 struct Relation {
     Id id = 0;
     std::string schema;
@@ -50,6 +58,8 @@ struct Relation {
     std::string definition;         ///< the query of a view or materialized view
     std::vector<Rule> rules;        ///< other than a view's own
     std::vector<Id> parents;        ///< inherits from, or is a partition of
+    std::vector<Id> children;       ///< that inherit from it, or are partitions of it; filled by Snapshot
+    std::vector<Reference> referenced_by;
     std::vector<Id> trigger_functions;
     bool has_expressions = false;   ///< checks, index expressions, policies made of code that is not built in
 

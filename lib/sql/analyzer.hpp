@@ -191,6 +191,7 @@ class Analyzer {
     void decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes);
     void order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
     bool is_given(const tree::Expr& expr) const;
+    bool is_given_list(const tree::Expr& expr) const;
     const tree::Expr* plain_column(const tree::Expr& expr) const;
     enum class Truth : std::uint8_t { unknown, always, never };
     Truth truth(const tree::Expr& expr, const Scope& scope) const;
@@ -224,6 +225,18 @@ class Analyzer {
     void casts_unsaid(Statement& done);
     void meet_type(catalogue::Id type);
     void rules_of(const catalogue::Relation& relation, char event);
+
+    // ---- what goes along
+    std::vector<const catalogue::Relation*> below(const catalogue::Relation& relation) const;
+    Object along(const catalogue::Relation& relation) const;
+    const catalogue::Relation* relation_of(const Object& object) const;
+    void fires(const catalogue::Relation& relation);
+    void write_along(const catalogue::Relation& relation, std::size_t first_effect, bool only);
+    void keys_follow(const catalogue::Relation& relation, bool removed, const std::vector<std::string>& columns, Where where);
+    bool shows(const catalogue::Relation& view, const catalogue::Relation& relation);
+    void cascade_of_drop(std::vector<const catalogue::Relation*> gone, Effect& dropped);
+    void utility_along(const tree::UtilityEffect& lowered, Effect& effect);
+
     const catalogue::Relation* base_of_view(const catalogue::Relation& view);
     void write_effect(EffectClass effect_class, const Object& object, Where where, std::vector<std::string> columns);
     void utility(const tree::Statement& statement);
@@ -267,6 +280,7 @@ class Analyzer {
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;
+    std::vector<std::pair<const tree::UtilityEffect*, std::size_t>> told_;   ///< effects that a utility statement says, and where they stand in out_
     bool foreign_ = false;                   ///< in a text other than the statement's: a view, a routine, text that a function runs
     struct Met {
         std::vector<Source> sources;

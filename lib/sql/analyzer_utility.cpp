@@ -126,7 +126,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                 const bool reads_nothing = lowered.effect_class == EffectClass::ddl_drop || lowered.effect_class == EffectClass::ddl_rename ||
                                            lowered.effect_class == EffectClass::ddl_comment || lowered.effect_class == EffectClass::lock ||
                                            lowered.effect_class == EffectClass::ddl_truncate || lowered.effect_class == EffectClass::ddl_create_index ||
-                                           lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::maintenance || lowered.names_index;
+                                           lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::maintenance || lowered.effect_class == EffectClass::dcl || lowered.names_index;
                 if (!found && !lowered.only_existing && reads_nothing && names_.context != nullptr) {
                     // REINDEX computes the expressions of the index again.
                     if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = out_.calls_code = true;
@@ -224,6 +224,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
     }
     // CALL and DO: their notices and errors may hold anything.
     if (effect.effect_class == EffectClass::call) out_.runs_code = out_.calls_code = true;
+    told_.emplace_back(&lowered, out_.effects.size());
     out_.effects.push_back(std::move(effect));
 }
 
@@ -426,6 +427,12 @@ void Analyzer::utility(const tree::Statement& statement) {
             made.exact = out_.inner[0].outputs_exact;
         }
         made_.push_back(std::move(made));
+    }
+    // What goes along stands behind all that the statement says, or among the same effect's objects.
+    for (const auto& [lowered, place] : std::exchange(told_, {})) {
+        Effect effect = std::move(out_.effects[place]);
+        utility_along(*lowered, effect);
+        out_.effects[place] = std::move(effect);
     }
     out_.changes_catalogue = out_.changes_catalogue || statement.changes_catalogue;
     out_.changes_settings = out_.changes_settings || statement.changes_settings;

@@ -409,6 +409,12 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
     }
 
+    if (relation != nullptr) {
+        const Relation& written_to = base != nullptr ? *base : *relation;
+        const bool own_rows = write.only || (write.kind == Write::Kind::insert && written_to.kind != catalogue::RelationKind::partitioned_table);
+        write_along(written_to, first_effect, own_rows);
+    }
+
     Result result;
     if (!write.returning.empty()) {
         // MERGE … RETURNING *: the source's columns stand before the target's (PostgreSQL manual, MERGE).

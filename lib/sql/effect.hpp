@@ -43,7 +43,7 @@ struct Object {
     std::vector<std::string> columns;  ///< the columns touched; empty: the object as a whole
     bool temporary = false;            ///< the session's own temporary object (`pg_temp`)
     bool resolved = true;              ///< false: matches every `deny … of` and no `allow … of`
-    bool expanded = false;             ///< a view that was expanded to its tables: only rules that tighten are asked about it
+    bool expanded = false;             ///< a view that was expanded to its tables, or what goes along with another: only rules that tighten are asked about it
 
     bool operator==(const Object&) const = default;
 };

@@ -146,6 +146,7 @@ struct Write {
     std::vector<Cte> with;
     bool recursive = false;
     Name target;
+    bool only = false;                      ///< UPDATE ONLY, DELETE FROM ONLY: not its children
     std::string alias;
     std::vector<std::string> columns;       ///< INSERT (…); empty: all
     std::vector<ExprPtr> subscripts;        ///< evaluated to find the place in a column: INSERT INTO t (a[f()])
@@ -201,6 +202,8 @@ struct UtilityEffect {
     bool or_replace = false;        ///< ddl.alter of what exists
     bool only_existing = false;     ///< drop: nothing happens to what does not exist
     bool names_index = false;       ///< of an index by its own name, which a catalogue need not hold
+    bool cascade = false;           ///< and what depends on it
+    bool only = false;              ///< not its children
     bool takes_away = false;        ///< drop, rename, move: the name, or a column's, may mean something else afterwards
     std::string setting;
     std::string detail;

@@ -19,6 +19,9 @@ Rows load_rows() {
     add({"C", "16400", "{3,1,4}", R"x({"e\"mail",id,"NULL"})x", "{25,23,25}", "{54,-1,-1}", "{f,t,f}", "{t,f,f}", R"x({"lower('a,b}')",NULL,"NULL"})x",
          R"x({"where they read mail, dbguard:pii dbguard:card_no.",NULL,NULL})x"});
     add({"C", "99999", "{1}", "{\"of no relation\"}", "{25}", "{-1}", "{f}", "{f}", "{NULL}", "{NULL}"});
+    add({"R", "16390", "public", "people", "r", "false"});
+    add({"K", "16410", "16400", "c", "n", "{2,3}", "{1,4}"});
+    add({"K", "16410", "99999", "a", "a", "{2}", "{1}"});
     add({"R", "16410", "pg_temp_3", "mine", "r", "true"});
     add({"R", "16411", "public", "v", "v", "false", " SELECT 1;"});
     add({"L", "16400", "3", "true", "CREATE RULE …"});
@@ -52,6 +55,13 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     CHECK(snapshot.relation(16400) == customers);
     CHECK(snapshot.relation("crm", "customers") == nullptr);
     CHECK(customers->parents == std::vector<Id>{16390, 16391});
+    CHECK(snapshot.relation("public", "people")->children == std::vector<Id>{16400});
+    REQUIRE(customers->referenced_by.size() == 1);
+    CHECK(customers->referenced_by[0].table == 16410);
+    CHECK(customers->referenced_by[0].on_delete == 'c');
+    CHECK(customers->referenced_by[0].on_update == 'n');
+    CHECK(customers->referenced_by[0].columns == std::vector<std::int16_t>{2, 3});
+    CHECK(customers->referenced_by[0].referenced == std::vector<std::int16_t>{1, 4});
     CHECK(customers->trigger_functions == std::vector<Id>{16500});
     CHECK(customers->has_expressions);
     REQUIRE(customers->columns.size() == 3);

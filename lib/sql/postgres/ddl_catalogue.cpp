@@ -348,6 +348,8 @@ class Builder {
         if (definition->is_not_null) added.not_null = true;
         each(definition->constraints, [&](const Node* node) {
             const auto* constraint = as<Constraint>(node);
+            if (constraint->contype == CONSTR_PRIMARY) primary_[relation.id] = {name};
+            if (constraint->contype == CONSTR_FOREIGN) refers(relation, constraint, {name});
             if (constraint->contype == CONSTR_NOTNULL || constraint->contype == CONSTR_PRIMARY || constraint->contype == CONSTR_IDENTITY) added.not_null = true;
             if (constraint->contype == CONSTR_IDENTITY) sequences_.push_back({relation.schema, relation.name + "_" + name + "_seq"});
             if (constraint->contype == CONSTR_GENERATED) {
@@ -401,7 +403,28 @@ class Builder {
     }
 
     void constraint_of(Relation& relation, const Constraint* constraint) {
-        if (constraint->contype == CONSTR_PRIMARY) not_null(relation, constraint->keys);
+        if (constraint->contype == CONSTR_PRIMARY) {
+            not_null(relation, constraint->keys);
+            primary_[relation.id] = strings(constraint->keys);
+        }
+        if (constraint->contype == CONSTR_FOREIGN) refers(relation, constraint, strings(constraint->fk_attrs));
+    }
+
+    void refers(Relation& relation, const Constraint* constraint, const std::vector<std::string>& names) {
+        const Name name = name_of(constraint->pktable);
+        Relation* to = name.schema == relation.schema && name.name == relation.name ? &relation : find(name);
+        if (to == nullptr) return;
+        auto referenced = strings(constraint->pk_attrs);
+        if (referenced.empty()) referenced = primary_[to->id];
+        catalogue::Reference key;
+        key.table = relation.id;
+        if (constraint->fk_del_action != '\0') key.on_delete = constraint->fk_del_action;
+        if (constraint->fk_upd_action != '\0') key.on_update = constraint->fk_upd_action;
+        for (const std::string& one : names)
+            if (const Column* found = column(relation, one); found != nullptr) key.columns.push_back(found->number);
+        for (const std::string& one : referenced)
+            if (const Column* found = column(*to, one); found != nullptr) key.referenced.push_back(found->number);
+        to->referenced_by.push_back(std::move(key));
     }
 
     void create_table(const CreateStmt* create, RelationKind kind) {
@@ -775,6 +798,7 @@ class Builder {
     std::string schema_ = "public";
     catalogue::Snapshot::Parts parts_;
     Id last_id_ = 16384;  // below are the server's own (PostgreSQL: FirstNormalObjectId)
+    std::map<catalogue::Id, std::vector<std::string>> primary_;   ///< columns of primary keys
     std::vector<Name> sequences_;       ///< that the columns of the relation being made have
     std::size_t composite_at_ = 0;
     std::optional<Error> error_;

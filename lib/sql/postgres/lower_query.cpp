@@ -701,6 +701,7 @@ std::unique_ptr<tree::Write> lower_write(const Node* node) {
             write->kind = tree::Write::Kind::update;
             write->with = lower_with(update->withClause, write->recursive);
             write->target = lower_relation(update->relation);
+            write->only = !update->relation->inh;
             if (update->relation->alias != nullptr) write->alias = text_of(update->relation->alias->aliasname);
             write->assignments = lower_assignments(update->targetList);
             each(update->fromClause, [&](const Node* item) { write->from.push_back(lower_from(item)); });
@@ -713,6 +714,7 @@ std::unique_ptr<tree::Write> lower_write(const Node* node) {
             write->kind = tree::Write::Kind::delete_;
             write->with = lower_with(remove->withClause, write->recursive);
             write->target = lower_relation(remove->relation);
+            write->only = !remove->relation->inh;
             if (remove->relation->alias != nullptr) write->alias = text_of(remove->relation->alias->aliasname);
             each(remove->usingClause, [&](const Node* item) { write->from.push_back(lower_from(item)); });
             if (remove->whereClause != nullptr) write->where = lower_expr(remove->whereClause);
@@ -724,6 +726,7 @@ std::unique_ptr<tree::Write> lower_write(const Node* node) {
             write->kind = tree::Write::Kind::merge;
             write->with = lower_with(merge->withClause, write->recursive);
             write->target = lower_relation(merge->relation);
+            write->only = !merge->relation->inh;
             if (merge->relation->alias != nullptr) write->alias = text_of(merge->relation->alias->aliasname);
             write->from.push_back(lower_from(merge->sourceRelation));
             write->where = lower_expr(merge->joinCondition);

@@ -174,6 +174,7 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
     change_effect.objects.push_back(name);
     change_effect.only_existing = alter->missing_ok;
     change_effect.names_index = alter->objtype == OBJECT_INDEX;
+    change_effect.only = !alter->relation->inh;
     change_effect.rewrites_table = false;
     bool grants = false;
     out.only_names = true;
@@ -193,8 +194,18 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
                 if (column->raw_default != nullptr) out.rewritten.push_back({text_of(command->name), true, lower_expr(column->raw_default)});
                 break;
             }
-            case AT_AttachPartition: add_bounds(out, as<PartitionCmd>(command->def)->bound); break;
-            case AT_DropColumn: change_effect.takes_away = true; break;
+            case AT_AttachPartition:
+                add_bounds(out, as<PartitionCmd>(command->def)->bound);
+                change_effect.objects.push_back(lower_relation(as<PartitionCmd>(command->def)->name));
+                break;
+            case AT_DropColumn:
+                change_effect.takes_away = true;
+                change_effect.cascade = change_effect.cascade || command->behavior == DROP_CASCADE;
+                break;
+            case AT_DropConstraint: change_effect.cascade = change_effect.cascade || command->behavior == DROP_CASCADE; break;
+            // The other table changes as well.
+            case AT_DetachPartition: change_effect.objects.push_back(lower_relation(as<PartitionCmd>(command->def)->name)); break;
+            case AT_AddInherit: case AT_DropInherit: change_effect.objects.push_back(lower_relation(as<RangeVar>(command->def))); break;
             case AT_SetLogged: case AT_SetUnLogged: case AT_SetAccessMethod: case AT_SetTableSpace: case AT_SetExpression:
                 if (command->subtype == AT_SetExpression) add_expression(out, command->def);
                 break;
@@ -278,6 +289,7 @@ void drop(Statement& out, const DropStmt* stmt) {
     dropped.names_index = stmt->removeType == OBJECT_INDEX;
     dropped.lock = stmt->concurrent ? Lock::none : Lock::blocks_reads;
     dropped.takes_away = !part;
+    dropped.cascade = stmt->behavior == DROP_CASCADE && !part;
     each(stmt->objects, [&](const Node* object) { dropped.objects.push_back(object_name(object, part)); });
     if (stmt->removeType == OBJECT_POLICY) effect(out, Class::dcl);
     out.changes_catalogue = out.only_names = true;
@@ -434,6 +446,19 @@ void vacuum(Statement& out, const VacuumStmt* stmt) {
     each(stmt->rels, [&](const Node* relation) { done.objects.push_back(lower_relation(as<VacuumRelation>(relation)->relation)); });
 }
 
+void privileges(Statement& out, const GrantStmt* grant) {
+    out.only_names = true;
+    UtilityEffect& granted = effect(out, Class::dcl);
+    if (grant->targtype == ACL_TARGET_ALL_IN_SCHEMA || grant->objtype == OBJECT_SCHEMA) {
+        granted.kind = ObjectKind::schema;
+        for (const std::string& schema : strings(grant->objects)) granted.objects.push_back(one(schema));
+        return;
+    }
+    granted.kind = kind_of(grant->objtype);
+    if (granted.kind == ObjectKind::other) return;   // a database, a language, a parameter: of no schema
+    each(grant->objects, [&](const Node* object) { granted.objects.push_back(object_name(object, false)); });
+}
+
 Lock table_lock(int mode) {
     // The server's lock modes 1 (ACCESS SHARE) to 8 (ACCESS EXCLUSIVE); PostgreSQL manual, "Explicit Locking".
     if (mode == 8) return Lock::blocks_reads;
@@ -488,7 +513,11 @@ Statement lower_statement(const Node* node) {
         case T_LockStmt: {
             UtilityEffect& locked = effect(out, Class::lock, ObjectKind::relation);
             locked.lock = table_lock(as<LockStmt>(node)->mode);
-            each(as<LockStmt>(node)->relations, [&](const Node* relation) { locked.objects.push_back(lower_relation(as<RangeVar>(relation))); });
+            locked.only = true;
+            each(as<LockStmt>(node)->relations, [&](const Node* relation) {
+                locked.objects.push_back(lower_relation(as<RangeVar>(relation)));
+                locked.only = locked.only && !as<RangeVar>(relation)->inh;
+            });
             out.only_names = true;
             return out;
         }
@@ -570,7 +599,12 @@ Statement lower_statement(const Node* node) {
         case T_TruncateStmt: {
             UtilityEffect& emptied = effect(out, Class::ddl_truncate, ObjectKind::relation);
             emptied.lock = Lock::blocks_reads;
-            each(as<TruncateStmt>(node)->relations, [&](const Node* relation) { emptied.objects.push_back(lower_relation(as<RangeVar>(relation))); });
+            emptied.cascade = as<TruncateStmt>(node)->behavior == DROP_CASCADE;
+            emptied.only = list_length(as<TruncateStmt>(node)->relations) > 0;
+            each(as<TruncateStmt>(node)->relations, [&](const Node* relation) {
+                emptied.objects.push_back(lower_relation(as<RangeVar>(relation)));
+                emptied.only = emptied.only && !as<RangeVar>(relation)->inh;
+            });
             return out;
         }
         case T_RenameStmt: {
@@ -581,6 +615,7 @@ Statement lower_statement(const Node* node) {
             change(out, effect_class, rename->relation != nullptr ? ObjectKind::relation : kind_of(rename->renameType), std::move(name));
             if (role) out.effects.back().objects.clear();   // roles have no schema
             out.effects.back().lock = Lock::blocks_reads;
+            out.effects.back().only = rename->renameType != OBJECT_COLUMN;
             out.effects.back().takes_away = rename->renameType == OBJECT_COLUMN || !is_part_of_table(rename->renameType);
             out.effects.back().only_existing = rename->missing_ok;
             out.effects.back().names_index = rename->renameType == OBJECT_INDEX;
@@ -666,6 +701,13 @@ Statement lower_statement(const Node* node) {
             change(out, is_server_object(alter->objectType) ? Class::server : Class::ddl_alter, relation ? ObjectKind::relation : kind_of(alter->objectType),
                    relation ? lower_relation(alter->relation) : object_name(alter->object, false));
             out.effects.back().takes_away = out.only_names = true;
+            out.effects.back().only = true;
+            if (const tree::Name name = out.effects.back().objects.back(); !name.parts.empty() && out.effects.back().effect_class == Class::ddl_alter) {
+                // It appears there.
+                UtilityEffect& placed = effect(out, Class::ddl_alter, ObjectKind::new_relation);
+                placed.objects.push_back({{text_of(alter->newschema), name.last()}, name.at});
+                placed.rewrites_table = false;
+            }
             return out;
         }
         case T_AlterOwnerStmt: {
@@ -679,6 +721,7 @@ Statement lower_statement(const Node* node) {
         }
         case T_RuleStmt: {
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<RuleStmt>(node)->relation));
+            out.effects.back().only = true;
             out.effects.back().lock = Lock::blocks_reads;
             each(as<RuleStmt>(node)->actions, [&](const Node* action) { out.inner.push_back(inner(action)); });
             add_expression(out, as<RuleStmt>(node)->whereClause);
@@ -696,6 +739,7 @@ Statement lower_statement(const Node* node) {
         case T_CreatePolicyStmt: case T_AlterPolicyStmt: {
             const RangeVar* table = IsA(node, CreatePolicyStmt) ? as<CreatePolicyStmt>(node)->table : as<AlterPolicyStmt>(node)->table;
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(table));
+            out.effects.back().only = true;
             out.effects.back().lock = Lock::blocks_reads;
             effect(out, Class::dcl).detail = "row security policy";
             for (const Node* chooses : IsA(node, CreatePolicyStmt) ? std::array{as<CreatePolicyStmt>(node)->qual, as<CreatePolicyStmt>(node)->with_check}
@@ -722,14 +766,36 @@ Statement lower_statement(const Node* node) {
         case T_ReplicaIdentityStmt: effect(out, Class::ddl_alter).rewrites_table = false; return out;
 
         // ---- accounts and privileges
-        case T_GrantStmt: case T_GrantRoleStmt: case T_AlterDefaultPrivilegesStmt: case T_CreateRoleStmt: case T_AlterRoleStmt:
-        case T_AlterRoleSetStmt: case T_DropRoleStmt: case T_ReassignOwnedStmt: case T_SecLabelStmt:
+        case T_GrantStmt: privileges(out, as<GrantStmt>(node)); return out;
+        case T_AlterDefaultPrivilegesStmt: {
+            const auto* defaults = as<AlterDefaultPrivilegesStmt>(node);
+            const DefElem* schemas = option(defaults->options, "schemas");
+            UtilityEffect& changed = effect(out, Class::dcl, ObjectKind::schema);
+            if (schemas != nullptr && schemas->arg != nullptr && IsA(schemas->arg, List))
+                for (const std::string& schema : strings(as<List>(schemas->arg))) changed.objects.push_back(one(schema));
+            else changed.kind = ObjectKind::other, changed.objects.emplace_back();   // every schema
+            out.only_names = true;
+            return out;
+        }
+        case T_SecLabelStmt: {
+            const auto* label = as<SecLabelStmt>(node);
+            UtilityEffect& labelled = effect(out, Class::dcl, kind_of(label->objtype));
+            if (labelled.kind != ObjectKind::other) labelled.objects.push_back(object_name(label->object, is_part_of_table(label->objtype)));
+            out.only_names = true;
+            return out;
+        }
+        case T_ReassignOwnedStmt:
+            effect(out, Class::dcl).objects.emplace_back();   // which objects, only the server knows
+            out.only_names = true;
+            return out;
+        case T_GrantRoleStmt: case T_CreateRoleStmt: case T_AlterRoleStmt: case T_AlterRoleSetStmt: case T_DropRoleStmt:
             effect(out, Class::dcl);
             out.only_names = true;
             return out;
         case T_DropOwnedStmt:
             effect(out, Class::dcl);
             effect(out, Class::ddl_drop).lock = Lock::blocks_reads;
+            out.effects.back().objects.emplace_back();   // which ones, only the server knows
             out.changes_catalogue = true;
             return out;
 
