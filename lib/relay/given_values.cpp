@@ -104,6 +104,9 @@ std::vector<WatchedValue> watched_values(std::string_view text, const recording:
                 if (compared.contains(source.column)) {
                     WatchedValue counted = watched;
                     counted.rule = column->filter_rule;
+                    // ANY ('{a,b}') compares with each.
+                    if (const std::string_view start = given.parameter ? "" : text.substr(std::min<std::size_t>(given.at, text.size()), 4); start.find_first_of("{[$") != std::string_view::npos)
+                        if (const auto index = index_of(given.at)) counted.count = elements(value_of(text, (*literals)[*index]).value_or(""), false);
                     out.push_back(std::move(counted));
                 }
                 if (!written.contains(column->name) || !recognisable(column->mask)) continue;

@@ -155,6 +155,13 @@ bool Analyzer::is_given(const Expr& expr) const {
     }
 }
 
+/// A list that is written out, or comes as one parameter: a computed one holds any number of values, as a range does.
+bool Analyzer::is_given_list(const Expr& expr) const {
+    const Expr* inside = without_casts(&expr);
+    if (inside->kind == Kind::array) return std::all_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
+    return inside->kind == Kind::constant || (inside->kind == Kind::parameter && is_given(*inside));
+}
+
 /// bpchar pads and citext folds: which value it is stays.
 bool Analyzer::keeps_characters(const Expr& cast) const {
     if (cast.modified || cast.name.parts.empty() || !is_word(cast.name.last(), {"bpchar", "citext"})) return false;
@@ -202,7 +209,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
         case Kind::comparison_any:
         case Kind::in_list:
             if (expr.name.last() == "=" && !expr.negated && plain_column(*expr.args[0]) != nullptr &&
-                std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); })) {
+                std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return expr.kind == Kind::in_list ? is_given(*arg) : is_given_list(*arg); })) {
                 const Value value = eval(*expr.args[0], scope, ctes);
                 if (value.fields != nullptr || !value.tells_which()) break;
                 Value listed = value;

@@ -67,7 +67,7 @@ TEST_CASE_FIXTURE(Fixture, "a masked value may be put back where it was, and now
              "UPDATE people SET ssn = coalesce(NULL, ssn), pin = ssn WHERE id = 1",
              "UPDATE people SET profile = jsonb_set(profile || '{\"a\": 1}', '{b}', to_jsonb(name)) WHERE id = 1",
              "UPDATE people SET profile = profile - 'theme', home.zip = '1' WHERE id = 1",
-             "UPDATE people SET pay = pay * 1.1 + 5 WHERE id = 1",
+             "UPDATE people SET doc = (SELECT doc FROM people WHERE id = 2), pay = (SELECT pay FROM people WHERE id = 2) WHERE id = 1",
              "INSERT INTO people SELECT * FROM people",
              "UPDATE other SET t = (SELECT profile->>'theme' FROM people WHERE id = 1)",
          })
@@ -84,6 +84,10 @@ TEST_CASE_FIXTURE(Fixture, "a masked value may be put back where it was, and now
              "UPDATE people SET home.zip = ssn",
              "UPDATE people SET notes = ssn",
              "UPDATE people SET doc = jsonb_build_object(ssn, 1)",
+             // Whether it fits its type and its checks tells as a comparison does.
+             "UPDATE people SET pay = pay * 1.1 + 5 WHERE id = 1",
+             "UPDATE people SET pay = CASE WHEN pay > 5000 THEN -1 ELSE pay END WHERE id = 1",
+             "UPDATE people SET pay = (SELECT 1 / (length(ssn) - 11) FROM people WHERE id = 2) WHERE id = 1",
              "UPDATE people SET pin = CASE WHEN ssn LIKE '9%' THEN '1111' ELSE '2222' END",
          })
         CHECK_MESSAGE(!allows(text), text);
