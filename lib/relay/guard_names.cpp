@@ -19,9 +19,12 @@ bool GuardSession::names_are_known(Clock::time_point now) {
     if (status_ == 'E') return true;
     if (std::exchange(just_failed_, false)) return true;
     if (!stale_ && now - checked_ >= check_names_every) stale_ = true;
+    // Another session's change is looked at before anything else is planned; while it is not known to be done, each time.
+    if (shared_->changes.last() != seen_ || (shared_->changes.unanswered(connection_) && !asked_now_)) stale_ = true;
     if (stale_ && asking_ == Asking::nothing) {
         asking_ = Asking::state;
         checked_ = now;
+        seen_ = shared_->changes.last();
     }
     return !stale_;
 }

@@ -220,6 +220,7 @@ std::optional<Refusal> GuardSession::startup_setting(std::string_view name, std:
 
 void GuardSession::transaction_status(char status) {
     // What SET and DDL did is undone, or kept, with the transaction.
+    if (status == 'I') names_have_changed();
     if (status == 'I' && changed_in_transaction_) {
         stale_ = shared_->wants_names;
         catalogue_changed_ = true;
@@ -228,6 +229,21 @@ void GuardSession::transaction_status(char status) {
     }
     more_was_sent_ = false;
     status_ = status;
+}
+
+/// The others look at names again; this session knows of its own changes by itself.
+void GuardSession::tell_of_change() {
+    const bool knew_all = seen_ == shared_->changes.last();
+    shared_->changes.made(connection_, open_change_);
+    if (knew_all) seen_ = shared_->changes.last();
+}
+
+void GuardSession::names_have_changed() {
+    if (open_change_.empty()) return;
+    tell_of_change();
+    if (more_was_sent_) return;   // behind the end: it may be changing them again
+    open_change_ = {};
+    shared_->changes.answered(connection_);
 }
 
 void GuardSession::transaction_may_have_ended() {
@@ -310,6 +326,10 @@ Session::Submitted GuardSession::submit(
     started.number = number;
     started.began = now;
     started.quotes = credentials;
+    if (!masks_nothing()) {
+        started.plan = plan;
+        started.seen = seen_;
+    }
     if (planned.verdict == Verdict::warn) ++shared_->statistics.warned;
     if (planned.verdict == Verdict::warn || shared_->options.report_all) shared_->tell(planned.verdict, planned.rule, planned.reason, planned.fix, planned, text);
     const bool commits = std::ranges::any_of(planned.statements, [](const PlannedStatement& one) {
@@ -321,6 +341,11 @@ Session::Submitted GuardSession::submit(
         catalogue_changed_ = catalogue_changed_ || planned.changes_catalogue;
         changed_in_transaction_ = true;
     }
+    if (planned.changes_catalogue && shared_->wants_names) {
+        open_change_.add(name_change(planned.statements, planned.unparsed.empty()));
+        tell_of_change();
+    }
+    if (!open_change_.empty() && (commits || status_ == 'I')) shared_->changes.may_be_made(connection_, open_change_);
     return out;
 }
 
@@ -421,9 +446,32 @@ RowVerdict GuardSession::over_limit(std::string_view which, std::uint64_t allowe
     return shared_->role.limits.over == policy::Over::cut ? RowVerdict::cut : RowVerdict::stop;
 }
 
+bool GuardSession::names_moved(Running& one) {
+    const NameChanges& changes = shared_->changes;
+    if (one.plan == nullptr || (one.seen == changes.last() && !changes.unanswered(connection_))) return false;
+    if (changes.concern(one.seen, connection_, one.plan->statements, one.rows > 0)) return true;
+    one.seen = changes.last();
+    return false;
+}
+
+bool GuardSession::names_moved(std::uint64_t number) {
+    Running* one = running(number);
+    return one != nullptr && names_moved(*one);
+}
+
 RowVerdict GuardSession::rows(std::uint64_t number, std::uint64_t count, std::uint64_t bytes) {
     Running* one = running(number);
     if (one == nullptr) return RowVerdict::forward;
+    if (names_moved(*one)) {
+        const policy::Decision moved{
+            .verdict = Verdict::deny, .rule = "masks", .reason = "another connection changed what names of this statement mean while it ran", .fix = "Run it again.",
+        };
+        limit_refusal_ = std::make_unique<Refusal>(refusal_of(moved));
+        limit_refusal_->sqlstate = "40001";   // serialization_failure: what clients know to try again
+        ++shared_->statistics.denied;
+        shared_->tell(moved.verdict, moved.rule, moved.reason, moved.fix, {}, {});
+        return RowVerdict::stop;
+    }
     const auto& limits = shared_->role.limits;
     if (limits.rows && one->rows + count > *limits.rows) return over_limit("rows", *limits.rows, *one);
     if (limits.bytes && one->bytes + bytes > *limits.bytes) return over_limit("bytes", *limits.bytes, *one);

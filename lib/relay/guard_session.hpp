@@ -10,13 +10,17 @@ namespace dbguard::relay {
 class GuardSession : public Session {
   public:
     explicit GuardSession(std::shared_ptr<Shared> shared);
+    ~GuardSession() override {
+        more_was_sent_ = false;
+        names_have_changed();
+    }
 
     PlanRef plan(std::string_view text, Clock::time_point now) override;
     PlanRef estimate(const PlanRef& plan, std::string_view text, std::string_view run, Clock::time_point now) override;
     std::optional<Question> question() override;
     void answer(Answer answer) override;
     PlanRef plan_function(std::uint32_t function_oid, Clock::time_point now) override;
-    std::uint64_t context() const override { return context_ == nullptr || stale_ ? 0 : context_->id; }
+    std::uint64_t context() const override { return context_ == nullptr || stale_ || shared_->changes.last() != seen_ ? 0 : context_->id; }
 
     void parameter(std::string_view name, std::string_view value) override;
     std::optional<Refusal> startup_setting(std::string_view name, std::string_view value) override;
@@ -30,6 +34,7 @@ class GuardSession : public Session {
     void not_recorded(std::uint64_t number, std::string_view what, std::uint64_t bytes, std::string_view why) override;
     void note(std::uint64_t number, std::string_view severity, std::string_view code, std::string_view text) override;
     bool wants_notes() const override { return shared_->options.recording != nullptr; }
+    bool names_moved(std::uint64_t number) override;
     void expired(std::uint64_t number, Clock::time_point now) override;
     void reject(const PlanRef& plan, std::string_view text, Form form, const Refusal& refusal, Clock::time_point now) override;
     void columns(std::uint64_t number, std::span<const Column> columns, const std::vector<std::optional<masking::Mask>>& masks) override;
@@ -78,6 +83,8 @@ class GuardSession : public Session {
         std::uint64_t rendered_count = 0;
         bool quotes = false;         ///< what quotes the text, an error or a result, may hold a credential
         std::uint64_t unrecorded_rows = 0;
+        PlanRef plan;                ///< null where nothing is masked
+        std::uint64_t seen = 0;      ///< NameChanges::last() when it was planned
     };
     /// The engine's side of a plan; of one that an adapter made (for a portal that it does not know) nothing is known.
     static const RecordedPlan& recorded(const PlanRef& plan);
@@ -94,6 +101,10 @@ class GuardSession : public Session {
     void names_unknown(const std::string& why);
     Running* running(std::uint64_t number);
     void flush_rows(Running& running);
+    void tell_of_change();
+    /// The transaction that changed names is over, or may be.
+    void names_have_changed();
+    bool names_moved(Running& running);
     RowVerdict over_limit(std::string_view which, std::uint64_t allowed, Running& running);
     PlanRef cached(std::string_view text, Clock::time_point now);
 
@@ -111,6 +122,8 @@ class GuardSession : public Session {
     bool stale_ = true;              ///< names may mean something else: ask before the next plan
     bool catalogue_changed_ = false; ///< by this session: the transaction's number does not tell
     bool changed_in_transaction_ = false;
+    NameChange open_change_;         ///< what this session's open transaction changes of names
+    std::uint64_t seen_ = 0;         ///< NameChanges::last() when names were asked for
     Clock::time_point checked_{};
     std::uint32_t function_asked_ = 0;
     char status_ = 'I';

@@ -173,6 +173,9 @@ class Session {
     virtual void note(std::uint64_t /*number*/, std::string_view /*severity*/, std::string_view /*code*/, std::string_view /*text*/) {}
     /// Whether note() wants to be told.
     virtual bool wants_notes() const { return false; }
+    /// Another session changed what the statement's names mean since it was planned: it may not be what it was taken for, and texts
+    /// about it may hold anything. Its rows are stopped by rows().
+    virtual bool names_moved(std::uint64_t /*number*/) { return false; }
     /// Records that a statement ran for longer than it may: it is about to be cancelled.
     virtual void expired(std::uint64_t /*number*/, Clock::time_point) {}
     /// Records a refused statement.

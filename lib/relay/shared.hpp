@@ -12,6 +12,7 @@
 #include "recording/redact.hpp"
 #include "relay/engine.hpp"
 #include "relay/given_values.hpp"
+#include "relay/name_changes.hpp"
 #include "relay/recorded_text.hpp"
 
 namespace dbguard::relay {
@@ -96,6 +97,7 @@ struct Shared {
     Statistics statistics;
     std::uint64_t session_rows = 0;
     EqualityBudget equality;
+    NameChanges changes;            ///< of names, by all sessions
     std::uint32_t connections = 0;
     std::map<std::uint32_t, std::string> built_in_functions;   ///< FunctionCall: number → name
 

@@ -104,6 +104,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
     if (!effect.rewrites_table && lowered.effect_class == EffectClass::maintenance) effect.rewrites_table = false;
     effect.setting = lowered.setting;
     effect.detail = lowered.detail;
+    effect.of_code = lowered.kind == ObjectKind::function || lowered.kind == ObjectKind::type || lowered.kind == ObjectKind::other;
     for (const tree::Name& name : lowered.objects) {
         Object listed;
         switch (lowered.kind) {

@@ -57,6 +57,7 @@ struct Effect {
     Lock lock = Lock::none;
     std::string setting;                    ///< session.set: the setting's name in lower case
     std::string detail;                     ///< one clause for people: why this effect is there
+    bool of_code = false;                   ///< ddl of functions, types, operators and their like: no relation, no schema
     std::string_view misleading;            ///< session.set: why texts would be read otherwise after it; of the dialect, lasts for ever
 
     bool operator==(const Effect&) const = default;

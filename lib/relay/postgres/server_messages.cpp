@@ -152,6 +152,7 @@ bool misses_relation(const sql::Statement& statement, const wp::ErrorFieldsView&
 
 /// What the server says in answer to a message of the client's (null: to none), without values where it could hold some.
 wp::ErrorFields Adapter::without_hidden(const wp::ErrorFieldsView& fields, const Pending* entry) const {
+    if (entry != nullptr && session_.names_moved(entry->number)) return without_values(fields, true, true);
     if (!hide_) return wp::ErrorFields(fields);
     // The last of several statements may fail because the commit behind it does.
     const bool alone = entry != nullptr && entry->owner == Owner::client && entry->plan && entry->plan->statements.size() == 1;
@@ -168,12 +169,13 @@ void Adapter::send_server_error(const wp::ErrorFieldsView& fields) { send_error(
 Adapter::Step Adapter::on_notice(std::string_view body) {
     const bool own = !pending_.empty() && pending_.front().owner != Owner::client;
     if (own || muted_) return Step::drop;
-    if (!hide_ && !session_.wants_notes()) return Step::pass;
+    const bool hides = hide_ || (!pending_.empty() && session_.names_moved(pending_.front().number));
+    if (!hides && !session_.wants_notes()) return Step::pass;
     const auto notice = wp::decode_notice_response(body);
     if (!notice) return unexpected('N');
     const wp::ErrorFields shown = without_hidden(notice->fields, pending_.empty() ? nullptr : &pending_.front());
     session_.note(pending_.empty() ? 0 : pending_.front().number, shown.get(wp::error_field::severity), shown.get(wp::error_field::sqlstate), shown.message());
-    if (!hide_) return Step::pass;
+    if (!hides) return Step::pass;
     send_notice(shown);
     return Step::drop;
 }
