@@ -120,7 +120,7 @@ class Schema:
                     fate = r.random()
                     if fate < 0.08 and not column.unique:
                         a = b = 'null'
-                    elif fate < 0.12 and column.kind == 't':
+                    elif fate < 0.12 and column.kind == 't' and not column.unique:
                         a = b = "''"
                     else:
                         a = self.value(column, row, 0)
