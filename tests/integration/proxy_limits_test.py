@@ -140,6 +140,16 @@ class Limits(unittest.TestCase):
             w.query('prepare p as update k set i = i where i <= $1')
             self.assertEqual(types(w.query('execute p(3)')), 'CZ')
             self.assertEqual(types(w.query('execute p(50)')), 'EZ')
+            undone()
+        with self.subTest('prepared by PREPARE, bound by a message'):
+            few, many = ([bind('', 'p', [value]), execute(''), sync] for value in (b'3', b'50'))
+            self.assertEqual(types(self.sends(*few)), '2CZ')
+            m = self.sends(*many)
+            self.assertEqual((types(m), error(m)['C']), ('2EZ', '42501'))
+            self.assertIn('Too many', error(m)['M'])
+            w.query('prepare d as with gone as (delete from k returning i) select i from gone')
+            self.assertEqual(error(self.sends(bind('', 'd'), execute(''), sync))['C'], '42501')
+            self.assertEqual(w.rows('select count(*) from k'), [['100']])
         with self.subTest('what cannot be counted'):
             self.assertEqual(error(w.query('with d as (delete from k returning *) select count(*) from d'))['C'], '42501')
             self.assertEqual(w.rows('select count(*) from k'), [['100']])
@@ -169,6 +179,9 @@ class Limits(unittest.TestCase):
                 self.assertNotIn('E', types(w.query(sql)))
         self.assertEqual(admin.rows('select count(*) from big'), [['50000']])
         bound = lambda *values: [bind('', '', list(values)), execute(''), sync]
+        with self.subTest('prepared by PREPARE, bound by a message'):
+            self.assertEqual(types(w.query('prepare b(int) as select i from big where i <= $1')), 'CZ')
+            self.assertEqual(error(self.sends(bind('', 'b', [b'40000']), execute(''), sync))['C'], '42501')
         with self.subTest('parameters'):
             w.send(parse('', 'select i from big where i <= $1'), *bound(b'3'))
             self.assertEqual(types(w.until_ready()), '12DDDCZ')

@@ -467,9 +467,11 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
         if (!again) return Step::hold;
         if (never_runs(*again)) return refuse(again, text, Form::extended, again->refusal);
     }
-    // Without its parameters it is taken for the largest.
+    // Without its parameters, or a text that EXPLAIN takes, it is taken for the largest.
     const bool has_parameters = portal->parameter_count == 0 || !portal->parameters.empty();
-    if (plan->needs_estimate && !portal->cursor && has_parameters && !portal->formats_unknown && !portal->suspended) {
+    const PlannedStatement* runs = planned_of(plan, portal->statement->index);
+    const bool by_prepare = runs != nullptr && runs->statement.kind == StatementKind::prepare;
+    if (plan->needs_estimate && !by_prepare && !portal->cursor && has_parameters && !portal->formats_unknown && !portal->suspended) {
         const auto copied = plan->statements.front().statement.kind == StatementKind::copy_out ? copy_source_query(text) : std::nullopt;
         plan = estimated(plan, text, copied ? *copied : text, portal.get());
         if (!plan) return Step::hold;
