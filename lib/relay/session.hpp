@@ -63,6 +63,9 @@ struct Plan {
     /// The text did not parse or a name did not resolve. Before refusing, the adapter asks the server to parse it alone
     /// (PostgreSQL: Parse; nothing runs): when the server refuses it, the server's own error is the answer.
     bool ask_server_to_parse = false;
+    /// Denied, but what some of its statements mean depends on what those before them do: the adapter may ask for plans of them one by
+    /// one, each when the ones before have run.
+    bool piece_by_piece = false;
     /// It names what does not exist, so that it can only fail, and the server says best how. Should it not fail, then what it names
     /// was made meanwhile: it must be undone, and none of its rows may go on (`refusal`).
     bool must_fail = false;

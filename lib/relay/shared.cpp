@@ -179,6 +179,7 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, bool has_
     plan->context = context.id;
     plan->unparsed = analysis.unparsed;
     plan->unknown_names = analysis.unknown_names;
+    plan->unparsed_at = analysis.unparsed_at;
     plan->statements.reserve(analysis.statements.size());
     for (sql::Statement& statement : analysis.statements) {
         plan->changes_catalogue = plan->changes_catalogue || statement.changes_catalogue;
@@ -205,6 +206,27 @@ std::shared_ptr<RecordedPlan> Shared::estimated_plan(const RecordedPlan& plan, s
     finish_plan(*out, text, context.sensitivity);
     return out;
 }
+
+namespace {
+
+// Whether what the first refused statement of a message means depends on those before it. One that a rule refuses as it stands is
+// refused before anything runs.
+bool depends_on_itself(const RecordedPlan& plan) {
+    bool changed = false;
+    for (const PlannedStatement& planned : plan.statements) {
+        const sql::Statement& statement = planned.statement;
+        const bool here = !plan.unparsed.empty() && plan.unparsed_at >= statement.begin && (statement.length == 0 || plan.unparsed_at < statement.begin + statement.length);
+        if (here) return &planned != &plan.statements.front();
+        if (planned.decision.verdict >= Verdict::approve) {
+            const bool unresolved = std::ranges::any_of(statement.effects, [](const sql::Effect& effect) { return std::ranges::any_of(effect.objects, [](const sql::Object& object) { return !object.resolved; }); });
+            return changed && (unresolved || planned.decision.rule.starts_with("masks"));
+        }
+        changed = changed || statement.changes_catalogue || statement.changes_settings;
+    }
+    return false;
+}
+
+}  // namespace
 
 void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::uint64_t>> rows, const policy::Sensitivity& sensitivity, Session::Clock::time_point now) {
     plan.verdict = Verdict::allow;
@@ -240,6 +262,9 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
         if (plan.verdict >= Verdict::approve) plan.refusal = refusal_of(*strictest);
         explain(plan, *strictest);
     }
+    // A function that nobody knows may be one that is not there.
+    if (plan.verdict >= Verdict::approve && std::ranges::any_of(plan.statements, [](const PlannedStatement& planned) { return planned.statement.calls_unknown; })) plan.ask_server_to_parse = true;
+    plan.piece_by_piece = plan.verdict >= Verdict::approve && plan.statements.size() > 1 && depends_on_itself(plan);
     // A query or a write the server refuses when it is asked to parse it; other statements it looks at when they run. Code may have
     // done something before it stumbles; a CALL of a procedure that does not exist has not.
     const auto can_only_fail = [](const PlannedStatement& planned) {

@@ -31,6 +31,7 @@ struct RecordedPlan : Plan {
     bool changes_settings = false;
     std::optional<Session::Clock::time_point> until;  ///< a rule that goes by the hour holds until then
     bool unknown_names = false;     ///< as of sql::Analysis
+    std::uint32_t unparsed_at = 0;  ///< byte offset
     std::string unparsed;           ///< why the text is not understood; empty: it is
     std::string rule, reason, fix;  ///< of the strictest decision, for people
 };

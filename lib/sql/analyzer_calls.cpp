@@ -98,12 +98,9 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     if (built_in_reachable && schema == nullptr) {
         unknown_name("function " + name + " is not known", expr.name.at);
         // A default, a condition: looked up before anything is computed.
-        if (utility_ && names_.snapshot != nullptr) {
-            Value out = through(all, Flow::transformed);
-            out.opaque = true;
-            return out;
-        }
+        if (utility_ && names_.snapshot != nullptr) return through(all, Flow::transformed);
     }
+    out_.calls_unknown = out_.calls_unknown || (names_.snapshot != nullptr && !foreign_);
     return unvetted(schema != nullptr ? *schema : std::string(dialect_.system_schema));
 }
 
@@ -291,8 +288,16 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             handed.functions = args.functions;
             handed.opaque = args.opaque;
             copy_out(std::move(handed));
+            // These say whether it was done, where, or under which number.
+            static constexpr std::string_view reports[] = {
+                "lo_close", "lo_creat", "lo_create", "lo_lseek", "lo_lseek64", "lo_open", "lo_put", "lo_tell", "lo_tell64", "lo_truncate", "lo_truncate64", "lo_unlink", "lowrite",
+                "pg_cancel_backend", "pg_create_restore_point", "pg_export_snapshot", "pg_log_backend_memory_contexts", "pg_promote", "pg_reload_conf", "pg_rotate_logfile", "pg_stat_force_next_flush",
+                "pg_stat_reset", "pg_stat_reset_replication_slot", "pg_stat_reset_shared", "pg_stat_reset_single_function_counters", "pg_stat_reset_single_table_counters", "pg_stat_reset_slru",
+                "pg_stat_reset_subscription_stats", "pg_switch_wal", "pg_terminate_backend", "pg_wal_replay_pause", "pg_wal_replay_resume",
+            };
             Value out = through(args, Flow::transformed);
-            out.functions.push_back(std::string(dialect_.system_schema) + "." + std::string(rule.name));
+            if (std::find(std::begin(reports), std::end(reports), rule.name) != std::end(reports)) out.fallible = out.is_seen = true;
+            else out.functions.push_back(std::string(dialect_.system_schema) + "." + std::string(rule.name));
             return out;
         }
     }

@@ -1,6 +1,7 @@
 #include "relay/postgres/adapter.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "relay/postgres/error_text.hpp"
 #include "wire/postgres/simple_query.hpp"
@@ -265,7 +266,13 @@ void Adapter::resume_if_asked() {
     if (!backlog_.empty()) consume_client(out_->keep(std::exchange(backlog_, {})));
 }
 
-void Adapter::send_error(const wp::ErrorFields& fields) {
+void Adapter::send_error(const wp::ErrorFields& told) {
+    wp::ErrorFields fields = told;
+    if (const std::string place(fields.get(wp::error_field::position)); pieces_ && !place.empty()) {
+        std::ptrdiff_t position = 0;
+        if (std::from_chars(place.data(), place.data() + place.size(), position).ec == std::errc{})
+            fields.set(wp::error_field::position, std::to_string(position + pieces_->shift));
+    }
     auto& out = to_client();
     ByteWriter writer(out.own());
     if (!wp::encode_error_response(fields, writer))

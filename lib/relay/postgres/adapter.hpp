@@ -85,7 +85,7 @@ class Adapter {
     using Header = wire::postgres::FrameHeader;
     /// pass: the message goes on as received. drop: it does not (handled, or replaced). hold: not yet. stop: the session is over.
     enum class Step : std::uint8_t { pass, drop, hold, stop };
-    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, drain, count };
+    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, drain, count, piece };
 
     /// One side's stream of messages.
     struct Inlet {
@@ -123,6 +123,8 @@ class Adapter {
     // ---- client_messages.cpp
     Step client_message(const Header& header, std::string_view body);
     Step on_query(std::string_view body);
+    Step run_query(std::string_view text);
+    void forget_held();
     Step on_parse(std::string_view body);
     Step on_bind(const Header& header, std::string_view body);
     Step on_describe(std::string_view body);
@@ -144,7 +146,9 @@ class Adapter {
     PlanRef estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal);
     Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);
     Step refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body);
-    void substitute(bool extended, Refusal refusal);
+    /// No grammar takes this for a statement, so the server refuses it without doing anything.
+    static constexpr std::string_view refused_text = "dbguard refused this statement";
+    void substitute(bool extended, Refusal refusal, std::string_view text = refused_text);
     /// Submits; false: refused (`step` says how it goes on).
     bool submit(
         const PlanRef& plan,
@@ -205,6 +209,12 @@ class Adapter {
     void show_held_complete();
     void end_counted_query(bool keep);
     Step on_counted_end(std::string_view body);
+
+    // ---- pieces.cpp
+    Step begin_pieces(const Plan& plan, std::string_view text);
+    Step send_piece(std::string_view whole);
+    bool next_piece(Pending& entry);
+    void end_pieces();
 
     // ---- results.cpp
     const PlannedStatement* planned(const Pending& entry) const;
@@ -278,12 +288,24 @@ class Adapter {
     std::uint32_t questions_ = 0;  ///< for the message at hand
     /// A Query that runs in a transaction of dbguard's own, because its affected rows are counted.
     struct Counted {
+        bool begun = false;        ///< its transaction is
         std::string complete;      ///< its last CommandComplete: told when its transaction is committed
         std::uint64_t number = 0;  ///< of the session; 0: its end is recorded already
         std::string tag;
         std::uint64_t rows = 0, bytes = 0;
     };
     std::unique_ptr<Counted> counted_;
+    /// A Query that is sent statement by statement.
+    struct Piece {
+        std::size_t begin = 0, length = 0;  ///< of the message's text; length 0: to its end
+        sql::StatementKind kind{};
+    };
+    struct Pieces {
+        std::vector<Piece> statements;
+        std::size_t next = 0;      ///< to be sent
+        std::ptrdiff_t shift = 0;  ///< characters of the message's text before the one that runs
+    };
+    std::unique_ptr<Pieces> pieces_;
     std::uint64_t affected_rows_ = 0;   ///< of counted statements, in the client's transaction
     std::unique_ptr<Refusal> stopped_;  ///< the statement at hand is being stopped, for this reason
 

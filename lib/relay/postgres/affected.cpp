@@ -147,7 +147,7 @@ Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view
         if (begin > 0) pieces.emplace_back(text.substr(begin));
         return Step::pass;
     }
-    if (status_ == 'I') counted_ = std::make_unique<Counted>();
+    if (status_ == 'I' && !counted_) counted_ = std::make_unique<Counted>();
     return Step::pass;
 }
 

@@ -14,9 +14,6 @@ using sql::StatementKind;
 
 namespace {
 
-/// No grammar takes this for a statement, so the server refuses it without doing anything.
-constexpr std::string_view refused_text = "dbguard refused this statement";
-
 bool denied(const Plan& plan) { return plan.verdict >= policy::Verdict::approve; }
 
 /// Denied, and no estimate of what it would return or change can help.
@@ -29,6 +26,11 @@ bool keeps_text(const Plan& plan) {
         return kind == StatementKind::prepare || kind == StatementKind::declare_cursor ||
                kind == StatementKind::copy_out;
     });
+}
+
+/// What a failed transaction takes.
+bool ends_or_undoes(StatementKind kind) {
+    return kind == StatementKind::commit || kind == StatementKind::rollback || kind == StatementKind::rollback_to || kind == StatementKind::prepare_transaction;
 }
 
 /// Whether it is a COPY TO with masked columns. CopyOutResponse does not say of which types they are.
@@ -102,13 +104,18 @@ Adapter::Step Adapter::client_message(const Header& header, std::string_view bod
     }
     if (step != Step::hold) {
         behind_end_ = header.type == 'Q' || header.type == 'S' || header.type == 'F';
-        probe_accepted_ = false;
-        copies_asked_ = 0;
-        copy_types_.clear();
-        estimated_.clear();
-        questions_ = 0;
+        forget_held();
     }
     return step;
+}
+
+/// What was found out for the message at hand, or a piece of it.
+void Adapter::forget_held() {
+    probe_accepted_ = false;
+    copies_asked_ = 0;
+    copy_types_.clear();
+    estimated_.clear();
+    questions_ = 0;
 }
 
 /// A COPY FROM STDIN is on its way and has not been answered.
@@ -190,13 +197,13 @@ void Adapter::note_plan(const Plan& plan) {
     }
 }
 
-void Adapter::substitute(bool extended, Refusal refusal) {
+void Adapter::substitute(bool extended, Refusal refusal, std::string_view text) {
     auto& out = to_server();
     ByteWriter writer(out.own());
     // A Parse that fails leaves no statement behind, so its name cannot disturb one of the client's.
     [[maybe_unused]] const auto sent =
-        extended ? wp::encode_parse("dbguard refused", refused_text, {}, writer)
-                 : wp::encode(wp::QueryView{refused_text}, writer);
+        extended ? wp::encode_parse("dbguard refused", text, {}, writer)
+                 : wp::encode(wp::QueryView{text}, writer);
     out.commit();
     Pending entry;
     entry.kind = extended ? Pending::Kind::parse : Pending::Kind::simple;
@@ -216,7 +223,16 @@ Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, F
     // A typing mistake gets the server's own error. In a failed transaction there is none to be had.
     const bool failed = pending_.empty() && status_ == 'E';
     const bool odd = pipeline_open_ && parse_body.empty();  // a Query behind an open pipeline
-    if (plan->ask_server_to_parse && !probe_accepted_ && !failed && !odd) {
+    if (plan->ask_server_to_parse && failed && std::ranges::none_of(plan->statements, [](const PlannedStatement& planned) { return ends_or_undoes(planned.statement.kind); })) {
+        // Whatever it is, the server does not look at it.
+        session_.mistaken(plan, text, form, "25P02", "current transaction is aborted", now_);
+        substitute(form == Form::extended, {}, "SELECT");
+        pending_.back().refusal.reset();
+        return Step::drop;
+    }
+    // So does one that holds several commands.
+    const bool several = !parse_body.empty() && plan->statements.size() > 1;
+    if ((plan->ask_server_to_parse || several) && !probe_accepted_ && !failed && !odd) {
         probed_ = Probed{plan, std::string(text), form};
         probe(text, parse_body);
         hold(Hold::probe);
@@ -262,7 +278,10 @@ Adapter::Step Adapter::too_long(const Header& header) {
 Adapter::Step Adapter::on_query(std::string_view body) {
     const auto query = wp::decode_query(body);
     if (!query) return fatal("08P01", "a malformed Query message");
-    const std::string_view text = query->sql;
+    return pieces_ ? send_piece(query->sql) : run_query(query->sql);
+}
+
+Adapter::Step Adapter::run_query(std::string_view text) {
     PlanRef plan = plan_for(text);
     if (!plan) return Step::hold;
     // What PREPARE carries is estimated when it is executed.
@@ -272,7 +291,11 @@ Adapter::Step Adapter::on_query(std::string_view body) {
         plan = estimated(plan, text, copied ? *copied : text, nullptr);
         if (!plan) return Step::hold;
     }
-    if (denied(*plan) && !(only_prepares && plan->needs_estimate)) return refuse_plan(plan, text, Form::simple, {});
+    if (denied(*plan) && !(only_prepares && plan->needs_estimate)) {
+        if (!pieces_)
+            if (const Step step = begin_pieces(*plan, text); step != Step::drop) return step;
+        return refuse_plan(plan, text, Form::simple, {});
+    }
     // EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again.
     std::vector<std::pair<PlanRef, std::string_view>> executed;
     for (const auto& planned : plan->statements)
@@ -293,16 +316,16 @@ Adapter::Step Adapter::on_query(std::string_view body) {
         if (const Step ready = begin_counted_query(plan, text, bound, pieces); ready != Step::pass) return ready;
     for (const auto& [prepared, execute] : executed)
         if (auto refusal = session_.execute(prepared, execute, {}, now_)) {
-            counted_.reset();
+            if (counted_ && !counted_->begun) counted_.reset();
             return refuse(plan, text, Form::simple, std::move(*refusal));
         }
     Pending entry;
     Step step;
     if (!submit(plan, text, Form::simple, {}, {}, entry.number, step)) {
-        counted_.reset();
+        if (counted_ && !counted_->begun) counted_.reset();
         return step;
     }
-    if (counted_) own_query("BEGIN", Pending::Owner::begin);
+    if (counted_ && !std::exchange(counted_->begun, true)) own_query("BEGIN", Pending::Owner::begin);
     if (bound) hold(Hold::count);
     entry.bound = std::move(bound);
     entry.copy_types = std::move(copy_types_);

@@ -154,6 +154,7 @@ constexpr std::array fixed_sentences = {
     Raised{"exec_bind_message", "25P02"},
     Raised{"exec_execute_message", "25P02"},
     Raised{"exec_parse_message", "25P02"},
+    Raised{"exec_parse_message", "42601"},  // cannot insert multiple commands …
     Raised{"exec_simple_query", "25P02"},
 };
 
@@ -324,7 +325,7 @@ wp::ErrorFields without_values(const wp::ErrorFieldsView& fields, bool runs_code
     // Every routine that is written in SQL or another language leaves its context.
     const bool from_code = !fields.get(field::internal_query).empty() || !fields.get(field::where).empty();
     const bool about_itself = !from_code && (raised_in(about_the_statement, routine, sqlstate) || (at_its_text && raised_in(about_a_place, routine, sqlstate)));
-    const bool whole = about_itself || (at_its_text && !text_runs_code && !from_code) || (!runs_code && (of_names || at_its_text));
+    const bool whole = about_itself || (at_its_text && !text_runs_code && !from_code) || (!runs_code && (of_names || at_its_text)) || (of_names && !text_runs_code && !from_code);
     const bool sentence = fixed || (raised_in(sentences_of_names, routine, sqlstate) && (!runs_code || (!text_runs_code && !from_code)));
     // RAISE chooses its SQLSTATE, so code that reads rows could spell a value with it: only codes of the list go on.
     out.fields.emplace_back(field::sqlstate, runs_code && !whole && !sentence && look_up(sqlstate).empty() ? "P0001" : sqlstate);

@@ -273,6 +273,7 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
     }
     const auto sync = std::ranges::find(pending_, Kind::sync, &Pending::kind);
     const bool own_sync_follows = sync != pending_.end() && sync->owner == owner;
+    if (counted_ && (owner == Owner::question || owner == Owner::probe)) show_held_complete();
     if (owner == Owner::question && of_statement_) {
         // What the client wants to run fails itself, and this is why.
         wp::ErrorFields shown = without_hidden(fields, nullptr);
@@ -285,7 +286,7 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
     } else if (owner == Owner::probe) {
         // The server's error is the client's answer, and the message it answers is done with. Several commands in one text are no
         // error of the client's: it is Parse that takes but one.
-        const bool several = sqlstate == "42601" && fields.get(wp::error_field::routine) == "exec_parse_message";
+        const bool several = probed_ && probed_->form == Form::simple && sqlstate == "42601" && fields.get(wp::error_field::routine) == "exec_parse_message";
         if (several) {
             Refusal refusal = probed_ ? probed_->plan->refusal : Refusal{"42501", "dbguard: the statements could not be analysed", {}, {}};
             refusal.hint = "Send the statements one by one.";

@@ -155,8 +155,8 @@ wp::ErrorFields Adapter::without_hidden(const wp::ErrorFieldsView& fields, const
     if (entry != nullptr && session_.names_moved(entry->number)) return without_values(fields, true, true);
     if (!hide_) return wp::ErrorFields(fields);
     // The last of several statements may fail because the commit behind it does.
-    const bool alone = entry != nullptr && entry->owner == Owner::client && entry->plan && entry->plan->statements.size() == 1;
-    const PlannedStatement* statement = alone ? planned(*entry) : nullptr;
+    const std::size_t count = entry != nullptr && entry->owner == Owner::client && entry->plan ? entry->plan->statements.size() : 0;
+    const PlannedStatement* statement = count == 1 || (count > 1 && entry->statement + 1 < count) ? planned(*entry) : nullptr;
     if (statement == nullptr) return without_values(fields, hide_code_, hide_code_);
     const sql::Statement& sql = statement->statement;
     if (sql.only_names || misses_relation(sql, fields)) return wp::ErrorFields(fields);
@@ -176,6 +176,7 @@ Adapter::Step Adapter::on_notice(std::string_view body) {
     const wp::ErrorFields shown = without_hidden(notice->fields, pending_.empty() ? nullptr : &pending_.front());
     session_.note(pending_.empty() ? 0 : pending_.front().number, shown.get(wp::error_field::severity), shown.get(wp::error_field::sqlstate), shown.message());
     if (!hides) return Step::pass;
+    if (counted_) show_held_complete();
     send_notice(shown);
     return Step::drop;
 }
@@ -198,6 +199,7 @@ Adapter::Step Adapter::on_error(std::string_view body) {
     copy_in_ = false;
     Pending& entry = pending_.front();
     if (entry.owner != Owner::client) return own_error(fields);
+    if (counted_) show_held_complete();  // of the statement before
     const std::string sqlstate(fields.get(wp::error_field::sqlstate));
     if (entry.failed || muted_) {
         // The client was told already.
@@ -270,6 +272,8 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     Step step = Step::pass;
     const Owner owner = entry.owner;
     if (owner == Owner::client && entry.kind == Kind::simple && send_next_piece(entry)) return Step::drop;
+    if (owner == Owner::client && entry.kind == Kind::simple && next_piece(entry)) return Step::drop;
+    if (owner == Owner::client && counted_ && !counted_->begun) counted_.reset();
     if (owner == Owner::client && counted_ && entry.kind == Kind::simple) {
         end_counted_query(!entry.failed && !std::exchange(muted_, false) && status == 'T');
         pop();
@@ -281,13 +285,25 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
         counted_.reset();
         release_client();
     } else if (owner == Owner::client) {
-        if (entry.kind == Kind::simple && entry.bound && hold_ == Hold::count) release_client();
+        if (entry.kind == Kind::simple && ((entry.bound && hold_ == Hold::count) || hold_ == Hold::piece)) release_client();
         if (entry.kind != Kind::sync && !entry.failed) finish_statement(entry, last_tag_, false);
         if (entry.kind == Kind::simple) {
             // A Query leaves no unnamed statement behind. Source: PostgreSQL manual, "Extended Query".
             statements_.erase({});
             portals_.erase({});
         }
+    } else if ((owner == Owner::question || owner == Owner::probe) && probe_answered_ && pieces_) {
+        // The client has its error, and a transaction of dbguard's own has failed with it.
+        probe_answered_ = false;
+        if (const auto answer = std::move(answer_)) session_.answer(std::move(*answer));
+        end_pieces();
+        if (counted_ && counted_->begun) {
+            own_query("ROLLBACK", Owner::end);
+            pop();
+            return Step::drop;
+        }
+        counted_.reset();
+        release_client();
     } else if (owner == Owner::question) {
         const bool answered = std::exchange(probe_answered_, false);
         if (!answered) step = Step::drop;
@@ -326,7 +342,7 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     if (owner == Owner::client && muted_) {
         muted_ = false;
         // The client was told of a failure that the server knows nothing of: its transaction must not go on.
-        if (status == 'T' && pending_.empty() && (hold_ == Hold::none || hold_ == Hold::count)) {
+        if (status == 'T' && pending_.empty() && (hold_ == Hold::none || hold_ == Hold::count || hold_ == Hold::piece)) {
             resume_ = false;
             substitute(false, {});
             pending_.back().owner = Owner::abort;

@@ -11,6 +11,8 @@ def of(group):
     """-> a TestCase with a method for each tool of the group"""
 
     class Tools(unittest.TestCase):
+        maxDiff = None
+
         @classmethod
         def setUpClass(cls):
             cls.servers = ordinary.Servers()

@@ -1,0 +1,109 @@
+-- Messages of several statements, of which the later ones mean what the earlier ones make of it.
+
+SELECT 1; SELECT nosuch
+
+SELECT 1; SELECT * FROM nosuch; SELECT 2
+
+CREATE TABLE t1 (a int); SELECT * FROM nosuch
+
+SELECT * FROM t1
+
+INSERT INTO product (title, price) VALUES ('piece', 1); SELECT 'Ü', nosuch FROM product
+
+SELECT count(*) FROM product WHERE title = 'piece'
+
+CREATE TABLE t2 (a int); ALTER TABLE t2 RENAME TO t3; INSERT INTO t3 VALUES (1), (2) RETURNING a; SELECT a FROM t3
+
+ALTER TABLE t3 RENAME a TO b; SELECT b FROM t3 ORDER BY b; ALTER TABLE t3 RENAME b TO a; SELECT a FROM t3 ORDER BY a
+
+ALTER TABLE t3 ADD c text DEFAULT 'x'; UPDATE t3 SET c = 'y' WHERE a = 1; SELECT a, c FROM t3 ORDER BY a
+
+CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'select n * 2'; SELECT twice(4); DROP FUNCTION twice(int); SELECT twice(4)
+
+SELECT twice(1)
+
+CREATE OR REPLACE FUNCTION pg_temp.upserted(OUT response t3, OUT caught text) RETURNS RECORD AS $func$ BEGIN INSERT INTO t3 (a, c) VALUES (9, 'z') RETURNING * INTO response; EXCEPTION WHEN unique_violation THEN GET STACKED DIAGNOSTICS caught = PG_EXCEPTION_DETAIL; END $func$ LANGUAGE plpgsql; SELECT (upserted.response).*, upserted.caught FROM pg_temp.upserted(); DROP FUNCTION IF EXISTS pg_temp.upserted()
+
+SELECT a, c FROM t3 ORDER BY a
+
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$begin new.c := upper(new.c); return new; end$$; CREATE TRIGGER stamped BEFORE INSERT ON t3 FOR EACH ROW EXECUTE FUNCTION stamp(); INSERT INTO t3 VALUES (10, 'low'); SELECT c FROM t3 WHERE a = 10
+
+DROP TRIGGER stamped ON t3; DROP FUNCTION stamp(); INSERT INTO t3 VALUES (11, 'low'); SELECT c FROM t3 WHERE a = 11
+
+BEGIN; CREATE TABLE t4 (a int PRIMARY KEY); ALTER TABLE t4 RENAME TO t5; INSERT INTO t5 VALUES (1); SELECT * FROM t5; COMMIT
+
+-- simple
+BEGIN; DROP TABLE t5; SELECT * FROM t5; COMMIT
+
+SELECT 1
+
+ROLLBACK
+
+SELECT * FROM t5
+
+BEGIN; ALTER TABLE t5 RENAME TO t6; SELECT * FROM t6; ROLLBACK; SELECT * FROM t5; SELECT * FROM t6
+
+BEGIN; ALTER TABLE t5 RENAME TO t6; INSERT INTO t6 VALUES (2); COMMIT; ALTER TABLE t6 RENAME TO t5; SELECT * FROM t5 ORDER BY 1; SELECT nosuch
+
+SELECT * FROM t5 ORDER BY 1
+
+SELECT * FROM t6 ORDER BY 1
+
+ALTER TABLE t6 RENAME TO t5
+
+BEGIN
+
+-- simple
+CREATE TABLE t7 (a int); ALTER TABLE t7 RENAME TO t8; SELECT * FROM t8; SELECT * FROM t7
+
+SELECT 2
+
+ROLLBACK
+
+BEGIN
+
+-- simple
+CREATE TABLE t7 (a int); ALTER TABLE t7 RENAME TO t8; SELECT * FROM t8
+
+SELECT a FROM t8
+
+-- simple
+SAVEPOINT s; ALTER TABLE t8 RENAME TO t7; SELECT a FROM t7; ROLLBACK TO s; SELECT a FROM t8
+
+COMMIT
+
+DROP TABLE t8; CREATE TABLE t8 (b text); INSERT INTO t8 VALUES ('new'); SELECT b FROM t8
+
+SET search_path = crm; SELECT * FROM contact; RESET search_path; SELECT count(*) FROM contact
+
+SELECT set_config('search_path', 'crm', true); SELECT count(*) FROM contact
+
+SHOW search_path
+
+CREATE TABLE t9 (a int); VACUUM t9; SELECT * FROM nosuch
+
+ALTER TABLE t5 RENAME TO t6; SELECT * FROM t6; VACUUM t6
+
+SELECT count(*) FROM t5
+
+ALTER TABLE t5 RENAME TO t6; SELECT 1 / (a - a) FROM t6; SELECT 1
+
+CREATE TYPE colour AS ENUM ('red'); CREATE TABLE painted (id int, c colour); INSERT INTO painted VALUES (1, 'red'); ALTER TABLE painted RENAME TO paint; SELECT c FROM paint
+
+CREATE SCHEMA made; SET LOCAL search_path = made; CREATE TABLE inside (a int); INSERT INTO inside VALUES (5); SELECT a FROM inside; SELECT a FROM made.inside
+
+CREATE VIEW v5 AS SELECT a FROM t5; ALTER VIEW v5 RENAME TO v6; SELECT * FROM v6; DROP VIEW v6; SELECT * FROM v6
+
+DO $$begin create table by_code (a int); end$$; INSERT INTO by_code VALUES (1); SELECT * FROM by_code
+
+CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (p int REFERENCES parent DEFERRABLE INITIALLY DEFERRED); ALTER TABLE child RENAME TO kid; INSERT INTO kid VALUES (7)
+
+SELECT * FROM kid
+
+ALTER TABLE t5 RENAME TO t6; DECLARE c CURSOR FOR SELECT a FROM t6; FETCH ALL FROM c; CLOSE c; ALTER TABLE t6 RENAME TO t5
+
+ALTER TABLE t5 RENAME TO t6; PREPARE six AS SELECT a FROM t6 ORDER BY a; EXECUTE six; DEALLOCATE six; ALTER TABLE t6 RENAME TO t5
+
+ALTER TABLE t5 RENAME TO t6; COPY t6 TO STDOUT; ALTER TABLE t6 RENAME TO t5
+
+ALTER TABLE t5 RENAME TO t6; NOTIFY a, 'b'; SELECT * FROM t6 ORDER BY 1;; ALTER TABLE t6 RENAME TO t5;
