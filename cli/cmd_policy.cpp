@@ -69,14 +69,7 @@ std::string counted(std::size_t count, std::string_view what) {
 
 int lint(const LintOptions& options) {
     catalogue::SnapshotRef snapshot;
-    if (!options.schema.empty()) {
-        auto schema = read_schema_file(options.schema);
-        if (!schema) {
-            output().error(schema.error().detail);
-            return lint_errors;
-        }
-        snapshot = std::move(*schema);
-    }
+    if (!load_schema_file(options.schema, snapshot)) return lint_errors;
     const policy::LintContext context{snapshot.get(), options.environment};
     std::size_t errors = 0, warnings = 0;
     auto list = nlohmann::json::array();

@@ -9,7 +9,6 @@
 #include <set>
 #include <tuple>
 
-#include "cli/duration.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
 #include "cli/policy_files.hpp"
@@ -417,40 +416,20 @@ int diff(const Options& options) {
     if (!before || !after) return exit_config;
     if (!options.role.empty() && (!role_of_policy(*before, options.role) || !role_of_policy(*after, options.role))) return exit_usage;
     catalogue::SnapshotRef snapshot;
-    if (!options.schema.empty()) {
-        auto schema = read_schema_file(options.schema);
-        if (!schema) {
-            output().error(schema.error().detail);
-            return exit_config;
-        }
-        snapshot = std::move(*schema);
-    }
-    std::optional<std::chrono::system_clock::time_point> since;
-    if (!options.since.empty()) {
-        const auto length = parse_duration(options.since);
-        if (!length) {
-            output().error("--since: '" + options.since + "' is no duration; write 30d or 12h");
-            return exit_usage;
-        }
-        since = std::chrono::system_clock::now() - *length;
-    }
-    const auto recordings = read_recordings(options.against, since);
-    if (!recordings) {
-        output().error(recordings.error().detail);
-        return exit_config;
-    }
-    for (const auto& one : recordings->left_out) output().warning("not read: " + one);
-    if (recordings->statements.empty()) {
+    if (!load_schema_file(options.schema, snapshot)) return exit_config;
+    Recordings recordings;
+    if (const int problem = load_recordings(options.against, options.since, recordings); problem != exit_ok) return problem;
+    if (recordings.statements.empty()) {
         output().error("there is no recorded statement to compare by");
         return exit_config;
     }
     Comparer comparer(*before, *after, snapshot, options.role);
-    auto found = comparer.compare(*recordings);
+    auto found = comparer.compare(recordings);
     if (!snapshot) found.notes.push_back("without --schema only classes and objects are known: no columns, no masks, no WHERE clauses");
-    if (!recordings->left_out.empty()) found.notes.push_back(counted(recordings->left_out.size(), "recording") + " could not be read");
-    if (options.json) print_json(found, *recordings, *before, *after);
-    else if (options.markdown) print_markdown(found, recordings->sessions.size());
-    else print_text(found, recordings->sessions.size());
+    if (!recordings.left_out.empty()) found.notes.push_back(counted(recordings.left_out.size(), "recording") + " could not be read");
+    if (options.json) print_json(found, recordings, *before, *after);
+    else if (options.markdown) print_markdown(found, recordings.sessions.size());
+    else print_text(found, recordings.sessions.size());
     if (!std::cout.flush()) return exit_failed;
     return fails(found, options.fail_on) ? exit_failed : exit_ok;
 }

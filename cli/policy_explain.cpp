@@ -184,14 +184,7 @@ int explain(const Options& options) {
     const auto* role = role_of_policy(*policy, options.role);
     if (!role) return exit_usage;
     catalogue::SnapshotRef snapshot;
-    if (!options.schema.empty()) {
-        auto schema = read_schema_file(options.schema);
-        if (!schema) {
-            output().error(schema.error().detail);
-            return exit_config;
-        }
-        snapshot = std::move(*schema);
-    }
+    if (!load_schema_file(options.schema, snapshot)) return exit_config;
     const auto sql = sql_text(options.sql);
     if (sql.size() > max_sql_bytes) {
         output().error("the SQL is larger than 16 MiB");

@@ -43,4 +43,12 @@ Result<catalogue::SnapshotRef> read_schema_file(const std::string& path) {
     return schema;
 }
 
+bool load_schema_file(const std::string& path, catalogue::SnapshotRef& out) {
+    if (path.empty()) return true;
+    auto schema = read_schema_file(path);
+    if (schema) out = std::move(*schema);
+    else output().error(schema.error().detail);
+    return schema.has_value();
+}
+
 }  // namespace dbguard::cli

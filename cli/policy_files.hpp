@@ -19,5 +19,7 @@ const policy::Role* role_of_policy(const policy::Policy& policy, const std::stri
 
 /// A catalogue from a file of DDL. Errors: what read_file and read_schema say, the detail beginning with the path.
 Result<catalogue::SnapshotRef> read_schema_file(const std::string& path);
+/// The same for an option: nothing where it is empty. False, after a message: it cannot be used.
+bool load_schema_file(const std::string& path, catalogue::SnapshotRef& out);
 
 }  // namespace dbguard::cli

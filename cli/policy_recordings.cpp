@@ -7,7 +7,11 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "cli/duration.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/output.hpp"
 #include "recording/directory.hpp"
+#include "recording/fields.hpp"
 #include "recording/reader.hpp"
 #include "recording/replay.hpp"
 
@@ -15,27 +19,15 @@ namespace dbguard::cli {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string text_of(const Json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::uint64_t number_of(const Json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-bool flag_of(const Json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
+using recording::is_true;
+using recording::number_of;
+using recording::string_of;
 
 /// Who sent it, as a reviewer would name it: the workflow, the pipeline, the project; never a run.
 std::string caller_of(const Json& who) {
     if (!who.is_object()) return {};
     for (const auto* claim : {"job_workflow_ref", "workflow_ref", "project_path", "repository", "project_id", "repository_id", "sub"})
-        if (auto value = text_of(who, claim); !value.empty()) return value;
+        if (auto value = string_of(who, claim); !value.empty()) return value;
     return {};
 }
 
@@ -94,23 +86,23 @@ RecordedStatement* FileReader::named_by(const Json& line) {
 void FileReader::statement(std::uint64_t number, const Json& line) {
     Pending one;
     one.statement.line = number;
-    one.statement.at = text_of(line, "at");
+    one.statement.at = string_of(line, "at");
     one.statement.time = recording::parse_time(one.statement.at).value_or(std::chrono::system_clock::time_point{});
-    one.statement.sent = flag_of(line, "sent");
+    one.statement.sent = is_true(line, "sent");
     auto& text = one.text;
-    text.sql = text_of(line, "sql");
-    text.fingerprint = text_of(line, "fp");
-    text.unparsed = text_of(line, "unparsed");
+    text.sql = string_of(line, "sql");
+    text.fingerprint = string_of(line, "fp");
+    text.unparsed = string_of(line, "unparsed");
     text.bytes = number_of(line, "bytes");
     text.cut = line.contains("cut");
-    const auto form = text_of(line, "proto");
+    const auto form = string_of(line, "proto");
     text.no_query = form == "function_call" || form == "startup";
     const auto effects = line.find("eff");
     if (effects != line.end() && effects->is_array())
         for (const auto& recorded : *effects) {
             if (!recorded.is_object()) continue;
             sql::Effect effect;
-            const auto known = sql::effect_class(text_of(recorded, "c"));
+            const auto known = sql::effect_class(string_of(recorded, "c"));
             text.foreign_class = text.foreign_class || !known;
             effect.effect_class = known.value_or(sql::EffectClass::unparsed);
             const auto objects = recorded.find("o");
@@ -121,9 +113,9 @@ void FileReader::statement(std::uint64_t number, const Json& line) {
         }
     const auto d = line.find("d");
     if (d != line.end() && d->is_object()) {
-        text.verdict = text_of(*d, "v");
-        text.rule = text_of(*d, "rule");
-        text.shadow = text_of(*d, "shadow");
+        text.verdict = string_of(*d, "v");
+        text.rule = string_of(*d, "rule");
+        text.shadow = string_of(*d, "shadow");
     }
     one.key = Json{text.sql, text.unparsed, text.verdict, text.rule, text.shadow, text.bytes, effects == line.end() ? Json() : *effects}.dump(-1, ' ', false, Json::error_handler_t::replace);
     by_line_[number] = pending_.size();
@@ -133,13 +125,13 @@ void FileReader::statement(std::uint64_t number, const Json& line) {
 void FileReader::line(std::uint64_t number, std::string_view type, const Json& line) {
     if (type == "stmt") return statement(number, line);
     if (type == "head") {
-        session_.session = text_of(line, "sid");
-        session_.began = text_of(line, "at");
-        session_.policy = text_of(line, "policy");
-        session_.role = text_of(line, "role");
-        session_.database = text_of(line, "db");
-        session_.engine = text_of(line, "engine");
-        session_.mode = text_of(line, "mode");
+        session_.session = string_of(line, "sid");
+        session_.began = string_of(line, "at");
+        session_.policy = string_of(line, "policy");
+        session_.role = string_of(line, "role");
+        session_.database = string_of(line, "db");
+        session_.engine = string_of(line, "engine");
+        session_.mode = string_of(line, "mode");
         if (const auto who = line.find("who"); who != line.end()) session_.caller = caller_of(*who);
         return;
     }
@@ -156,12 +148,12 @@ void FileReader::line(std::uint64_t number, std::string_view type, const Json& l
         const bool writes = std::any_of(effects.begin(), effects.end(), [](const sql::Effect& effect) {
             return sql::inside(effect.effect_class, sql::EffectClass::write) || sql::inside(effect.effect_class, sql::EffectClass::bulk_import);
         });
-        if (writes) of->affected += affected_rows(text_of(line, "tag"));
+        if (writes) of->affected += affected_rows(string_of(line, "tag"));
         if (const auto took = line.find("ms"); took != line.end() && took->is_number()) of->milliseconds += took->get<double>();
     } else if (type == "decision") {
         auto& pending = pending_[by_line_.at(number_of(line, "for"))];
-        pending.text.verdict = text_of(line, "v");
-        pending.text.rule = text_of(line, "rule");
+        pending.text.verdict = string_of(line, "v");
+        pending.text.rule = string_of(line, "rule");
         pending.key += '|' + pending.text.verdict + '|' + pending.text.rule;
     }
 }
@@ -240,6 +232,26 @@ Result<Recordings> read_recordings(const std::vector<std::string>& paths, std::o
         return std::tie(a.time, a.session, a.line) < std::tie(b.time, b.session, b.line);
     });
     return out;
+}
+
+int load_recordings(const std::vector<std::string>& paths, const std::string& since, Recordings& out) {
+    std::optional<std::chrono::system_clock::time_point> from;
+    if (!since.empty()) {
+        const auto length = parse_duration(since);
+        if (!length) {
+            output().error("--since: '" + since + "' is no duration; write 30d or 12h");
+            return exit_usage;
+        }
+        from = std::chrono::system_clock::now() - *length;
+    }
+    auto read = read_recordings(paths, from);
+    if (!read) {
+        output().error(read.error().detail);
+        return exit_config;
+    }
+    out = std::move(*read);
+    for (const auto& one : out.left_out) output().warning("not read: " + one);
+    return exit_ok;
 }
 
 }  // namespace dbguard::cli

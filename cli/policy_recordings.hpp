@@ -65,6 +65,9 @@ struct Recordings {
 /// Errors: cannot_read (a path that is not there).
 Result<Recordings> read_recordings(const std::vector<std::string>& paths, std::optional<std::chrono::system_clock::time_point> since);
 
+/// The same for options: `since` is a duration, or empty. Says on stderr what is wrong, and what was left out; the exit code.
+int load_recordings(const std::vector<std::string>& paths, const std::string& since, Recordings& out);
+
 /// `UPDATE 12` → 12; 0 for commands that change no rows.
 std::uint64_t affected_rows(std::string_view tag);
 

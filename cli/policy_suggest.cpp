@@ -7,7 +7,6 @@
 #include <memory>
 #include <set>
 
-#include "cli/duration.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
 #include "cli/policy_files.hpp"
@@ -194,34 +193,14 @@ int Drafter::draft() {
 
 int suggest(const Options& options) {
     catalogue::SnapshotRef snapshot;
-    if (!options.schema.empty()) {
-        auto schema = read_schema_file(options.schema);
-        if (!schema) {
-            output().error(schema.error().detail);
-            return exit_config;
-        }
-        snapshot = std::move(*schema);
-    }
+    if (!load_schema_file(options.schema, snapshot)) return exit_config;
     if (options.name.empty() || options.name.size() > 63 || options.name.front() == '-' || options.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
         output().error("--name: '" + options.name + "' has other characters than a-z, 0-9 and -");
         return exit_usage;
     }
-    std::optional<std::chrono::system_clock::time_point> since;
-    if (!options.since.empty()) {
-        const auto length = parse_duration(options.since);
-        if (!length) {
-            output().error("--since: '" + options.since + "' is no duration; write 30d or 12h");
-            return exit_usage;
-        }
-        since = std::chrono::system_clock::now() - *length;
-    }
-    auto recordings = read_recordings(options.from, since);
-    if (!recordings) {
-        output().error(recordings.error().detail);
-        return exit_config;
-    }
-    for (const auto& one : recordings->left_out) output().warning("not read: " + one);
-    return Drafter(*recordings, snapshot, options).draft();
+    Recordings recordings;
+    if (const int problem = load_recordings(options.from, options.since, recordings); problem != exit_ok) return problem;
+    return Drafter(recordings, snapshot, options).draft();
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "base/encoding.hpp"
 #include "recording/compress.hpp"
 #include "recording/line_json.hpp"
+#include "recording/fields.hpp"
 #include "recording/printable.hpp"
 
 namespace dbguard::recording {
@@ -22,29 +23,6 @@ using nlohmann::json;
 
 constexpr std::string_view margin = "               | ";
 constexpr std::string_view red = "\x1b[31m", green = "\x1b[32m", yellow = "\x1b[33m", dim = "\x1b[2m", plain = "\x1b[0m";
-
-std::string string_of(const json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-std::uint64_t number_of(const json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-bool is_true(const json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
-const json& array_of(const json& object, const char* name) {
-    static const json empty = json::array();
-    const auto found = object.find(name);
-    return found != object.end() && found->is_array() ? *found : empty;
-}
-const json& object_of(const json& object, const char* name) {
-    static const json empty = json::object();
-    const auto found = object.find(name);
-    return found != object.end() && found->is_object() ? *found : empty;
-}
 
 /// `+00:00:01.895`
 std::string offset_text(Time from, Time to) {

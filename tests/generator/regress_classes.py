@@ -177,8 +177,7 @@ def main():
     scripts = sys.argv[2:]
     work = pathlib.Path(tempfile.mkdtemp(prefix='dbguard-classes-'))
     work.chmod(0o755)
-    # Under `enable_seqscan = off`, which parts of the suite set, every question of dbguard's would be compiled.
-    with Postgres(max_connections='60', jit='off') as postgres:
+    with Postgres(max_connections='60') as postgres:
         admin = Wire(postgres.url())
         for statement in ("create database regression template template0 locale 'C'", "alter database regression set lc_messages = 'C'",
                           "alter database regression set timezone_abbreviations = 'Default'"):
