@@ -192,7 +192,6 @@ class Analyzer {
     void order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
     bool is_given(const tree::Expr& expr) const;
     bool is_given_list(const tree::Expr& expr) const;
-    bool is_given_list(const tree::Expr& expr) const;
     const tree::Expr* plain_column(const tree::Expr& expr) const;
     enum class Truth : std::uint8_t { unknown, always, never };
     Truth truth(const tree::Expr& expr, const Scope& scope) const;
