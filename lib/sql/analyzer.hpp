@@ -232,6 +232,7 @@ class Analyzer {
     const catalogue::Relation* relation_of(const Object& object) const;
     void fires(const catalogue::Relation& relation);
     void write_along(const catalogue::Relation& relation, std::size_t first_effect, bool only);
+    void values_follow(const catalogue::Relation* relation, const std::string& column, const Value& value, int steps = 0);
     void keys_follow(const catalogue::Relation& relation, bool removed, const std::vector<std::string>& columns, Where where);
     bool shows(const catalogue::Relation& view, const catalogue::Relation& relation);
     void cascade_of_drop(std::vector<const catalogue::Relation*> gone, Effect& dropped);

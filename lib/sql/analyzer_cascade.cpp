@@ -103,6 +103,21 @@ void Analyzer::keys_follow(const Relation& relation, bool removed, const std::ve
     }
 }
 
+/// ON UPDATE CASCADE: the columns that refer to this one get its new value, and those that refer to them.
+void Analyzer::values_follow(const Relation* relation, const std::string& column, const Value& value, int steps) {
+    const catalogue::Column* changed = relation == nullptr || names_.snapshot == nullptr || steps > 16 || !value.has_value() ? nullptr : relation->column(column);
+    if (changed == nullptr) return;
+    for (const catalogue::Reference& key : relation->referenced_by) {
+        const Relation* from = key.on_update == 'c' ? names_.snapshot->relation(key.table) : nullptr;
+        for (std::size_t i = 0; from != nullptr && i < key.referenced.size() && i < key.columns.size(); ++i) {
+            const catalogue::Column* own = key.referenced[i] == changed->number ? from->column(key.columns[i]) : nullptr;
+            if (own == nullptr) continue;
+            assign(from, "", own->name, value);
+            values_follow(from, own->name, value, steps + 1);
+        }
+    }
+}
+
 /// Whether the query of a view names the relation.
 bool Analyzer::shows(const Relation& view, const Relation& relation) {
     if (view.definition.find(relation.name) == std::string::npos && relation.name.find('"') == std::string::npos) return false;

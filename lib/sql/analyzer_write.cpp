@@ -330,6 +330,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 if (assignment.value == nullptr) continue;
                 const Value value = put(assignment, conflict);
                 assign(relation, target_name, assignment.column, value);
+                values_follow(base != nullptr ? base : relation, assignment.column, value);
                 written(assignment.column, value);
             }
             write_effect(EffectClass::write_merge, target, rows_are_given(write.source.get()) ? Where::present : Where::missing, columns_of(write.conflict_assignments));
@@ -358,6 +359,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                     if (assignment.value == nullptr) continue;
                     const Value value = put(assignment, scope);
                     assign(relation, target_name, assignment.column, value);
+                    values_follow(base != nullptr ? base : relation, assignment.column, value);
                     written(assignment.column, value);
                 }
                 for (std::size_t i = 0; i < when.values.size(); ++i) {
@@ -381,6 +383,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 if (assignment.value == nullptr) continue;
                 const Value value = put(assignment, scope);
                 assign(relation, target_name, assignment.column, value);
+                values_follow(base != nullptr ? base : relation, assignment.column, value);
                 written(assignment.column, value);
             }
             write_effect(class_of(write.kind), target, where, columns_of(write.assignments));

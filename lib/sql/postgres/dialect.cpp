@@ -121,10 +121,10 @@ std::vector<std::string> table_function_columns(std::string_view name, std::size
 
 bool is_system_schema(std::string_view schema) { return schema == "pg_catalog" || schema == "information_schema" || schema == "pg_toast"; }
 
-// Statistics hold values of the tables they are about; activity holds the texts of other sessions' statements.
+// Statistics hold values of the tables they are about, and the correlation of two rows tells which is the larger; activity holds the texts of other sessions' statements.
 const ValueRelation* value_relation(std::string_view name) {
     static const std::vector<ValueRelation> relations = {
-        {"pg_stats", {"schemaname", "tablename", "attname", "inherited", "null_frac", "avg_width", "n_distinct", "correlation"}},
+        {"pg_stats", {"schemaname", "tablename", "attname", "inherited", "null_frac", "avg_width", "n_distinct"}},
         {"pg_statistic", {"starelid", "staattnum", "stainherit", "stanullfrac", "stawidth", "stadistinct"}},
         {"pg_stats_ext", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "attnames", "kinds", "inherited", "n_distinct", "dependencies"}},
         {"pg_stats_ext_exprs", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "inherited", "null_frac", "avg_width", "n_distinct"}},

@@ -156,8 +156,13 @@ void create_table(Statement& out, const CreateStmt* create) {
         });
     if (create->inhRelations != nullptr)
         each(create->tableElts, [&](const Node* element) {
-            // So does what a foreign key refers to.
-            if (IsA(element, Constraint)) for (const std::string& name : strings(as<Constraint>(element)->fk_attrs)) out.checks.push_back(column_expr(name));
+            // So does what a foreign key refers to, and what excludes other rows.
+            if (!IsA(element, Constraint)) return;
+            for (const std::string& name : strings(as<Constraint>(element)->fk_attrs)) out.checks.push_back(column_expr(name));
+            each(as<Constraint>(element)->exclusions, [&](const Node* pair) {
+                if (!IsA(pair, List) || list_length(as<List>(pair)) == 0 || !IsA(linitial(as<List>(pair)), IndexElem)) return;
+                if (const char* name = as<IndexElem>(linitial(as<List>(pair)))->name; name != nullptr) out.checks.push_back(column_expr(name));
+            });
         });
     each(create->inhRelations, [&](const Node* parent) {
         // A partition or child changes what its parent shows.

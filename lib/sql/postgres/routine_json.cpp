@@ -1,7 +1,9 @@
 // libpg_query gives PL/pgSQL's statements as JSON, with the SQL in them as text.
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "sql/postgres/parse.hpp"
 #include "sql/postgres/routine.hpp"
@@ -39,6 +41,28 @@ std::string definition(const catalogue::Function& function, const std::string& r
     std::string tag = "$dbguard$";
     while (function.body.find(tag) != std::string::npos) tag.insert(1, "x");
     return out + ") " + returns + " LANGUAGE plpgsql AS " + tag + function.body + tag;
+}
+
+/// FETCH and MOVE read the cursor whose name the variable holds: one of the session's own, unless the routine has opened it under
+/// a name that nobody gave.
+bool fetches_others(const json& node, std::set<int>& fetched, std::set<int>& opened, std::set<int>& named) {
+    if (node.is_object())
+        for (const auto& [key, value] : node.items()) {
+            if (key == "PLpgSQL_stmt_fetch" && value.is_object()) fetched.insert(value.value("curvar", 0));
+            if (key == "PLpgSQL_stmt_open" && value.is_object()) opened.insert(value.value("curvar", 0));
+            if (key == "PLpgSQL_stmt_assign" && value.is_object()) named.insert(value.value("varno", 0));
+            // INTO
+            if (key == "PLpgSQL_row" && value.is_object() && value.contains("fields"))
+                for (const json& field : value["fields"])
+                    if (field.is_object()) named.insert(field.value("varno", 0));
+            if (key == "datums" && value.is_array())
+                for (std::size_t i = 0; i < value.size(); ++i)
+                    if (value[i].is_object() && value[i].contains("PLpgSQL_var") && value[i]["PLpgSQL_var"].contains("default_val")) named.insert(static_cast<int>(i));
+            fetches_others(value, fetched, opened, named);
+        }
+    else if (node.is_array())
+        for (const json& item : node) fetches_others(item, fetched, opened, named);
+    return std::any_of(fetched.begin(), fetched.end(), [&](int cursor) { return !opened.contains(cursor) || named.contains(cursor); });
 }
 
 void walk(const json& node, CodeBody& body) {
@@ -97,6 +121,8 @@ CodeBody read_code(const catalogue::Function& function) {
         if (tree.is_discarded()) continue;
         body.readable = true;
         walk(tree, body);
+        std::set<int> fetched, opened, named;
+        if (fetches_others(tree, fetched, opened, named)) body.readable = false;
         return body;
     }
     return body;
