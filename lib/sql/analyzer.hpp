@@ -109,6 +109,8 @@ struct MadeRelation {
 
 /// `demo, "Mixed", public` as SET takes it: the names, unquoted.
 std::vector<std::string> listed_names(const std::string& value);
+/// Whether a regular expression finds something in every text.
+bool matches_anything(std::string_view pattern);
 
 class Analyzer {
   public:
@@ -203,12 +205,20 @@ class Analyzer {
     const catalogue::Relation* all_of(const tree::Query& query) const;
     const tree::Expr& bare(const tree::Expr& expr) const;
     bool same_row(const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
+    std::optional<std::string> folded(const tree::Expr& expr) const;
+    bool never_empty(const tree::Expr& expr) const;
+    bool gives_something(const tree::Expr& expr, const Scope& scope) const;
+    std::pair<long double, long double> bounds_of(const tree::Expr& expr, const Scope& scope) const;
+    bool holds_within_bounds(const std::string& way, const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
+    bool never_fails(const std::string& way, const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
+    std::string end_of_target(const tree::Expr& column, const tree::Expr& expr, const Scope& scope) const;
     Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
     bool keeps_text(const tree::Expr& cast) const;
     bool keeps_characters(const tree::Expr& cast) const;
     const tree::Expr* told_by(const tree::Expr& expr) const;
     bool same(const tree::Expr& a, const tree::Expr& b) const;
+    bool gives_itself(const tree::Expr& expr, const tree::Query& query) const;
     bool all_of_target(const tree::Expr& column, const tree::Query& query, const Scope& scope) const;
     bool rows_are_given(const tree::Query* query) const;
 

@@ -249,6 +249,7 @@ bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
     if (inside->kind == Kind::combine && inside->text == "coalesce")
         return std::any_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_not_null(*arg, scope); });
     if (inside->kind == Kind::is_null) return true;
+    if (inside->kind == Kind::call) return gives_something(*inside, scope);
     if (inside->kind == Kind::row) return !inside->args.empty() && std::all_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_not_null(*arg, scope); });
     if (inside->kind != Kind::column || inside->name.parts.empty()) return false;
     const std::string& name = inside->name.last();
@@ -303,10 +304,25 @@ bool Analyzer::same(const Expr& one, const Expr& other) const {
     return true;
 }
 
+/// `x IN (SELECT x)`, `x IN (VALUES (x))`
+bool Analyzer::gives_itself(const Expr& expr, const tree::Query& query) const {
+    if (query.combine != tree::Query::Combine::none || !query.from.empty() || query.where != nullptr || query.having != nullptr || query.limit != nullptr || query.offset != nullptr) return false;
+    if (query.values.empty()) return query.items.size() == 1 && same(expr, *query.items[0].expr);
+    return std::any_of(query.values.begin(), query.values.end(), [&](const auto& row) { return row.size() == 1 && same(expr, *row[0]); });
+}
+
 /// `column IN (SELECT that column FROM that table)`, unrestricted: every row's own value is among them.
 bool Analyzer::all_of_target(const Expr& column, const tree::Query& query, const Scope& scope) const {
+    // One side of a UNION ALL is enough.
+    if (query.combine == tree::Query::Combine::union_all && query.limit == nullptr && query.offset == nullptr && query.left != nullptr && query.right != nullptr)
+        return all_of_target(column, *query.left, scope) || all_of_target(column, *query.right, scope);
+    const auto nothing = [&](const tree::ExprPtr& bound, std::string_view text) {
+        if (bound == nullptr) return true;
+        literals_matter_ = true;
+        return bound->kind == Kind::constant && (bound->is_null || bound->text == text);   // LIMIT ALL, OFFSET 0
+    };
     if (column.kind != Kind::column || query.combine != tree::Query::Combine::none || !query.with.empty() || query.from.size() != 1 || query.items.size() != 1 ||
-        query.having != nullptr || !query.group_by.empty() || query.limit != nullptr || query.offset != nullptr)
+        query.having != nullptr || !query.group_by.empty() || !nothing(query.limit, "none") || !nothing(query.offset, "0"))
         return false;
     if (query.where != nullptr && truth(*query.where, scope) != Truth::always) return false;
     const tree::From& from = query.from[0];
@@ -578,12 +594,13 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             if (expr.text == "not false") return inside == Truth::always ? Truth::always : Truth::unknown;
             if (expr.text == "not unknown") return inside == Truth::always || is_not_null(*expr.args[0], scope) ? Truth::always : Truth::unknown;
             if (expr.text == "false") return negate(inside);
+            if (expr.text == "not true" && inside == Truth::never) return Truth::always;
             return Truth::unknown;
         }
         case Kind::operation: {
             if (expr.args.size() == 3 && expr.text == "between") {
                 if (same(*expr.args[0], *expr.args[1]) && same(*expr.args[0], *expr.args[2])) return Truth::always;
-                const bool wide = compared(">=", *expr.args[0], *expr.args[1], scope) == Truth::always && compared("<=", *expr.args[0], *expr.args[2], scope) == Truth::always;
+                const bool wide = never_fails(">=", *expr.args[0], *expr.args[1], scope) && never_fails("<=", *expr.args[0], *expr.args[2], scope);
                 return wide ? Truth::always : Truth::unknown;
             }
             if (expr.args.size() != 2) return Truth::unknown;
@@ -625,7 +642,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             if (is_operator(expr, {"~~", "~~*"})) {
                 const Expr* pattern = without_casts(&b);
                 literals_matter_ = literals_matter_ || pattern->kind == Kind::constant;
-                if (pattern->kind == Kind::constant && !pattern->text.empty() && pattern->text.find_first_not_of('%') == std::string::npos) return Truth::always;
+                if (const auto text = folded(*pattern); text && !text->empty() && text->find_first_not_of('%') == std::string::npos) return Truth::always;
             }
             if (is_operator(expr, {"~", "~*"})) {
                 const Expr* pattern = without_casts(&b);
@@ -636,7 +653,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                     if (like->kind == Kind::constant && !like->text.empty() && like->text.find_first_not_of('%') == std::string::npos) return Truth::always;
                 }
                 literals_matter_ = literals_matter_ || pattern->kind == Kind::constant;
-                if (pattern->kind == Kind::constant && is_word(pattern->text, {"", ".*", "^", "$", "^.*$", "^.*", ".*$", "()", "(.*)", "^$|.*"})) return Truth::always;
+                if (pattern->kind == Kind::constant && !pattern->is_null && matches_anything(pattern->text)) return Truth::always;
             }
             const auto sizes = [](const Expr& side) {
                 return side.kind == Kind::call && !side.name.parts.empty() &&
@@ -654,7 +671,36 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
                 for (const Expr* side : {&a, &b})
                     if (const Expr* inside = without_casts(side); inside->kind == Kind::column && !inside->name.parts.empty() && inside->name.last() == "tableoid") return Truth::always;
             }
-            return expr.text.empty() ? compared(expr.name.last(), a, b, scope) : Truth::unknown;
+            if (!expr.text.empty()) return Truth::unknown;
+            const std::string& way = expr.name.last();
+            if (const Truth told = compared(way, a, b, scope); told != Truth::unknown) return told;
+            if (never_fails(way, a, b, scope)) return Truth::always;
+            // (condition) = true
+            for (const bool turned : {false, true}) {
+                const Expr& side = turned ? a : b;
+                const Expr& condition = turned ? b : a;
+                if ((way != "=" && way != "<>" && way != "!=") || side.kind != Kind::constant || side.quoted || !is_word(side.text, {"true", "false"}) || condition.kind == Kind::constant) continue;
+                literals_matter_ = true;
+                const Truth inside = truth(condition, scope);
+                return is_word(side.text, {"true"}) == (way == "=") ? inside : negate(inside);
+            }
+            // A row's place and its table: below none of them, and the same for all of them.
+            for (const Expr* side : {&a, &b}) {
+                const Expr* inside = without_casts(side);
+                const Expr* constant = without_casts(side == &a ? &b : &a);
+                if (inside->kind != Kind::column || inside->name.parts.empty() || constant->kind != Kind::constant) continue;
+                if (inside->name.last() == "tableoid") return Truth::always;
+                literals_matter_ = literals_matter_ || inside->name.last() == "ctid";
+                const bool upward = side == &a ? way == ">" || way == ">=" : way == "<" || way == "<=";
+                if (inside->name.last() == "ctid" && constant->text == "(0,0)" && (upward || way == "<>" || way == "!=")) return Truth::always;
+            }
+            // to_jsonb(t) ? 'id'
+            if (way == "?" && a.kind == Kind::call && !a.args.empty() && !a.name.parts.empty() && is_word(a.name.last(), {"to_jsonb", "hstore"}))
+                if (const ScopeTable* row = row_table(*a.args[0], scope); row != nullptr && b.kind == Kind::constant) {
+                    literals_matter_ = true;
+                    if (std::any_of(row->columns.begin(), row->columns.end(), [&](const ScopeColumn& column) { return column.name == b.text; })) return Truth::always;
+                }
+            return Truth::unknown;
         }
         case Kind::call: {
             const Expr* prefix = expr.args.size() == 2 && !expr.name.parts.empty() && expr.name.last() == "starts_with" ? without_casts(expr.args[1].get()) : nullptr;
@@ -692,6 +738,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             return Truth::unknown;
         }
         case Kind::any_query:
+            if (!expr.args.empty() && !expr.negated && (expr.name.parts.empty() || is_word(expr.name.last(), {"=", ">=", "<="})) && expr.query != nullptr && (expr.name.parts.empty() || expr.query->values.size() <= 1) && gives_itself(*expr.args[0], *expr.query)) return Truth::always;
             if (!expr.args.empty() && (expr.name.parts.empty() || expr.name.last() == "=") && expr.query != nullptr && all_of_target(*expr.args[0], *expr.query, scope))
                 return Truth::always;
             return Truth::unknown;
