@@ -266,7 +266,13 @@ bool Analyzer::is_not_null(const Expr& expr, const Scope& scope) const {
 const Expr& Analyzer::bare(const Expr& expr) const {
     const Expr* at = &expr;
     for (int steps = 0; steps < 8; ++steps) {
-        if (at->kind == Kind::operation && at->args.size() == 2 && at->text.empty()) {
+        const tree::Query* inner = at->kind == Kind::scalar_query ? at->query.get() : nullptr;
+        if (at->kind == Kind::operation && at->args.size() == 1 && at->text.empty() && at->name.last() == "+") {
+            at = at->args[0].get();
+        } else if (inner != nullptr && inner->combine == tree::Query::Combine::none && inner->items.size() == 1 && inner->from.empty() && inner->where == nullptr && inner->having == nullptr && inner->group_by.empty() &&
+                   inner->limit == nullptr && inner->offset == nullptr && inner->values.empty() && inner->items[0].expr->kind == Kind::column) {
+            at = inner->items[0].expr.get();   // (SELECT x)
+        } else if (at->kind == Kind::operation && at->args.size() == 2 && at->text.empty()) {
             const Expr* right = without_casts(at->args[1].get());
             if (right->kind != Kind::constant || right->is_null) return *at;
             literals_matter_ = true;
