@@ -419,6 +419,8 @@ void Connection::end_session(std::string_view reason) {
 }
 
 void Connection::close_soon() {
+    // The login's time is over with it: what counts is the client's time to read the end.
+    if (state_ != State::closing) guard_.loop_.cancel(std::exchange(timer_, 0));
     state_ = State::closing;
     server_login_.reset();
     if (server_.stream) {
