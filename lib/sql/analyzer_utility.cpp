@@ -279,6 +279,12 @@ void Analyzer::utility(const tree::Statement& statement) {
         std::set<std::uint32_t> own_relations;
         for (const ScopeColumn& column : own.columns)
             for (const Source& source : column.value.sources) own_relations.insert(source.column.relation);
+        if (makes_trigger(statement)) {
+            // WHEN names the row as it was and as it becomes.
+            scope.tables.push_back(own);
+            scope.tables.back().alias = "old";
+            own.alias = "new";
+        }
         scope.tables.push_back(std::move(own));
         if (statement.domain) named_parameters_.emplace_back("value", values_of_type(*statement.domain));
         for (const tree::ExprPtr& expr : statement.expressions) {

@@ -145,6 +145,9 @@ void create_table(Statement& out, const CreateStmt* create) {
             out.defined_columns.emplace_back("*");  // columns that only the catalogue knows
         }
     });
+    // A foreign key to the table itself reads nothing that is there.
+    const auto own = lower_relation(create->relation).parts;
+    std::erase_if(out.effects, [&](const UtilityEffect& read) { return read.effect_class == Class::read_table && !read.objects.empty() && read.objects[0].parts == own; });
     out.only_names = create->partbound == nullptr;
     add_bounds(out, create->partbound);
     if (create->partspec != nullptr)
@@ -737,7 +740,8 @@ Statement lower_statement(const Node* node) {
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(trigger->relation));
             out.effects.back().lock = Lock::blocks_writes;
             effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(trigger->funcname, -1));
-            add_expression(out, trigger->whenClause);
+            // Which rows it fires for may show.
+            if (trigger->whenClause != nullptr) out.checks.push_back(lower_expr(trigger->whenClause));
             out.only_names = true;
             return out;
         }

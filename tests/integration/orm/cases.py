@@ -11,8 +11,6 @@ def of(group):
     """-> a TestCase with a method for each tool of the group"""
 
     class Tools(unittest.TestCase):
-        maxDiff = None
-
         @classmethod
         def setUpClass(cls):
             cls.servers = ordinary.Servers()
@@ -38,7 +36,9 @@ def of(group):
                     print('   %-16s %-8s %5d statements' % (tool.name, which, guarded.statements), file=sys.stderr)
                     self.assertEqual(guarded.refusals, [])
                     self.assertGreater(guarded.statements, 2)
-                    self.assertEqual(ordinary.compare(direct, guarded, tool.hidden), '')
+                    difference = ordinary.compare(direct, guarded, tool.hidden)
+                    if difference:
+                        self.fail('\n' + difference[:8000])
 
     for tool in tools.TOOLS:
         if tool.group == group:

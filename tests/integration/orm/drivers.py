@@ -100,7 +100,7 @@ def psycopg():
         register_hstore(TypeInfo.fetch(c, 'hstore'), c)
         show('hstore', c.execute("select 'a=>1'::hstore").fetchone())
         c.rollback()
-        show('two phase', [c.xid(1, 'g', 'b').global_transaction_id if hasattr(c, 'xid') else None])
+        show('two phase', c.xid(1, 'g', 'b').gtrid)
         c.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
         c.read_only = True
         attempt('read only', lambda: c.execute('delete from line'))
@@ -112,9 +112,12 @@ def psycopg():
         attempt('bad copy', lambda: (lambda cp: None)(c.execute('copy product from nowhere')))
         c.rollback()
         c.autocommit = True
+        heard = []
+        c.add_notify_handler(lambda n: heard.append((n.channel, n.payload)))
         c.execute('listen three')
         c.execute("notify three, 'x'")
-        show('heard', [(n.channel, n.payload) for n in [next(c.notifies())]])
+        c.execute('select 1')
+        show('heard', heard)
         notices = []
         c.add_notice_handler(lambda d: notices.append((d.severity, d.message_primary)))
         c.execute('drop table if exists nowhere')
@@ -262,7 +265,7 @@ def pony():
         show('where', select(n.body for n in Note if n.person.name.startswith('a') and n.n > 0).order_by(1)[:])
         show('sum', sum(n.n for n in Note))
         show('page', [n.n for n in Note.select().order_by(desc(Note.n)).page(1, 2)])
-        show('lock', [n.n for n in Note.select_for_update(lambda n: n.n == 1)])
+        show('lock', [n.n for n in Note.select(lambda n: n.n == 1).for_update()])
         show('raw', db.select('select id from note order by id'))
         Note.select(lambda n: n.n == 0).delete(bulk=True)
         show('left', count(n for n in Note))

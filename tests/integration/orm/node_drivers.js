@@ -166,7 +166,7 @@ const cases = {
     show('where', await knex('articles').whereIn('user_id', [1, 2]).andWhere(q => q.where('body', 'like', 'body 1%').orWhereRaw('length(body) < ?', [6])).whereNotNull('id').orderBy('id').limit(3).offset(1).select('id'));
     show('json', await knex('users').whereJsonPath('doc', '$.k[0]', '=', 1).select('name', knex.raw("doc->'k' as k")).jsonExtract('doc', '$.k', 'kk'));
     show('with', await knex.with('c', knex('articles').select('user_id').count('* as n').groupBy('user_id')).select('*').from('c').orderBy('user_id'));
-    show('recursive', await knex.withRecursive('t', ['n'], q => q.select(knex.raw('1')).unionAll(r => r.select(knex.raw('n + 1')).from('t').where('n', '<', 4))).select('n').from('t'));
+    show('recursive', await knex.withRecursive('t', ['n'], knex.raw('select 1 union all select n + 1 from t where n < 4')).select('n').from('t'));
     show('window', await knex('articles').select('id').rowNumber('r', q => q.partitionBy('user_id').orderBy('id', 'desc')).orderBy('id').limit(3));
     show('union', await knex.union([knex('users').select('name'), knex('product').select('title').where('id', 1)], true).orderBy(1));
     show('increment', await knex('users').where({ id: 1 }).increment('money', 3).returning('money'));

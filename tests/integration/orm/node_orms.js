@@ -33,7 +33,8 @@ const cases = {
     show('arrays', await User.count({ where: { tags: { [Op.contains]: ['x'] }, span: { [Op.contains]: 3 } } }));
     show('group', await Post.findAll({ attributes: ['UserId', [fn('count', col('id')), 'c'], [fn('sum', col('n')), 's'], [cast(fn('avg', col('n')), 'text'), 'a']], group: ['UserId'], having: where(fn('count', col('id')), { [Op.gte]: 1 }), order: [['UserId', 'ASC']], raw: true }));
     show('page', await Post.findAndCountAll({ limit: 2, offset: 1, order: ['id'], attributes: ['id'], include: [{ model: User, attributes: ['name'], required: true }], distinct: true }).then(r => [r.count, r.rows.map(x => x.User.name)]));
-    // findOrCreate makes a function and calls it in one message: with masks such a function may read anything, and is refused.
+    // findOrCreate makes a function and calls it in one message.
+    show('find or create', [await Tag.findOrCreate({ where: { word: 'amber' } }), await Tag.findOrCreate({ where: { word: 'amber' } })].map(r => [r[0].word, r[1]]));
     show('find or build', (await Tag.findOrBuild({ where: { word: 'green' } }))[1]); show('find, create', (await Tag.findCreateFind({ where: { word: 'green' } }))[1]);
     show('upsert', (await Tag.upsert({ word: 'green' }))[0].word); show('update', (await User.update({ kind: 'b' }, { where: { id: [1, 2] }, returning: ['id'] }))[1].map(x => x.id));
     show('increment', await User.increment({ money: 5 }, { where: { id: 1 } }).then(() => User.sum('money'))); show('max', await User.max('money'));
@@ -179,6 +180,33 @@ model Tag { word String @id\n posts Post[] }`.replace(/(enum|model) (\w+) \{ /g,
     show('update', await db.user.update({ where: { id: 1 }, data: { money: { increment: 2 }, tags: { push: 'z' }, posts: { update: { where: { id: 1 }, data: { n: { increment: 1 }, tags: { set: [{ word: 'blue' }] } } }, deleteMany: { title: 'b' } } }, select: safe })); show('updateMany', await db.post.updateMany({ where: { author: { name: 'one' } }, data: { n: 3 } })); show('upsert', await db.tag.upsert({ where: { word: 'red' }, create: { word: 'red' }, update: {} })); show('delete', await db.user.delete({ where: { id: 3 }, select: { id: true } }));
     show('batch', await db.$transaction([db.tag.count(), db.post.findMany({ select: { title: true } })])); await attempt('interactive', () => db.$transaction(async t => { await t.tag.create({ data: { word: 'gone' } }); throw new Error('undo'); }, { isolationLevel: 'Serializable' })); show('tags', await db.tag.count()); show('raw', await db.$queryRaw`select id, name from "User" where id = ${1}`); show('exec', await db.$executeRaw`update "Post" set n = 4`); await attempt('duplicate', () => db.tag.create({ data: { word: 'red' } })); await attempt('not found', () => db.user.update({ where: { id: 99 }, data: { name: 'x' }, select: { id: true } })); show('distinct', await db.post.findMany({ distinct: ['authorId'], select: { authorId: true } }));
     await db.$disconnect();
+  },
+  // Job queues: their migrations make and use tables and functions in one message.
+  async graphile_worker() {
+    const { makeWorkerUtils, runOnce } = require('graphile-worker');
+    const logger = new (require('graphile-worker').Logger)(() => () => {});
+    const utils = await makeWorkerUtils({ connectionString: url, logger });
+    await utils.migrate();
+    const job = await utils.addJob('hello', { name: 'one' }, { jobKey: 'k', maxAttempts: 2, priority: 3 });
+    show('job', [job.task_identifier, job.max_attempts, job.key, job.priority]);
+    await utils.addJob('fails', {}, { maxAttempts: 1 });
+    await utils.release();
+    const done = [];
+    await runOnce({ connectionString: url, logger, noHandleSignals: true, concurrency: 1, taskList: { hello: async payload => { done.push(payload); }, fails: async () => { throw new Error('no'); } } });
+    show('done', done);
+  },
+  async pg_boss() {
+    const required = require('pg-boss'), Boss = required.PgBoss || required.default || required;
+    const boss = new Boss({ connectionString: url, supervise: false, schedule: false });
+    boss.on('error', e => show('error', e.message));
+    await boss.start();
+    await boss.createQueue('mail');
+    await boss.send('mail', { to: 'a' });
+    await boss.send('mail', { to: 'b' }, { priority: 5 });
+    const jobs = await boss.fetch('mail', { batchSize: 2 });
+    show('fetched', jobs.map(j => j.data));
+    await boss.complete('mail', jobs.map(j => j.id));
+    await boss.stop({ graceful: false });
   },
 };
 cases[process.argv[2]]().then(() => { console.log('done'); process.exit(0); }, e => { console.log('FAILED', e.message, e.sql || e.query || '', (e.stack || '').split('\n').filter(l => l.includes('node_')).join('')); process.exit(1); });

@@ -9,7 +9,7 @@ import ordinary
 
 HERE = pathlib.Path(__file__).resolve().parent
 NODE_MODULES = [p for p in os.environ.get('NODE_PATH', '').split(':') + sorted(map(str, ordinary.HERE.parents[2].glob('build/*/npm/node_modules'))) if p and os.path.isdir(p)]
-BY_HAND = {'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
+BY_HAND = {'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
 
 
 class Tool:
@@ -68,10 +68,12 @@ TOOLS += [
     Tool('sequelize', ['node', ORMS, 'sequelize'], ['node:sequelize', 'node:umzug', 'node:pg'], normal=[(r'2200_\d+_', '2200_N_')]),
     Tool('typeorm', ['node', ORMS, 'typeorm'], ['node:typeorm', 'node:reflect-metadata', 'node:pg']),
     Tool('mikro_orm', ['node', ORMS, 'mikro'], ['node:@mikro-orm/postgresql', 'node:@mikro-orm/migrations']),
+    Tool('graphile_worker', ['node', ORMS, 'graphile_worker'], ['node:graphile-worker']),
+    Tool('pg_boss', ['node', ORMS, 'pg_boss'], ['node:pg-boss']),
     Tool('drizzle', ['node', ORMS, 'drizzle'], ['node:drizzle-orm', 'node:drizzle-kit', 'node:pg']),
     Tool('node_pg_migrate', ['node', ORMS, 'pg_migrate'], ['node:node-pg-migrate', 'node:pg']),
     Tool('postgres_meta', ['node', ORMS, 'introspection'], ['node:@supabase/postgres-meta', 'node:pg-introspection'], APP,
-         normal=[(r'"(\w*id|\w*_estimate|bytes|size|\w*oid)":("?)[\d.]+( kB)?', r'"\1":\2N'), (r'\d{5}', 'N')]),
+         normal=[(r'(?m)^(?:column|table)Privileges .*', 'privileges, in no order'), (r'"(\w*id|\w*_estimate|bytes|size|\w*oid)":("?)[\d.]+( kB)?', r'"\1":\2N'), (r'\d{5}', 'N')]),
     Tool('prisma', ['node', ORMS, 'prisma'], ['node:prisma', 'node:@prisma/client', 'node:@prisma/adapter-pg', 'node:pg'],
          env={'PRISMA_SCHEMA_ENGINE_BINARY': '/bin/true', 'CHECKPOINT_DISABLE': '1'}),
 ]
@@ -89,7 +91,7 @@ TOOLS += [
 DRIVERS = HERE / 'drivers.py'
 TOOLS += [
     Tool('psycopg', ['/usr/bin/python3', DRIVERS, 'psycopg'], ['python:psycopg'], APP),
-    Tool('pg8000', ['/usr/bin/python3', DRIVERS, 'pg8000'], ['python:pg8000'], APP),
+    Tool('pg8000', ['/usr/bin/python3', DRIVERS, 'pg8000'], ['python:scramp', 'python:pg8000'], APP),
     Tool('aiopg', ['/usr/bin/python3', DRIVERS, 'aiopg'], ['python:aiopg'], APP),
     Tool('peewee', ['/usr/bin/python3', DRIVERS, 'peewee'], ['python:peewee', 'python:psycopg2'], APP),
     Tool('pony', ['/usr/bin/python3', DRIVERS, 'pony'], ['python:pony', 'python:psycopg2']),
