@@ -172,6 +172,7 @@ class Analyzer {
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
+    Value rows_of(const std::vector<std::uint32_t>& relations) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
     void run_text(const std::string& text, const std::string& what);
     Value operators_used(const tree::Name& name, const Value& left, const Value& right);

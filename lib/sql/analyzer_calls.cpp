@@ -388,6 +388,16 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     return out;
 }
 
+/// Anything that stands in a row of one of these.
+Value Analyzer::rows_of(const std::vector<std::uint32_t>& relations) const {
+    Value out;
+    for (const std::uint32_t id : relations)
+        if (const catalogue::Relation* relation = names_.snapshot->relation(id); relation != nullptr)
+            for (const catalogue::Column& column : relation->columns) out.sources.push_back({{id, column.number}, Flow::transformed, {}});
+    std::sort(out.sources.begin(), out.sources.end());
+    return out;
+}
+
 // The value of a routine whose code can be read: nothing where it cannot.
 std::optional<Value> Analyzer::call_body(const catalogue::Function& function, const std::vector<Value>& args) {
     // What a recursive call gives comes from what the outer one reads.
@@ -464,9 +474,14 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         bind_parameters(taken);
         for (const tree::Statement& statement : statements) {
             Result result;
+            auto outer_relations = std::exchange(out_.relations, {});
             if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
             else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
             else utility(statement);
+            // An error's detail shows the row that it is about.
+            if (body.sees_errors && (statement.query != nullptr || statement.write != nullptr)) out = merge(out, rows_of(out_.relations));
+            for (const std::uint32_t relation : std::exchange(out_.relations, std::move(outer_relations)))
+                if (std::find(out_.relations.begin(), out_.relations.end(), relation) == out_.relations.end()) out_.relations.push_back(relation);
             const bool gives_value = !body.in_sequence || &statement == &statements.back();
             if (!gives_value) {
                 decided_by_computing(result);

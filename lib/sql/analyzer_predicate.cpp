@@ -158,8 +158,7 @@ bool Analyzer::is_given(const Expr& expr) const {
 /// A list that is written out, or comes as one parameter: a computed one holds any number of values, as a range does.
 bool Analyzer::is_given_list(const Expr& expr) const {
     const Expr* inside = without_casts(&expr);
-    if (inside->kind == Kind::array) return std::all_of(inside->args.begin(), inside->args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
-    return inside->kind == Kind::constant || (inside->kind == Kind::parameter && is_given(*inside));
+    return is_given(expr) && (inside->kind == Kind::array || inside->kind == Kind::constant || inside->kind == Kind::parameter);
 }
 
 /// bpchar pads and citext folds: which value it is stays.

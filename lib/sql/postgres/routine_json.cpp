@@ -65,6 +65,25 @@ bool fetches_others(const json& node, std::set<int>& fetched, std::set<int>& ope
     return std::any_of(fetched.begin(), fetched.end(), [&](int cursor) { return !opened.contains(cursor) || named.contains(cursor); });
 }
 
+bool names_sqlerrm(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text.find("sqlerrm") != std::string::npos;
+}
+
+/// SQLERRM and GET STACKED DIAGNOSTICS. What RAISE says of them is an error or a notice again, and rebuilt as all of those are.
+bool sees_errors(const json& node) {
+    if (node.is_array()) return std::any_of(node.begin(), node.end(), sees_errors);
+    if (!node.is_object()) return false;
+    for (const auto& [key, value] : node.items()) {
+        if (key == "PLpgSQL_stmt_raise") continue;
+        if (key == "PLpgSQL_stmt_getdiag" && value.value("is_stacked", false)) return true;
+        if (key == "PLpgSQL_expr" && names_sqlerrm(value.value("query", ""))) return true;
+        if (sees_errors(value)) return true;
+    }
+    return false;
+}
+
 void walk(const json& node, CodeBody& body) {
     if (node.is_array()) {
         for (const json& item : node) walk(item, body);
@@ -121,6 +140,7 @@ CodeBody read_code(const catalogue::Function& function) {
         if (tree.is_discarded()) continue;
         body.readable = true;
         walk(tree, body);
+        body.sees_errors = sees_errors(tree);
         std::set<int> fetched, opened, named;
         if (fetches_others(tree, fetched, opened, named)) body.readable = false;
         return body;
