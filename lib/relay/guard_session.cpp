@@ -285,7 +285,9 @@ Session::Submitted GuardSession::submit(
     now_ = now;
     Submitted out;
     const auto& limits = shared_->role.limits;
-    if (limits.statements && shared_->statistics.statements >= *limits.statements) {
+    // Each statement of a Query counts; what an Execute runs is one, whatever message prepared it.
+    const std::uint64_t carried = form == Form::simple ? std::max<std::size_t>(1, plan->statements.size()) : 1;
+    if (limits.statements && shared_->statements_run + carried > *limits.statements) {
         policy::Decision over;
         over.rule = "limits";
         over.reason = "this session has run its " + std::to_string(*limits.statements) + " statements";
@@ -305,6 +307,7 @@ Session::Submitted GuardSession::submit(
         }
     }
     ++shared_->statistics.statements;
+    shared_->statements_run += carried;
     std::uint64_t number = shared_->statistics.statements;
     bool credentials = planned.credentials;
     if (auto* writer = shared_->options.recording.get()) {

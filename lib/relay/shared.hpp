@@ -96,6 +96,7 @@ struct Shared {
     Secret digest_key;              ///< of recorded texts; empty: the mask key is this session's alone, and a digest says nothing
     std::string shape;              ///< of the text at hand
     Statistics statistics;
+    std::uint64_t statements_run = 0;   ///< one by one; statistics and recording count what was sent at once as one
     std::uint64_t session_rows = 0;
     EqualityBudget equality;
     NameChanges changes;            ///< of names, by all sessions

@@ -328,6 +328,16 @@ TEST_CASE("limits on statements and on a session's rows count over its connectio
     CHECK(f.engine->statistics().denied == 2);   // the result that was stopped, and this one
 }
 
+TEST_CASE("several statements of one message count one by one") {
+    Fixture f(policy_with("    limits: { statements: 3 }\n    rules:\n      - allow: [read]\n"));
+    const auto refused = [&](const char* text, Form form) { return f.session->submit(f.plan(text), text, form, {}, {}, f.now).refusal.has_value(); };
+    CHECK(refused("SELECT 1; SELECT 2; SELECT 3; SELECT 4", Form::simple));
+    CHECK_FALSE(refused("SELECT 1; SELECT 2", Form::simple));
+    CHECK(refused("SELECT 3; SELECT 4", Form::simple));
+    CHECK_FALSE(refused("SELECT 3", Form::extended));
+    CHECK(refused("SELECT 4", Form::extended));
+}
+
 TEST_CASE("a time limit gives a deadline") {
     Fixture f(policy_with("    limits: { time: 10s }\n    rules:\n      - allow: [read]\n"));
     CHECK(f.session->deadline(f.now) == f.now + 10s);
