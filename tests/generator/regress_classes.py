@@ -139,6 +139,9 @@ class Connection(threading.Thread):
             kind, frame = self.frame(self.client)
             if kind == b'X':
                 raise EOFError
+            if kind in b'dcf':
+                self.server.sendall(frame)   # of a COPY that has failed meanwhile: no answer comes
+                continue
             if kind != b'Q':
                 # The extended protocol: up to ReadyForQuery.
                 self.server.sendall(frame)
