@@ -73,7 +73,8 @@ def shown(messages):
 
 
 def same(a, b, remarks):
-    if a == b:
+    # Who notified is another process on the other server.
+    if [(t, body[4:] if t == 'A' else body) for t, body in a] == [(t, body[4:] if t == 'A' else body) for t, body in b]:
         return True
     if not any(remark.startswith('hidden: ') for remark in remarks):
         return False

@@ -68,13 +68,22 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
 
 // Contrib extensions whose C functions compute from their arguments and touch nothing else. Left out on purpose: dblink,
 // postgres_fdw, file_fdw, tablefunc's crosstab and connectby, xml2's tables, pageinspect, pgstattuple, pg_walinspect, adminpack, lo.
+// Of PostGIS those are left out that read or change tables named by an argument, or the statistics and indexes of one, and long
+// transactions (PostGIS manual, "Management Functions", "Long Transaction Support"); ST_Transform reads spatial_ref_sys alone.
 const FunctionRule* extension_function(std::string_view extension, std::string_view name) {
-    static constexpr std::array<std::string_view, 17> vetted = {
-        "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "hstore",
-        "intarray", "isn", "ltree", "pg_trgm", "pgcrypto", "seg", "unaccent", "uuid-ossp",
+    static constexpr std::array<std::string_view, 23> vetted = {
+        "btree_gin", "btree_gist", "citext", "cube", "debversion", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "hll", "hstore",
+        "intarray", "ip4r", "isn", "ltree", "pg_trgm", "pgcrypto", "prefix", "seg", "semver", "unaccent", "uuid-ossp", "vector",
+    };
+    static constexpr std::array<std::string_view, 29> postgis_by_name = {
+        "_postgis_index_extent", "_postgis_join_selectivity", "_postgis_selectivity", "_postgis_stats", "addauth", "addgeometrycolumn", "checkauth", "checkauthtrigger",
+        "disablelongtransactions", "dropgeometrycolumn", "dropgeometrytable", "enablelongtransactions", "find_srid", "geometry_columns", "get_proj4_from_srid", "gettransactionid",
+        "lockrow", "longtransactionsenabled", "populate_geometry_columns", "postgis_addbbox", "postgis_cache_bbox", "postgis_dropbbox", "postgis_extensions_upgrade", "st_estimatedextent",
+        "st_findextent", "st_fromflatgeobuftotable", "unlockrows", "updategeometrysrid", "postgis_hasbbox",
     };
     static constexpr FunctionRule transparent{"", FunctionKind::transparent, true};
     if (extension == "tablefunc" && name == "normal_rand") return &transparent;
+    if (extension == "postgis" && std::find(postgis_by_name.begin(), postgis_by_name.end(), name) == postgis_by_name.end()) return &transparent;
     if (std::find(vetted.begin(), vetted.end(), extension) == vetted.end()) return nullptr;
     return &transparent;
 }

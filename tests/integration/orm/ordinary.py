@@ -26,8 +26,6 @@ ROLE = '''
       - allow: [read, write, ddl, bulk, dcl, call, session, tx, lock, notify, maintenance, server]
       - allow: server   # pg_dump -j: its connections see one snapshot
         of: pg_catalog.pg_export_snapshot
-      - allow: call     # job queues: functions that build their SQL, which somebody has to vouch for where there are masks
-        when: { function: ["graphile_worker.*", "pgboss.*"] }
 '''
 MASKED = '''    masks: pii
 masks:
