@@ -82,6 +82,18 @@ class Limits(unittest.TestCase):
             self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(shape(w.query('select 1')), ('TCZ', 1, None))
 
+    def test_a_portal_in_parts_is_one_result(self):
+        w = self.as_role('rows')
+        few, many = 'select generate_series(1, 100)', 'select generate_series(1, 101)'
+        parts = lambda sql: [parse('', sql), bind('', ''), execute('', 60), execute('', 60), sync]
+        self.assertEqual(shape(self.sends(*parts(few))), ('12sCZ', 100, None))
+        self.assertEqual(shape(self.sends(*parts(many))), ('12sEZ', 100, '54000'))
+        w.query('begin')
+        self.assertEqual(shape(self.sends(parse('', many), bind('', ''), execute('', 60), sync)), ('12sZ', 60, None))
+        self.assertEqual(shape(self.sends(execute('', 60), sync)), ('EZ', 40, '54000'))
+        w.query('rollback')
+        self.assertEqual(shape(self.sends(*parts('select 1'))), ('12CCZ', 1, None))   # the second part is empty
+
     def test_affected_rows(self):
         w = self.as_role('affected')
         w.query('create temp table k(i int)')

@@ -519,8 +519,10 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     auto bound = bound_of(*plan, planned_of(plan, portal->statement->index));
     if (bound && !bound->must_fail && (execute->max_rows > 0 || copies(*plan) > 0))
         return refuse(plan, text, Form::extended, {"0A000", "dbguard: a statement whose affected rows are counted runs as a whole, and COPY as a simple query", {}, {}});
-    if (portal->suspended && portal->number != 0) {
-        entry.number = portal->number;  // the same statement goes on
+    // The same statement goes on; also where the answer to the Execute before is still on its way.
+    const auto in_flight = [&] { return std::ranges::any_of(pending_, [&](const Pending& other) { return other.kind == Pending::Kind::execute && other.portal == portal; }); };
+    if (portal->number != 0 && (portal->suspended || in_flight())) {
+        entry.number = portal->number;
     } else {
         std::vector<std::optional<std::string_view>> parameters;
         if (!portal->parameters.empty())
