@@ -22,8 +22,10 @@ const policy::Role& role_of(const EngineOptions& options) {
 }
 
 bool goes_by_name(const policy::RolePolicy& role) {
-    return !role.masks().empty() || std::ranges::any_of(role.role().rules, [](const policy::Rule& rule) {
-        return !rule.of.empty() || (rule.when && (!rule.when->functions.empty() || rule.when->temporary || rule.when->where));
+    // What functions and rules change is counted, too.
+    if (!role.masks().empty() || role.role().limits.affected) return true;
+    return std::ranges::any_of(role.role().rules, [](const policy::Rule& rule) {
+        return !rule.of.empty() || (rule.when && (!rule.when->functions.empty() || rule.when->temporary || rule.when->where || rule.when->affected_rows));
     });
 }
 

@@ -165,6 +165,12 @@ class Limits(unittest.TestCase):
         with self.subTest('what cannot be counted'):
             self.assertEqual(error(w.query('with d as (delete from k returning *) select count(*) from d'))['C'], '42501')
             self.assertEqual(w.rows('select count(*) from k'), [['100']])
+            self.postgres.sql("drop table if exists kept; create table kept(i int); insert into kept select generate_series(1, 100); create or replace function empties() returns int language plpgsql "
+                              "as $$ begin delete from kept; return 1; end $$; drop table if exists ruled; create table ruled(i int); create rule r as on insert to ruled do also update kept set i = -1")
+            for sql in ('select empties()', 'select * from empties()', 'copy (select empties()) to stdout', 'insert into ruled values (1)'):
+                with self.subTest(sql):
+                    self.assertEqual(error(w.query(sql))['C'], '42501')
+            self.assertEqual(self.postgres.sql('select count(*) from kept where i > 0'), '100')
 
     def test_estimated_rows(self):
         admin = Wire(self.postgres.url())
