@@ -279,7 +279,6 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
     if (plan.verdict >= Verdict::approve && plan.unknown_names && plan.statements.size() == 1 && can_only_fail(plan.statements.front())) {
         plan.must_fail = true;
         plan.verdict = Verdict::allow;
-        plan.statements.front().decision.hide_texts = plan.statements.front().decision.hide_texts || !plan.statements.front().statement.only_names;
     }
     for (const PlannedStatement& planned : plan.statements)
         if (planned.decision.verdict == Verdict::warn) plan.warnings.push_back("dbguard: " + planned.decision.reason);

@@ -153,7 +153,9 @@ bool misses_relation(const sql::Statement& statement, const wp::ErrorFieldsView&
 /// What the server says in answer to a message of the client's (null: to none), without values where it could hold some.
 wp::ErrorFields Adapter::without_hidden(const wp::ErrorFieldsView& fields, const Pending* entry) const {
     if (entry != nullptr && session_.names_moved(entry->number)) return without_values(fields, true, true);
-    if (!hide_) return wp::ErrorFields(fields);
+    // What may only fail is hidden alone: nothing of it stays that could speak later.
+    const bool may_only_fail = entry != nullptr && entry->bound && entry->bound->must_fail && !session_.masks_nothing();
+    if (!hide_ && !may_only_fail) return wp::ErrorFields(fields);
     // The last of several statements may fail because the commit behind it does.
     const std::size_t count = entry != nullptr && entry->owner == Owner::client && entry->plan ? entry->plan->statements.size() : 0;
     const PlannedStatement* statement = count == 1 || (count > 1 && entry->statement + 1 < count) ? planned(*entry) : nullptr;
@@ -169,7 +171,8 @@ void Adapter::send_server_error(const wp::ErrorFieldsView& fields) { send_error(
 Adapter::Step Adapter::on_notice(std::string_view body) {
     const bool own = !pending_.empty() && pending_.front().owner != Owner::client;
     if (own || muted_) return Step::drop;
-    const bool hides = hide_ || (!pending_.empty() && session_.names_moved(pending_.front().number));
+    const bool may_only_fail = !pending_.empty() && pending_.front().bound && pending_.front().bound->must_fail;
+    const bool hides = hide_ || may_only_fail || (!pending_.empty() && session_.names_moved(pending_.front().number));
     if (!hides && !session_.wants_notes()) return Step::pass;
     const auto notice = wp::decode_notice_response(body);
     if (!notice) return unexpected('N');

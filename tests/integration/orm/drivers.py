@@ -288,5 +288,56 @@ def yoyo():
     backend.connection.close()
 
 
-{'psycopg': psycopg, 'pg8000': pg8000, 'aiopg': aiopg, 'peewee': peewee, 'pony': pony, 'yoyo': yoyo}[sys.argv[1]]()
+def asyncpg():
+    import asyncpg
+
+    async def work():
+        c = await asyncpg.connect(url)
+        show('rows', [dict(r) for r in await c.fetch('select id, title, price, tags, made, during, key, flag, raw from product where id = any($1::bigint[]) order by id', [1, 2])])
+        show('enum, composite', tuple(await c.fetchrow('select kind, home from customer where id = 1')))
+        async with c.transaction():
+            show('cursor', [r['id'] async for r in c.cursor('select id from product order by id limit 5', prefetch=2)])
+            await c.execute('savepoint a')
+            show('status', await c.execute('insert into crm.contact(id, note) values ($1, $2)', 900, 'a'))
+        await c.executemany('insert into crm.contact(id, note) values ($1, $2)', [(901, 'b'), (902, None)])
+        show('copied', await c.copy_records_to_table('contact', schema_name='crm', records=[(903, None, 'c')], columns=['id', 'customer', 'note']))
+        out = io.BytesIO()
+        show('copy', (await c.copy_from_query('select id, note from crm.contact order by id', output=out, format='csv'), out.getvalue()))
+        p = await c.prepare('select title, $1::int + 1 from product where id = $2')
+        show('prepared', (tuple(await p.fetchrow(1, 3)), [a.name for a in p.get_attributes()]))
+        for bad in ('select nosuch', 'select * from nosuch', 'selec 1', 'alter table nosuch add a int', 'insert into orders (customer_id) values (-1)'):
+            try:
+                await c.fetch(bad)
+            except asyncpg.PostgresError as error:
+                show(bad, (error.sqlstate, str(error)))
+        await c.reset()
+        await c.close()
+    asyncio.run(work())
+
+
+def odbc():
+    import pyodbc
+    c = pyodbc.connect('DRIVER={PostgreSQL Unicode};SERVER=%(host)s;PORT=%(port)s;DATABASE=%(database)s;UID=%(user)s;PWD={%(password)s};SSLmode=disable' % keys)
+    cur = c.cursor()
+    show('rows', [tuple(r) for r in cur.execute('select id, title, price, made, flag from product where id < ? order by id', 4).fetchall()])
+    cur.execute('insert into crm.contact(id, note) values (?, ?)', 900, 'a')
+    cur.executemany('insert into crm.contact(id, note) values (?, ?)', [(901, 'b'), (902, None)])
+    show('count', cur.execute('update crm.contact set note = ? where id > ?', 'x', 900).rowcount)
+    c.rollback()
+    show('tables', sorted((r.table_schem, r.table_name, r.table_type) for r in cur.tables(schema='public')))
+    show('columns', [(r.column_name, r.type_name, r.nullable) for r in cur.columns(table='product', schema='public')])
+    show('keys', [r.column_name for r in cur.primaryKeys(table='line', schema='public')])
+    show('foreign', [(r.pktable_name, r.fkcolumn_name) for r in cur.foreignKeys(foreignTable='line', foreignSchema='public')])
+    show('statistics', sorted({str(r.index_name) for r in cur.statistics('product', schema='public')}))
+    show('procedures', sorted(r.procedure_name for r in cur.procedures(schema='public') if r.procedure_name in ('total', 'restock')))
+    for bad in ('select nosuch', 'select * from nosuch', 'selec 1', 'alter table nosuch add a int'):
+        try:
+            cur.execute(bad)
+        except pyodbc.Error as error:
+            show(bad, error.args)
+        c.rollback()
+    c.close()
+
+
+{'asyncpg': asyncpg, 'odbc': odbc, 'psycopg': psycopg, 'pg8000': pg8000, 'aiopg': aiopg, 'peewee': peewee, 'pony': pony, 'yoyo': yoyo}[sys.argv[1]]()
 print('done')

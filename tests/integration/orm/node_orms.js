@@ -8,7 +8,7 @@ const attempt = async (name, work) => { try { show(name, await work()); } catch 
 const day = new Date('2024-05-06T07:08:09Z');
 const root = name => { for (const p of require.resolve.paths(name)) if (fs.existsSync(path.join(p, name))) return path.join(p, name); throw new Error(name); };
 const modules = name => path.dirname(root(name));
-const cli = (script, args, options = {}) => { const r = cp.spawnSync('node', [script, ...args], { cwd: temp, encoding: 'utf8', env: { ...process.env, CI: '1', NO_COLOR: '1' }, timeout: 120000, ...options }); show('$ ' + args.join(' '), [r.status, (r.stdout + r.stderr).replace(/\d+(\.\d+)? ?ms/g, 'N ms').split('\n').filter(l => !/[\u2800-\u28ff]/.test(l)).map(l => l.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')).filter(l => l.trim())]); };
+const cli = (script, args, options = {}) => { const r = cp.spawnSync('node', [script, ...args], { cwd: temp, encoding: 'utf8', env: { ...process.env, CI: '1', NO_COLOR: '1' }, timeout: 120000, ...options }); show('$ ' + args.join(' '), [r.status, (r.stdout + r.stderr).replace(/\d+(\.\d+)? ?m?s\b/g, 'N ms').split('\n').filter(l => !/[\u2800-\u28ff]/.test(l)).map(l => l.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')).filter(l => l.trim())]); };
 
 const cases = {
   async sequelize() {
@@ -195,6 +195,7 @@ model Tag { word String @id\n posts Post[] }`.replace(/(enum|model) (\w+) \{ /g,
     const boss = new Boss({ connectionString: url, supervise: false, schedule: false });
     boss.on('error', e => show('error', e.message));
     await boss.start();
+    show('installed', [await boss.isInstalled(), (await boss.getQueues()).length]);
     await boss.stop({ graceful: false });
   },
 };

@@ -9,7 +9,7 @@ import ordinary
 
 HERE = pathlib.Path(__file__).resolve().parent
 NODE_MODULES = [p for p in os.environ.get('NODE_PATH', '').split(':') + sorted(map(str, ordinary.HERE.parents[2].glob('build/*/npm/node_modules'))) if p and os.path.isdir(p)]
-BY_HAND = {'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
+BY_HAND = {'asyncpg', 'odbc', 'tcl', 'jdbc', 'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
 
 
 class Tool:
@@ -92,6 +92,10 @@ DRIVERS = HERE / 'drivers.py'
 TOOLS += [
     Tool('psycopg', ['/usr/bin/python3', DRIVERS, 'psycopg'], ['python:psycopg'], APP),
     Tool('pg8000', ['/usr/bin/python3', DRIVERS, 'pg8000'], ['python:scramp', 'python:pg8000'], APP),
+    Tool('asyncpg', ['/usr/bin/python3', DRIVERS, 'asyncpg'], ['python:asyncpg'], APP, hidden=[(r'\\nDETAIL:  Key [^\']*', '')]),
+    Tool('odbc', ['/usr/bin/python3', DRIVERS, 'odbc'], ['python:pyodbc', 'file:/usr/share/doc/odbc-postgresql'], APP),
+    Tool('tcl', ['tclsh', HERE / 'tcl_pg.tcl'], ['program:tclsh', 'file:/usr/share/doc/libpgtcl'], APP),
+    Tool('jdbc', ['sh', '-c', 'java -cp /usr/share/java/postgresql.jar:. "$ORM/Jdbc.java"'], ['program:javac', 'file:/usr/share/java/postgresql.jar'], APP, env={'JAVA_TOOL_OPTIONS': '-XX:TieredStopAtLevel=1 -Xshare:auto'}, hidden=[(r'\n  Detail: Key .*', '')]),
     Tool('aiopg', ['/usr/bin/python3', DRIVERS, 'aiopg'], ['python:aiopg'], APP),
     Tool('peewee', ['/usr/bin/python3', DRIVERS, 'peewee'], ['python:peewee', 'python:psycopg2'], APP),
     Tool('pony', ['/usr/bin/python3', DRIVERS, 'pony'], ['python:pony', 'python:psycopg2']),
