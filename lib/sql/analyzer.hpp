@@ -243,6 +243,7 @@ class Analyzer {
     const catalogue::Relation* relation_of(const Object& object) const;
     void fires(const catalogue::Relation& relation);
     void write_along(const catalogue::Relation& relation, std::size_t first_effect, bool only);
+    void new_defaults(const catalogue::Relation* relation, const std::vector<std::string>& given);
     void values_follow(const catalogue::Relation* relation, const std::string& column, const Value& value, int steps = 0);
     void keys_follow(const catalogue::Relation& relation, bool removed, const std::vector<std::string>& columns, Where where);
     bool shows(const catalogue::Relation& view, const catalogue::Relation& relation);

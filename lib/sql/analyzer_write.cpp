@@ -171,6 +171,23 @@ void Analyzer::triggers_of(const Relation& relation) {
     }
 }
 
+/// Columns that are left to their default, or computed from others, by code that is new: what was there when the engine first saw
+/// the database is the schema's own.
+void Analyzer::new_defaults(const Relation* relation, const std::vector<std::string>& given) {
+    if (relation == nullptr || names_.snapshot == nullptr) return;
+    for (const catalogue::Column& column : relation->columns) {
+        if (column.default_text.find('(') == std::string::npos || (!column.generated && std::find(given.begin(), given.end(), column.name) != given.end())) continue;
+        const ParsedText parsed = dialect_.parse("SELECT " + column.default_text);
+        if (!parsed.error.empty() || parsed.statements.size() != 1 || parsed.statements[0].query == nullptr || parsed.statements[0].query->items.size() != 1) continue;
+        bool calls_new = false;
+        tree::visit(*parsed.statements[0].query->items[0].expr, [&](const Expr& part) {
+            if (part.kind != Expr::Kind::call || part.name.parts.empty()) return;
+            for (const catalogue::Function* function : names_.snapshot->functions(part.name.last())) calls_new = calls_new || function->recent;
+        });
+        if (calls_new) assign(relation, "", column.name, stored_expression(*relation, column.default_text));
+    }
+}
+
 void Analyzer::write_effect(EffectClass effect_class, const Object& target, Where where, std::vector<std::string> columns) {
     Effect effect;
     effect.effect_class = effect_class;
@@ -319,6 +336,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                     if (listed.name == column) listed.value = value;
             }
         }
+        new_defaults(relation, write.source != nullptr ? insert_columns : std::vector<std::string>{});
         write_effect(EffectClass::write_insert, target, Where::not_applicable, insert_columns);
         table.is_target = false;
         if (write.on_conflict_update) {
