@@ -185,7 +185,7 @@ const cases = {
     show('eager', (await User.query().withGraphFetched('articles(order)').modifiers({ order: b => b.orderBy('id') }).orderBy('id')).map(u => [u.name, u.articles.length]));
     show('joined', (await User.query().select('users.id').withGraphJoined('articles').modifyGraph('articles', b => b.select('id')).orderBy('users.id')).map(u => [u.id, u.articles.length]));
     show('patch', await User.query().findById(1).patch({ name: raw('upper(name)') }));
-    show('upsert', (await User.query().upsertGraph({ id: 3, name: 'graph2', articles: [{ body: 'three' }] })).articles.length);
+    show('upsert', (await User.query().upsertGraph({ id: 3, name: 'graph2', articles: [{ body: 'three' }] }, { insertMissing: true })).articles.length);
     show('related', await User.relatedQuery('articles').for(User.query().where('id', 3)).select('body'));
     show('page', (await User.query().orderBy('id').page(0, 2)).total);
     await knex.destroy();
