@@ -163,9 +163,16 @@ TEST_CASE("where the server would compile them, the dear questions are asked oth
 }
 
 TEST_CASE("a policy that goes by no name asks nothing") {
-    Fixture f(policy_with("    rules:\n      - allow: [read]\n"));
+    Fixture f(policy_with("    rules:\n      - allow: [read, write, call]\n"));
     CHECK(f.session->plan("SELECT x FROM nowhere", f.now)->verdict == policy::Verdict::allow);
     CHECK_FALSE(f.session->question().has_value());
+    // Behind a name there may be code: a view's, an operator's.
+    for (const char* rules : {"    rules:\n      - allow: [read]\n", "    rules:\n      - allow: [read, write, call]\n      - deny: write.delete\n",
+                              "    limits: { affected: 5 }\n    rules:\n      - allow: [read, write, call]\n"}) {
+        Fixture names(policy_with(rules));
+        CHECK(names.session->plan("SELECT x FROM nowhere", names.now) == nullptr);
+        CHECK(names.session->question().has_value());
+    }
 }
 
 TEST_CASE("another session of the engine shares the catalogue, while nothing was written") {
