@@ -89,6 +89,17 @@ class Cascades(unittest.TestCase):
         self.refused('delete from other where id = 1')
         self.assertEqual(self.postgres.sql('select count(*) from kept'), '1')
 
+    def test_code_behind_names_that_no_rule_names(self):
+        self.postgres.sql('create function empties(int, int) returns boolean language plpgsql as $$ begin delete from kept; return true; end $$; '
+                          'create operator === (function = empties, leftarg = int, rightarg = int); create view hidden as select empties(1, 2)')
+        with Proxy(self.postgres, ROLES.split('    rules:')[0] + '    rules: [{ allow: [read, tx] }]\n') as proxy:
+            wire = Wire(proxy.url)
+            self.addCleanup(wire.close)
+            for sql in ('select * from hidden', 'table hidden', 'select 1 === 2'):
+                with self.subTest(sql):
+                    self.assertEqual(error(wire.query(sql))['C'], '42501')
+            self.assertEqual(wire.rows('select count(*) from kept'), [['1']])
+
 
 if __name__ == '__main__':
     main()
