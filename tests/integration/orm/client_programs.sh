@@ -25,4 +25,4 @@ run clusterdb -d "$PGDATABASE" -v
 run pg_isready
 run oid2name -d "$PGDATABASE" -t product
 run vacuumlo -v "$PGDATABASE"
-run pg_amcheck --maintenance-db="$PGDATABASE" -d "$PGDATABASE" --install-missing -t product -t line
+run pg_amcheck --install-missing -t product -t line "$PGDATABASE"
