@@ -255,7 +255,8 @@ class Analyzer {
     void utility(const tree::Statement& statement);
     std::optional<bool> rewrites(const tree::UtilityEffect& lowered) const;
     void utility_effect(const tree::UtilityEffect& effect);
-    Statement inner(const tree::Statement& statement);
+    /// `around`: rows that it may name beside its own.
+    Statement inner(const tree::Statement& statement, const Scope* around = nullptr);
     void absorb(const Statement& inner);
     void unresolved(std::string reason, std::uint32_t at);
     void unknown_name(std::string reason, std::uint32_t at);
@@ -291,6 +292,7 @@ class Analyzer {
     bool counted_outside_ = false;           ///< the next write's rows are those of the one around it
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
+    const Scope* around_ = nullptr;          ///< rows that the statement may name beside its own: OLD and NEW of a rule's action
     bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;
     std::vector<std::pair<const tree::UtilityEffect*, std::size_t>> told_;   ///< effects that a utility statement says, and where they stand in out_

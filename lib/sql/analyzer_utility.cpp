@@ -37,8 +37,9 @@ std::vector<std::string> listed_names(const std::string& value) {
     return out;
 }
 
-Statement Analyzer::inner(const tree::Statement& statement) {
+Statement Analyzer::inner(const tree::Statement& statement, const Scope* around) {
     Analyzer analyzer(names_, dialect_, made_);
+    analyzer.around_ = around;
     analyzer.depth_ = depth_ + 1;
     analyzer.path_ = path_;
     analyzer.foreign_ = foreign_;
@@ -253,10 +254,10 @@ Value Analyzer::values_of_type(const tree::Name& name) {
 
 void Analyzer::utility(const tree::Statement& statement) {
     for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
-    if (!statement.expressions.empty() || !statement.checks.empty() || !statement.probes.empty() || !statement.rewritten.empty()) {
+    Scope scope;
+    if (!statement.expressions.empty() || !statement.checks.empty() || !statement.probes.empty() || !statement.rewritten.empty() || statement.of_rule) {
         // What a default, a check or an index expression computes is over the table's own columns; code in it is a call, and
         // an expression that can fail tells of the values it fails for.
-        Scope scope;
         ScopeTable own;
         const catalogue::Relation* table = nullptr;
         for (const tree::UtilityEffect& effect : statement.effects) {
@@ -279,8 +280,8 @@ void Analyzer::utility(const tree::Statement& statement) {
         std::set<std::uint32_t> own_relations;
         for (const ScopeColumn& column : own.columns)
             for (const Source& source : column.value.sources) own_relations.insert(source.column.relation);
-        if (makes_trigger(statement)) {
-            // WHEN names the row as it was and as it becomes.
+        if (makes_trigger(statement) || statement.of_rule) {
+            // They name the row as it was and as it becomes.
             scope.tables.push_back(own);
             scope.tables.back().alias = "old";
             own.alias = "new";
@@ -328,7 +329,7 @@ void Analyzer::utility(const tree::Statement& statement) {
     for (const auto& nested : statement.inner) {
         using Kind = StatementKind;
         const bool outer_watched = std::exchange(watched_, watched_ || (statement.kind == Kind::explain && statement.executes_inner));
-        Statement run = inner(*nested);
+        Statement run = inner(*nested, statement.of_rule ? &scope : nullptr);
         watched_ = outer_watched;
         if (statement.kind == Kind::explain && !statement.executes_inner) {
             // Planned, not run: only what it reads counts, and what it filters by (estimates tell).
@@ -462,7 +463,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
     Result result;
     bool rows = false;
     if (statement.query != nullptr) {
-        result = query(*statement.query, nullptr, nullptr, false);
+        result = query(*statement.query, around_, nullptr, false);
         out_.shows_changed = writes_ == 1 && gives_all(statement.query->with, *statement.query);
         out_.writes_inside = out_.writes_inside || (writes_ > 0 && !out_.shows_changed);
         rows = !statement.query->into.has_value();
@@ -499,7 +500,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
         for (Effect& effect : out_.effects)
             if (effect.effect_class == EffectClass::read_table) effect.has_limit = statement.query->limit != nullptr;
     } else if (statement.write != nullptr) {
-        result = write(*statement.write, nullptr, nullptr);
+        result = write(*statement.write, around_, nullptr);
         rows = !statement.write->returning.empty();
     } else {
         utility(statement);

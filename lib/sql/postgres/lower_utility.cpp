@@ -732,7 +732,8 @@ Statement lower_statement(const Node* node) {
             out.effects.back().only = true;
             out.effects.back().lock = Lock::blocks_reads;
             each(as<RuleStmt>(node)->actions, [&](const Node* action) { out.inner.push_back(inner(action)); });
-            add_expression(out, as<RuleStmt>(node)->whereClause);
+            if (as<RuleStmt>(node)->whereClause != nullptr) out.checks.push_back(lower_expr(as<RuleStmt>(node)->whereClause));
+            out.of_rule = true;
             return out;
         }
         case T_CreateTrigStmt: {
