@@ -298,6 +298,7 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
     }
     for (const PlannedStatement& planned : plan.statements)
         if (planned.decision.verdict == Verdict::warn) plan.warnings.push_back("dbguard: " + planned.decision.reason);
+    if (!plan.unparsed.empty() && unparsed.verdict == Verdict::warn) plan.warnings.push_back("dbguard: " + unparsed.reason);
     if (shadow && plan.verdict >= Verdict::approve) {
         // Decided and recorded, not enforced; what is masked stays masked.
         const bool masks_refuse = std::any_of(plan.statements.begin(), plan.statements.end(), [](const PlannedStatement& planned) { return planned.decision.rule.starts_with("masks"); });
@@ -313,6 +314,7 @@ std::shared_ptr<RecordedPlan> Shared::unparsed_plan(std::string_view text, const
     plan->context = context.id;
     const Decision decision = policy.decide_unparsed(why, !policy.masks().empty(), {{}, now, false});
     plan->verdict = decision.verdict;
+    if (decision.verdict == Verdict::warn) plan->warnings.push_back("dbguard: " + decision.reason);
     plan->refusal = refusal_of(decision);
     plan->ask_server_to_parse = decision.verdict >= Verdict::approve;
     explain(*plan, decision);

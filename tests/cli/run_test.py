@@ -421,10 +421,11 @@ class GitHub(unittest.TestCase):
         self.assertIn('title=dbguard denied a statement::', commands[1])
 
     def test_annotations_and_summary_hold_no_text_of_a_statement(self):
+        postgres.sql('CREATE TABLE told (v text)')
         reader = Standalone(postgres, rules='      - allow: [read, session.set]\n')
         self.addCleanup(reader.close)
         summary = os.path.join(reader.folder, 'summary')
-        statements = ["CREATE ROLE r PASSWORD 'hunter2-a'", "INSERT INTO t VALUES ('jane@example.com')", "INSERT INTO t VALUES ('bob@example.com')"]
+        statements = ["CREATE ROLE r PASSWORD 'hunter2-a'", "INSERT INTO told VALUES ('jane@example.com')", "INSERT INTO told VALUES ('bob@example.com')"]
         r = reader.run(['psql', '-Xq', *[part for sql in statements for part in ('-c', sql)]], env={'GITHUB_ACTIONS': 'true', 'GITHUB_STEP_SUMMARY': summary})
         commands = [line for line in r.stderr.decode().splitlines() if line.startswith('::error')]
         with open(summary) as f:
@@ -437,7 +438,7 @@ class GitHub(unittest.TestCase):
         self.assertIn('2 times', commands[1])
         self.assertIn('| no rule opens it | 2 |', text)
         # On stderr the statements stand, as the recording has them.
-        self.assertIn("INSERT INTO t VALUES ('<EMAIL>')", r.stderr.decode())
+        self.assertIn("INSERT INTO told VALUES ('<EMAIL>')", r.stderr.decode())
         self.assertIn("CREATE ROLE r PASSWORD '***'", r.stderr.decode())
 
     def test_stop_commands_encloses_the_command(self):

@@ -223,8 +223,8 @@ Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, F
     // A typing mistake gets the server's own error. In a failed transaction there is none to be had.
     const bool failed = pending_.empty() && status_ == 'E';
     const bool odd = pipeline_open_ && parse_body.empty();  // a Query behind an open pipeline
-    if (plan->ask_server_to_parse && failed && std::ranges::none_of(plan->statements, [](const PlannedStatement& planned) { return ends_or_undoes(planned.statement.kind); })) {
-        // Whatever it is, the server does not look at it.
+    if (plan->ask_server_to_parse && failed && !plan->statements.empty() && std::ranges::none_of(plan->statements, [](const PlannedStatement& planned) { return ends_or_undoes(planned.statement.kind); })) {
+        // Whatever it means, the server does not look.
         session_.mistaken(plan, text, form, "25P02", "current transaction is aborted", now_);
         substitute(form == Form::extended, {}, "SELECT");
         pending_.back().refusal.reset();
