@@ -5,9 +5,11 @@ where the server refuses every write; and what the server accepts is counted tha
     regress_classes.py SUITE [SCRIPT...]      SUITE: src/test/regress of PostgreSQL 15's source; DBGUARD: the executable
 
 Between psql and dbguard stands this script. It sends each statement first inside of BEGIN READ ONLY … ROLLBACK (in a transaction: a read-only
-savepoint), then as it is. dbguard's role allows what is `read` or `tx` and warns of everything else, so the notices tell the class.
+savepoint), then as it is. dbguard's role allows what is `read` or `tx` and warns of everything else, so the notices tell the class; what was
+not understood is read from the recording.
 """
 import collections
+import json
 import os
 import pathlib
 import re
@@ -22,7 +24,7 @@ import threading
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
-from dbguard_test import Postgres  # noqa: E402
+from dbguard_test import PROGRAM, Postgres, plain_environment  # noqa: E402
 from dbguard_proxy import Proxy  # noqa: E402
 from postgres_wire import Wire, fields, msg, query  # noqa: E402
 
@@ -43,7 +45,7 @@ UNTRIED = re.compile(r'\s*(begin|start|commit|end|rollback|abort|savepoint|relea
 ADVANCES_SEQUENCE = ('nextval()',)
 
 counts = collections.Counter()
-findings, unparsed = [], []
+findings = []
 lock = threading.Lock()
 
 
@@ -168,11 +170,26 @@ class Connection(threading.Thread):
                     with lock:
                         findings.append((written, text))
             counts['a write to the server and accepted'] += failed is None and written is not None
-            if failed is None:
-                counts['accepted'] += 1
-                if warning is not None and 'not understood' in warning:
-                    with lock:
-                        unparsed.append((warning, text))
+            counts['accepted'] += failed is None
+
+
+def not_understood(proxy):
+    """What the server did although dbguard did not understand it, but for what this script sent: (why, text)"""
+    own = {'begin read only', 'rollback', 'savepoint dbguard_try', 'set transaction_read_only = on', 'rollback to dbguard_try', 'release dbguard_try'}
+    failed, found, before = set(), [], {}
+    for recording in pathlib.Path(proxy.records).glob('*.dbgl'):
+        replay = subprocess.Popen([PROGRAM, 'replay', '--json', recording], stdout=subprocess.PIPE, text=True, env=plain_environment())
+        for line in map(json.loads, replay.stdout):
+            if line['t'] == 'err':
+                failed.add(line.get('for'))
+            if line['t'] != 'stmt':
+                continue
+            tried = before.get(line['c']) in ('begin read only', 'set transaction_read_only = on')
+            before[line['c']] = line['sql']
+            if 'unparsed' in line and not tried and line['sql'] not in own:
+                found.append((line['n'], line['unparsed'], line['sql']))
+        replay.wait()
+    return [(why, text) for number, why, text in found if number not in failed]
 
 
 def main():
@@ -205,6 +222,7 @@ def main():
                             '--inputdir=%s' % suite, '--outputdir=%s' % work, '--dlpath=%s' % work, '--bindir=' + postgres.bin, '--schedule=%s' % schedule, '--max-connections=4'],
                            stdout=subprocess.DEVNULL, cwd='/', env=dict(os.environ, PGPASSWORD=urllib.parse.unquote(url.password)), **postgres._as())
             assert proxy.process.poll() is None, proxy.stderr()[-2000:]
+            unparsed = not_understood(proxy)
     shutil.rmtree(work, ignore_errors=True)
     for name, count in sorted(counts.items()):
         print('%8d  %s' % (count, name))
