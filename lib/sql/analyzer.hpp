@@ -235,7 +235,8 @@ class Analyzer {
     Value coerce(catalogue::Id type, Value value);
     void casts_unsaid(Statement& done);
     void meet_type(catalogue::Id type);
-    void rules_of(const catalogue::Relation& relation, char event);
+    /// `shown`: the statement returns rows.
+    void rules_of(const catalogue::Relation& relation, char event, bool shown = false);
 
     // ---- what goes along
     std::vector<const catalogue::Relation*> below(const catalogue::Relation& relation) const;

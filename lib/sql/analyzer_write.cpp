@@ -217,7 +217,7 @@ const Relation* Analyzer::base_of_view(const Relation& view) {
 }
 
 // What a rule does instead of, or besides, the statement.
-void Analyzer::rules_of(const Relation& relation, char event) {
+void Analyzer::rules_of(const Relation& relation, char event, bool shown) {
     for (const catalogue::Rule& rule : relation.rules) {
         if (rule.event != event) continue;
         out_.runs_code = out_.calls_code = true;
@@ -243,7 +243,18 @@ void Analyzer::rules_of(const Relation& relation, char event) {
                 row.columns = base_columns(relation);
                 scope.tables.push_back(std::move(row));
             }
-            if (action->write != nullptr) (void)write(*action->write, &scope, nullptr);
+            if (action->write != nullptr) {
+                // What it returns is what the statement that it stands for returns, whatever the relation's own columns are.
+                for (auto& [name, value] : write(*action->write, &scope, nullptr).outputs) {
+                    if (!shown) continue;
+                    Copy given;
+                    given.target_name = "what a rule of " + relation.schema + "." + relation.name + " returns";
+                    given.sources = value.sources;
+                    given.functions = value.functions;
+                    given.opaque = value.opaque;
+                    copy_out(std::move(given));
+                }
+            }
             else if (action->query != nullptr) (void)query(*action->query, &scope, nullptr, true);
             else utility(*action);
         }
@@ -267,7 +278,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         touch(*relation);
         if (!relation->trigger_functions.empty()) out_.runs_code = true;
         triggers_of(*relation);
-        rules_of(*relation, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
+        rules_of(*relation, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2', !write.returning.empty());
         if (relation->kind == catalogue::RelationKind::view) {
             // Writing through a view writes its table, and is judged by both names.
             base = base_of_view(*relation);
@@ -352,7 +363,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 written(assignment.column, value);
             }
             write_effect(EffectClass::write_merge, target, rows_are_given(write.source.get()) ? Where::present : Where::missing, columns_of(write.conflict_assignments));
-            if (relation != nullptr) rules_of(*relation, '2');
+            if (relation != nullptr) rules_of(*relation, '2', !write.returning.empty());
         }
         scope.tables.push_back(table);
     } else {
@@ -390,7 +401,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 if (when.nothing) continue;
                 if (when.action == Write::Kind::insert) {
                     write_effect(EffectClass::write_insert, target, Where::not_applicable, when.columns);
-                    if (relation != nullptr) rules_of(*relation, '3');
+                    if (relation != nullptr) rules_of(*relation, '3', !write.returning.empty());
                     continue;
                 }
                 if (when.action == Write::Kind::delete_) write_effect(EffectClass::write_delete, target, own, {});
@@ -427,7 +438,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         out_.effects.insert(out_.effects.end(), behind.begin(), behind.end());
         if (!base->trigger_functions.empty()) out_.runs_code = true;
         triggers_of(*base);
-        rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2');
+        rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2', !write.returning.empty());
     }
 
     if (relation != nullptr) {
