@@ -260,7 +260,7 @@ Adapter::Step Adapter::on_function_result(std::string_view body) {
     const auto* masks = masks_of(planned(entry));
     const bool open = masks == &as_it_is || (masks != nullptr && std::ranges::none_of(*masks, covers));
     last_tag_ = "FUNCTION CALL";
-    if (open || !response->value) return Step::pass;
+    if (!response->value || (open && !session_.names_moved(entry.number))) return Step::pass;
     auto& out = to_client();
     ByteWriter writer(out.own());
     if (!wp::encode(wp::FunctionCallResponseView{}, writer)) return unexpected('V');
