@@ -1,5 +1,7 @@
 #include "recording/lexer.hpp"
 
+#include <array>
+
 namespace dbguard::recording {
 
 namespace {
@@ -13,7 +15,12 @@ bool starts_word(char c) {
            static_cast<unsigned char>(c) >= 0x80;
 }
 bool continues_tag(char c) { return starts_word(c) || is_digit(c); }
-bool continues_word(char c) { return continues_tag(c) || c == '$'; }
+constexpr std::array<bool, 256> inside_words = [] {
+    std::array<bool, 256> out{};
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] = c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
+    return out;
+}();
+bool continues_word(char c) { return inside_words[static_cast<unsigned char>(c)]; }
 bool is_symbol(char c) {
     return c == '(' || c == ')' || c == '[' || c == ']' || c == ',' || c == ';' || c == '.';
 }
@@ -75,6 +82,10 @@ Token Lexer::next() {
             if (text_[end] == '\n' || text_[end] == '\r') newline_seen_ = true;
         return until(Token::Kind::space, begin, end);
     }
+    if (starts_word(c)) {
+        may_continue_ = false;
+        return word_or_prefixed();
+    }
     if (line_comment_begins()) {
         std::size_t end = at_;
         // MySQL ends the line at \n only (manual 9.7); PostgreSQL at \r, too.
@@ -94,7 +105,6 @@ Token Lexer::next() {
         return string(begin, begin, lexis_.backslash_escapes ? Token::Style::backslash : Token::Style::plain);
     }
     if (c == '`' && lexis_.backtick_identifiers) return quoted_word(begin, begin);
-    if (starts_word(c)) return word_or_prefixed();
     if (c == '.' && at(at_ + 1) == '.') return until(Token::Kind::op, begin, begin + 2);
     if (is_digit(c) || (c == '.' && is_digit(at(at_ + 1)))) return number();
     if (c == '$') {

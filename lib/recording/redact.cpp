@@ -35,29 +35,33 @@ bool equals(std::string_view word, std::string_view pattern) {
 bool begins(std::string_view word, std::string_view pattern) {
     return word.size() >= pattern.size() && equals(word.substr(0, pattern.size()), pattern);
 }
-/// `pattern` begins with a letter.
-bool contains(std::string_view word, std::string_view pattern) {
-    for (std::size_t i = 0; i + pattern.size() <= word.size(); ++i)
-        if ((word[i] | 0x20) == pattern[0] && equals(word.substr(i, pattern.size()), pattern)) return true;
-    return false;
+std::string lowered(std::string_view word) {
+    std::string out(word);
+    for (char& c : out) c = lower(c);
+    return out;
 }
 template <std::size_t N>
 bool any_of(const std::array<std::string_view, N>& patterns, std::string_view word) {
     return std::ranges::any_of(patterns, [&](std::string_view pattern) { return equals(word, pattern); });
 }
 
-/// Words that name a credential wherever they stand.
+/// Words that name a credential wherever they stand. `word` in lower case.
 bool names_credential(std::string_view word) {
-    if (word.size() < 3) return false;
-    if (contains(word, "pass")) {
-        if (equals(word, "password_encryption")) return false;  // a setting; its value is a method
-        return contains(word, "passw") || contains(word, "passphrase");
+    if (word.find("pass") != std::string_view::npos) {
+        if (word == "password_encryption") return false;  // a setting; its value is a method
+        return word.find("passw") != std::string_view::npos || word.find("passphrase") != std::string_view::npos;
     }
-    static constexpr std::array<std::string_view, 13> words = {
-        "pwd", "identified", "secret", "authentication_string", "auth_string", "private_key", "api_key",
-        "apikey", "access_key", "secret_key", "access_token", "client_secret", "sslkey",
-    };
-    return any_of(words, word);
+    switch (word.size()) {   // most words are told apart by that
+        case 3: return word == "pwd";
+        case 6: return word == "secret" || word == "apikey" || word == "sslkey";
+        case 7: return word == "api_key";
+        case 10: return word == "identified" || word == "access_key" || word == "secret_key";
+        case 11: return word == "private_key" || word == "auth_string";
+        case 12: return word == "access_token";
+        case 13: return word == "client_secret";
+        case 21: return word == "authentication_string";
+        default: return false;
+    }
 }
 
 /// A literal that is a name alone: set_config('app.password', …), WHERE key = 'api_key' AND value = …. Words that are also values
@@ -68,8 +72,8 @@ bool is_credential_name(std::string_view content) {
     if (!std::ranges::all_of(content, [](char c) { return is_word(c) || c == '.' || c == '-'; })) return false;
     std::size_t begin = content.rfind('.');
     begin = begin == std::string_view::npos ? 0 : begin + 1;
-    const std::string_view last = content.substr(begin);
-    return names_credential(last) && !equals(last, "secret") && !equals(last, "identified");
+    const std::string last = lowered(content.substr(begin));
+    return names_credential(last) && last != "secret" && last != "identified";
 }
 
 /// Functions that take a key or a password as an argument.
@@ -85,23 +89,22 @@ bool takes_credential(std::string_view function) {
 class CredentialWatch {
   public:
     /// True when this word says that the statement carries a credential.
-    bool word(std::string_view word) {
-        bool found = names_credential(word) || begins(word, "dblink");
+    bool word(std::string_view spelling) { return word(spelling, lowered(spelling)); }
+    /// `word`: the spelling in lower case.
+    bool word(std::string_view spelling, std::string_view word) {
+        bool found = names_credential(word) || word.starts_with("dblink");
         // CREATE SERVER | USER MAPPING | SUBSCRIPTION | FOREIGN …, ALTER SYSTEM, IMPORT FOREIGN SCHEMA: options and
         // connection strings. CHANGE MASTER, CHANGE REPLICATION SOURCE: the same for MySQL. COPY … PROGRAM: a command line.
-        static constexpr std::array<std::string_view, 4> objects = {"server", "subscription", "system", "foreign"};
         switch (before_) {
-            case Verb::makes:
-                found = found || any_of(objects, word);
-                break;
-            case Verb::makes_user: found = found || equals(word, "mapping"); break;
-            case Verb::change: found = found || equals(word, "master") || equals(word, "replication"); break;
+            case Verb::makes: found = found || word == "server" || word == "subscription" || word == "system" || word == "foreign"; break;
+            case Verb::makes_user: found = found || word == "mapping"; break;
+            case Verb::change: found = found || word == "master" || word == "replication"; break;
             case Verb::none: break;
         }
-        if (equals(word, "copy")) copy_ = true;
-        if (copy_ && equals(word, "program")) found = true;
+        if (word == "copy") copy_ = true;
+        if (copy_ && word == "program") found = true;
         before_ = verb(word);
-        previous_ = word;
+        previous_ = spelling;
         return found;
     }
     /// `"dblink"(…)` is the same function. What U&"…" spells with escapes is not read: it has something to hide.
@@ -123,9 +126,9 @@ class CredentialWatch {
     enum class Verb : std::uint8_t { none, makes, makes_user, change };
     Verb verb(std::string_view word) const {
         if (word.size() < 4 || word.size() > 6) return Verb::none;
-        if (equals(word, "create") || equals(word, "alter") || equals(word, "import")) return Verb::makes;
-        if (before_ == Verb::makes && equals(word, "user")) return Verb::makes_user;
-        return equals(word, "change") ? Verb::change : Verb::none;
+        if (word == "create" || word == "alter" || word == "import") return Verb::makes;
+        if (before_ == Verb::makes && word == "user") return Verb::makes_user;
+        return word == "change" ? Verb::change : Verb::none;
     }
 
     std::string_view previous_;
@@ -234,13 +237,15 @@ class ShapeBuilder {
     explicit ShapeBuilder(std::string& out) : out_(out) { out_.clear(); }
 
     void space() { space_ = true; }
-    void word(std::string_view spelling, bool fold) {
+    /// -> as it stands there, until the next call.
+    std::string_view word(std::string_view spelling, bool fold) {
         separate(true);
         const std::size_t begin = out_.size();
         out_.append(spelling);
         if (fold)
-            for (std::size_t i = begin; i < out_.size(); ++i) out_[i] = lower(out_[i]);
+            for (char *at = out_.data() + begin, *end = out_.data() + out_.size(); at != end; ++at) *at = lower(*at);
         glue_ = false;
+        return std::string_view(out_).substr(begin);
     }
     void literal() {
         // `?, ?` and `?, ..., ?` become `?, ...`: the length of a list is no difference.
@@ -427,8 +432,7 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
                 credentials = credentials || reads_like_credentials(spelling);
                 continue;
             case Kind::word:
-                if (watch.word(spelling)) credentials = true;
-                builder.word(spelling, fold);
+                if (const auto written = builder.word(spelling, fold); fold ? watch.word(spelling, written) : watch.word(spelling)) credentials = true;
                 continue;
             case Kind::quoted_word:
                 if (watch.quoted_word(text, token)) credentials = true;

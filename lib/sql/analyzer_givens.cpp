@@ -28,7 +28,10 @@ void add_givens(Value& value, const Value& other) {
         value.givens.clear();
     }
     if (value.givens_lost || other.givens.empty()) return;
+    // Most stand behind what is there already, as in the text.
+    const bool behind = value.givens.empty() || value.givens.back() < other.givens.front();
     value.givens.insert(value.givens.end(), other.givens.begin(), other.givens.end());
+    if (behind) return;
     std::sort(value.givens.begin(), value.givens.end());
     value.givens.erase(std::unique(value.givens.begin(), value.givens.end()), value.givens.end());
 }

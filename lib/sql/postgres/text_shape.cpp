@@ -1,6 +1,8 @@
 #include "sql/postgres/text_shape.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace dbguard::sql::postgres {
@@ -58,72 +60,75 @@ std::size_t end_of_comment(std::string_view text, std::size_t i) {
 bool text_shape(std::string_view text, std::string& out) {
     out.clear();
     if (text.size() > max_shape_bytes) return false;
-    std::size_t i = 0;
-    std::size_t copied = 0;   // up to here stands in `out`
-    const auto replace = [&](std::size_t begin, std::string_view with) {
-        out.append(text.substr(copied, begin - copied));
-        out.append(with);
-        copied = i;
+    out.resize(2 * text.size());   // a literal of one byte becomes two, and no byte more than that
+    const char* from = text.data();
+    const char* const end = from + text.size();
+    char* to = out.data();
+    const auto at = [&] { return static_cast<std::size_t>(from - text.data()); };
+    const auto put = [&](char kind) {
+        *to++ = '?';
+        *to++ = kind;
     };
-    while (i < text.size()) {
-        const char c = text[i];
-        const char next = i + 1 < text.size() ? text[i + 1] : '\0';
-        switch (class_of(c)) {
-            case plain:
-                ++i;
-                continue;
-            case letter:
-                while (i < text.size() && is_word(text[i])) ++i;
-                if (i < text.size() && text[i] == '\'') return false;   // E'', B'', N'' …
-                continue;
-            case other: return false;   // also `?`, which could be taken for a literal's place, and \ of psql
-            case digit: break;
-            case special:
-                if (c == '.' && !is_digit(next)) {
-                    ++i;
-                    continue;
-                }
-                break;
+    while (from != end) {
+        const char c = *from;
+        const Class begins = class_of(c);
+        if (begins == plain) {
+            *to++ = c;
+            ++from;
+            continue;
         }
-        const std::size_t begin = i;
-        if (c == '.' || is_digit(c)) {
+        if (begins == letter) {
+            do *to++ = *from++;
+            while (from != end && is_word(*from));
+            if (from != end && *from == '\'') return false;   // E'', B'', N'' …
+            continue;
+        }
+        if (begins == other) return false;   // also `?`, which could be taken for a literal's place, and \ of psql
+        const char next = from + 1 != end ? from[1] : '\0';
+        if (begins == digit || (c == '.' && is_digit(next))) {
             if (c == '0' && is_digit(next)) return false;   // 007: more digits than the number has
-            while (i < text.size() && is_digit(text[i])) ++i;
-            const std::size_t digits = i - begin;
+            const char* const begin = from;
+            while (from != end && is_digit(*from)) ++from;
+            const std::ptrdiff_t digits = from - begin;
             bool whole = digits > 0;
-            if (i < text.size() && text[i] == '.') {
+            if (from != end && *from == '.') {
                 whole = false;
-                ++i;
-                if (i < text.size() && text[i] == '.') return false;   // 1..10
-                while (i < text.size() && is_digit(text[i])) ++i;
+                ++from;
+                if (from != end && *from == '.') return false;   // 1..10
+                while (from != end && is_digit(*from)) ++from;
             }
-            if (i < text.size() && (is_word(text[i]) || text[i] == '.' || text[i] == '\'')) return false;   // 1e5, 0x1f, 1_000
-            replace(begin, !whole ? "?d" : digits <= 4 ? "?n" : digits <= 9 ? "?i" : "?l");
+            if (from != end && (is_word(*from) || *from == '.' || *from == '\'')) return false;   // 1e5, 0x1f, 1_000
+            put(!whole ? 'd' : digits <= 4 ? 'n' : digits <= 9 ? 'i' : 'l');
         } else if (c == '\'' || c == '"') {
-            if (i > 0 && (text[i - 1] == '&' || text[i - 1] == '\'' || text[i - 1] == '"')) return false;   // U&''
-            i = end_of_quotes(text, i + 1, c);
-            if (i == std::string_view::npos || (i < text.size() && (text[i] == '"' || text[i] == '\''))) return false;
-            if (c == '\'') replace(begin, i - begin == 2 ? "?e" : "?s");
+            if (from != text.data() && (from[-1] == '&' || from[-1] == '\'' || from[-1] == '"')) return false;   // U&''
+            const std::size_t behind = end_of_quotes(text, at() + 1, c);
+            if (behind == std::string_view::npos || (behind < text.size() && (text[behind] == '"' || text[behind] == '\''))) return false;
+            const std::size_t bytes = behind - at();
+            if (c == '\'') put(bytes == 2 ? 'e' : 's');
+            else to = std::copy_n(from, bytes, to);
+            from += bytes;
         } else if (c == '$') {
             if (!is_digit(next)) return false;
-            for (++i; i < text.size() && is_digit(text[i]);) ++i;
-            if (i < text.size() && is_word(text[i])) return false;
+            do *to++ = *from++;
+            while (from != end && is_digit(*from));
+            if (from != end && is_word(*from)) return false;
         } else if (c == ';') {
             // Only at the end.
-            if (text.find_first_not_of("; \n\t\r", i) != std::string_view::npos) return false;
-            i = text.size();
+            if (text.find_first_not_of("; \n\t\r", at()) != std::string_view::npos) return false;
+            to = std::copy(from, end, to);
+            from = end;
+        } else if (c == '/' && next == '*') {
+            // What drivers put before a statement to say where it comes from. Comments nest: one inside is in doubt.
+            const std::size_t behind = end_of_comment(text, at() + 2);
+            if (behind == std::string_view::npos) return false;
+            *to++ = ' ';
+            from = text.data() + behind;
         } else {
             if (c == '-' && next == '-') return false;
-            ++i;
-            if (c == '/' && next == '*') {
-                // What drivers put before a statement to say where it comes from. Comments nest: one inside is in doubt.
-                i = end_of_comment(text, i + 1);
-                if (i == std::string_view::npos) return false;
-                replace(begin, " ");
-            }
+            *to++ = *from++;
         }
     }
-    out.append(text.substr(copied));
+    out.resize(static_cast<std::size_t>(to - out.data()));
     return true;
 }
 
