@@ -29,6 +29,7 @@ struct Value {
     bool is_seen = false;                   ///< computing it leaves a trace: a sequence's next value, a lock, code that does things
     bool structured = false;                ///< it may be an array or a row: of those some cannot be compared or joined with each other
     bool is_row = false;
+    bool rows_inside = false;               ///< it may be an array of rows, or else what unnest gives several columns of
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
     catalogue::Id type = 0;                 ///< when known
     std::vector<std::uint32_t> givens;      ///< literals and parameters it is made of, sorted (see Analyzer::given)
@@ -171,10 +172,17 @@ class Analyzer {
     Value eval(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
+    bool reachable(const std::string* schema, const std::string& in) const;
+    std::optional<Value> call_as_cast(const tree::Expr& expr, const std::vector<Value>& args);
+    Value cast(const tree::Expr& expr, Value of);
+    Value unnested(const tree::Expr& expr, const std::vector<Value>& args, Value elements) const;
+    bool spreads(catalogue::Id type) const;
+    bool gives_any_type(const catalogue::Function& function) const;
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
     Value rows_of(const std::vector<std::uint32_t>& relations) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
     void run_text(const std::string& text, const std::string& what);
+    bool could_be(catalogue::Id given, catalogue::Id wanted) const;
     Value operators_used(const tree::Name& name, const Value& left, const Value& right);
     Value cast_by(const catalogue::Cast& cast, const Value& value);
     Value built_in_part(const std::string& name, const Value& value);

@@ -48,14 +48,9 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
 
     // What the search path can find: a function of the user's may stand before, or match better than, the built-in one.
     std::vector<const catalogue::Function*> users;
-    if (names_.snapshot != nullptr && names_.context != nullptr) {
-        const auto& path = path_ != nullptr ? *path_ : names_.context->search_path;
-        for (const catalogue::Function* function : names_.snapshot->functions(name)) {
-            const bool reachable = schema != nullptr ? function->schema == *schema || (*schema == "pg_temp" && function->schema == names_.context->temp_schema)
-                                                     : std::find(path.begin(), path.end(), function->schema) != path.end();
-            if (reachable) users.push_back(function);
-        }
-    }
+    if (names_.snapshot != nullptr && names_.context != nullptr)
+        for (const catalogue::Function* function : names_.snapshot->functions(name))
+            if (reachable(schema, function->schema)) users.push_back(function);
     const bool built_in_reachable = schema == nullptr || dialect_.is_system_schema(*schema);
     const FunctionRule* rule = built_in_reachable ? dialect_.function(schema == nullptr ? std::string_view() : std::string_view(*schema), name) : nullptr;
 
@@ -67,11 +62,15 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         if (rule == nullptr && args[0].steps) return member(args[0], name, false);
     }
 
+    const std::optional<Value> converted = call_as_cast(expr, args);
     if (!users.empty()) {
         Value value = call_user(users, expr, args);
+        if (std::none_of(users.begin(), users.end(), [&](const catalogue::Function* function) { return gives_any_type(*function); })) value.rows_inside = false;
+        for (const catalogue::Function* function : users) value.rows_inside = value.rows_inside || spreads(function->returns);
         if (rule != nullptr) value = merge(value, call_built_in(*rule, expr, all, scope));
-        return value;
+        return converted ? merge(value, *converted) : value;
     }
+    if (rule == nullptr && converted) return *converted;
     if (rule != nullptr) {
         if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" || name == "json_extract_path" || name == "json_extract_path_text") && !args.empty() && args[0].steps) {
             Value out = args[0];
@@ -93,7 +92,13 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
             out.fallible = true;
             if (out.has_value()) out.may_fail = true;
         }
-        return out;
+        if (converted) out = merge(out, *converted);
+        out.rows_inside = (out.rows_inside || out.is_row) && dialect_.is_polymorphic(name);
+        if (const catalogue::Id spread = dialect_.spread_type(name); spread != 0) {
+            out.type = spread;
+            out.rows_inside = true;
+        }
+        return name == "unnest" ? unnested(expr, args, std::move(out)) : out;
     }
     if (built_in_reachable && schema == nullptr) {
         unknown_name("function " + name + " is not known", expr.name.at);
@@ -102,6 +107,82 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     }
     out_.calls_unknown = out_.calls_unknown || (names_.snapshot != nullptr && !foreign_);
     return unvetted(schema != nullptr ? *schema : std::string(dialect_.system_schema));
+}
+
+/// Whether a name with this schema, or without one, can mean something of the user's in schema `in`.
+bool Analyzer::reachable(const std::string* schema, const std::string& in) const {
+    if (names_.context == nullptr) return false;
+    if (schema != nullptr) return in == *schema || (*schema == "pg_temp" && in == names_.context->temp_schema);
+    const auto& path = path_ != nullptr ? *path_ : names_.context->search_path;
+    return std::find(path.begin(), path.end(), in) != path.end();
+}
+
+// `inet(x)`: what no function takes exactly so is a cast, where a type that is no row has the name (PostgreSQL, func_get_detail).
+std::optional<Value> Analyzer::call_as_cast(const Expr& expr, const std::vector<Value>& args) {
+    if (args.size() != 1 || expr.variadic || std::any_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return !name.empty(); })) return {};
+    const std::string* schema = expr.name.parts.size() > 1 ? &expr.name.parts[expr.name.parts.size() - 2] : nullptr;
+    bool known = (schema == nullptr || *schema == dialect_.system_schema) && dialect_.function("", expr.name.last()) == nullptr && dialect_.type(expr.name.last()) != 0;
+    if (names_.snapshot != nullptr)
+        for (const catalogue::Type* type : names_.snapshot->types(expr.name.last())) known = known || (type->kind != catalogue::TypeKind::composite && reachable(schema, type->schema));
+    if (!known) return {};
+    Expr said;
+    said.kind = Kind::cast;
+    said.name = expr.name;
+    said.at = expr.at;
+    return cast(said, args[0]);
+}
+
+/// What it gives is as its arguments are: rows, arrays of rows, anything else.
+bool Analyzer::gives_any_type(const catalogue::Function& function) const {
+    static constexpr std::string_view types[] = {"anyelement", "anyarray", "anynonarray", "anycompatible", "anycompatiblearray", "anycompatiblenonarray"};
+    return std::any_of(std::begin(types), std::end(types), [&](std::string_view type) { return dialect_.type(type) == function.returns; });
+}
+
+/// Whether unnest gives several columns of a value of this type.
+bool Analyzer::spreads(catalogue::Id id) const {
+    if (id == 0) return false;
+    if (!dialect_.spread_columns(id).empty()) return true;
+    const catalogue::Type* type = names_.snapshot == nullptr ? nullptr : names_.snapshot->type(id);
+    for (int steps = 0; type != nullptr && steps < 32; ++steps) {
+        if (type->kind == catalogue::TypeKind::composite) return true;
+        if (type->kind == catalogue::TypeKind::domain && !dialect_.spread_columns(type->base).empty()) return true;
+        type = names_.snapshot->type(type->kind == catalogue::TypeKind::domain ? type->base : type->element);
+    }
+    return false;
+}
+
+// The rows that unnest gives: an array's elements are one column, those of an array of rows as many as the rows have, and a text
+// vector's three (PostgreSQL manual, "Array Functions", "Text Search Functions").
+Value Analyzer::unnested(const Expr& expr, const std::vector<Value>& args, Value elements) const {
+    if (std::none_of(args.begin(), args.end(), [&](const Value& arg) { return arg.rows_inside || spreads(arg.type); })) return elements;
+    auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+    elements.rows_inside = false;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        if (!args[i].rows_inside && !spreads(args[i].type)) {
+            fields->emplace_back("unnest", through(args[i], Flow::transformed));
+            continue;
+        }
+        const Value inside = through(args[i], Flow::transformed);
+        // A column of an array of rows, or a cast to one.
+        const catalogue::Type* array = names_.snapshot == nullptr ? nullptr : names_.snapshot->type(args[i].type);
+        const catalogue::Relation* members = array != nullptr ? members_of(array->element) : nullptr;
+        if (const Expr& said = *expr.args[i]; members == nullptr && names_.snapshot != nullptr && said.kind == Kind::cast && said.text == "[]") {
+            const auto types = names_.snapshot->types(said.name.last());
+            if (types.size() == 1) members = members_of(types[0]->id);
+        }
+        const auto columns = dialect_.spread_columns(args[i].type);
+        for (const std::string_view name : columns) fields->emplace_back(name, inside);
+        if (!columns.empty()) continue;
+        if (members == nullptr) {
+            // How many columns come is not known.
+            elements.rows_inside = true;
+            return elements;
+        }
+        for (const catalogue::Column& column : members->columns) fields->emplace_back(column.name, inside);
+    }
+    elements.is_row = true;
+    elements.fields = std::move(fields);
+    return elements;
 }
 
 Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const Value& args, const Scope& scope) {

@@ -21,13 +21,30 @@ const catalogue::Relation* Analyzer::members_of(catalogue::Id type_id) const {
     return members == nullptr || members->columns.empty() ? nullptr : members;
 }
 
+/// Whether an operator over `wanted` may be meant where a side is of type `given`.
+bool Analyzer::could_be(catalogue::Id given, catalogue::Id wanted) const {
+    using catalogue::TypeKind;
+    const auto base_of = [&](catalogue::Id& id) {
+        const catalogue::Type* type = names_.snapshot->type(id);
+        for (int steps = 0; steps < 32 && type != nullptr && type->kind == TypeKind::domain; ++steps) type = names_.snapshot->type(id = type->base);
+        return type;
+    };
+    const catalogue::Type* from = base_of(given);
+    const catalogue::Type* to = base_of(wanted);
+    if (given == 0 || wanted == 0 || given == wanted || dialect_.converts(given, wanted)) return true;
+    if (from == nullptr && to == nullptr) return false;
+    if (std::any_of(names_.snapshot->casts().begin(), names_.snapshot->casts().end(), [&](const catalogue::Cast& cast) { return cast.silent && cast.source == given && cast.target == wanted; })) return true;
+    // Casts without a function are not listed, nor which elements become which; a child's row is one of its parent.
+    const auto open = [](const catalogue::Type* type) { return type != nullptr && type->kind == TypeKind::base; };
+    return open(from) || open(to) || (from != nullptr && to != nullptr && from->kind == TypeKind::composite && to->kind == TypeKind::composite);
+}
+
 // An operator made from a function that is not vetted is a call of that function, where its sides can be of its types.
 Value Analyzer::operators_used(const tree::Name& name, const Value& left, const Value& right) {
     Value out;
     if (names_.snapshot == nullptr || name.parts.empty()) return out;
     for (const catalogue::Operator* op : names_.snapshot->operators(name.last())) {
-        if (left.type != 0 && op->left != 0 && left.type != op->left) continue;
-        if (right.type != 0 && op->right != 0 && right.type != op->right) continue;
+        if (!could_be(left.type, op->left) || !could_be(right.type, op->right)) continue;
         const catalogue::Function* function = names_.snapshot->function(op->function);
         if (function == nullptr) {
             // A built-in function under another operator's name: what the text says is not what it does.

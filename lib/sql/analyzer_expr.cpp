@@ -89,9 +89,50 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
     return out;
 }
 
+/// `of` as one of the type that the cast says.
+Value Analyzer::cast(const Expr& expr, Value of) {
+    Value out = std::move(of);
+    const bool row = out.is_row && out.fields != nullptr;
+    auto fields = out.fields;
+    const Value given_to = out;
+    meet_type(given_to.type);
+    out = through(std::move(out), Flow::transformed);
+    out.same_value = given_to.tells_which() && !given_to.is_row && expr.text.empty() && (keeps_text(expr) || keeps_characters(expr));
+    const bool plain = expr.text.empty() && (keeps_text(expr) || (expr.modified && expr.name.last() == "varchar"));
+    if (!plain) out.fallible = true;
+    if (out.has_value() && !plain) out.may_fail = true;
+    if (row && expr.name.last() == "record") out.fields = fields;
+    // To a type of the user's: its checks and casts are code.
+    const catalogue::Type* to = nullptr;
+    if (names_.snapshot != nullptr && !expr.name.parts.empty()) {
+        for (const catalogue::Type* type : names_.snapshot->types(expr.name.last())) {
+            if (expr.name.parts.size() > 1 && type->schema != expr.name.parts[expr.name.parts.size() - 2] && expr.name.parts[expr.name.parts.size() - 2] != "pg_temp") continue;
+            out = merge(out, coerce(type->id, given_to));
+            out.type = expr.text.empty() ? type->id : 0;
+            to = type;
+        }
+        // From one, to one of the server's own.
+        for (const catalogue::Cast& cast : names_.snapshot->casts())
+            if ((given_to.type != 0 ? cast.source == given_to.type : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr)
+                out = merge(out, cast_by(cast, given_to));
+        const catalogue::Id built_in = dialect_.type(expr.name.last());
+        if (to != nullptr) out.rows_inside = spreads(to->id);
+        else if (built_in != 0 && expr.name.last() != "record" && expr.name.last() != "_record") out.rows_inside = false;
+        if (built_in != 0 && expr.text.empty() && !dialect_.spread_columns(built_in).empty()) {
+            out.type = built_in;
+            out.rows_inside = true;
+        }
+    }
+    return out;
+}
+
 Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
     switch (expr.kind) {
-        case Kind::column: return column(expr, scope);
+        case Kind::column: {
+            Value out = column(expr, scope);
+            out.rows_inside = out.rows_inside || spreads(out.type);
+            return out;
+        }
         case Kind::star: {
             // count(*) never comes here; `t.*` as a value is the row.
             Result row;
@@ -129,6 +170,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             if (expr.text == "between" || expr.text == "not between")
                 for (const char* way : {">=", "<=", "<", ">"}) code = merge(code, operators_used(tree::Name{{way}, expr.at}, left, right));
             out = merge(through(std::move(out), Flow::transformed), code);
+            if (expr.name.last() == "||" && !dialect_.spread_columns(left.type).empty()) out.type = left.type;
             const bool grows = expr.name.last() == "||" && share_sources(left, right);
             if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr) || left.structured || right.structured || grows) {
                 out.fallible = true;
@@ -176,32 +218,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             const bool plain = tested->kind == Kind::column && value.fields == nullptr;
             return plain ? existence_of(value) : through(value, Flow::transformed);
         }
-        case Kind::cast: {
-            Value out = eval(*expr.args[0], scope, ctes);
-            const bool row = out.is_row && out.fields != nullptr;
-            auto fields = out.fields;
-            const Value given_to = out;
-            meet_type(given_to.type);
-            out = through(std::move(out), Flow::transformed);
-            out.same_value = given_to.tells_which() && !given_to.is_row && expr.text.empty() && (keeps_text(expr) || keeps_characters(expr));
-            const bool plain = expr.text.empty() && (keeps_text(expr) || (expr.modified && expr.name.last() == "varchar"));
-            if (!plain) out.fallible = true;
-            if (out.has_value() && !plain) out.may_fail = true;
-            if (row && expr.name.last() == "record") out.fields = fields;
-            // To a type of the user's: its checks and casts are code.
-            if (names_.snapshot != nullptr && !expr.name.parts.empty()) {
-                for (const catalogue::Type* type : names_.snapshot->types(expr.name.last())) {
-                    if (expr.name.parts.size() > 1 && type->schema != expr.name.parts[expr.name.parts.size() - 2] && expr.name.parts[expr.name.parts.size() - 2] != "pg_temp") continue;
-                    out = merge(out, coerce(type->id, given_to));
-                    out.type = expr.text.empty() ? type->id : 0;
-                }
-                // From one, to one of the server's own.
-                for (const catalogue::Cast& cast : names_.snapshot->casts())
-                    if ((given_to.type != 0 ? cast.source == given_to.type : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr)
-                        out = merge(out, cast_by(cast, given_to));
-            }
-            return out;
-        }
+        case Kind::cast: return cast(expr, eval(*expr.args[0], scope, ctes));
         case Kind::member: {
             const Value of = eval(*expr.args[0], scope, ctes);
             if (of.fields == nullptr && !of.is_row && !of.steps) return through(of, Flow::transformed);

@@ -82,6 +82,7 @@ Value merge(const Value& a, const Value& b) {
     out.fallible = a.fallible || b.fallible;
     out.is_seen = a.is_seen || b.is_seen;
     out.structured = a.structured || b.structured || a.is_row || b.is_row;
+    out.rows_inside = a.rows_inside || b.rows_inside || a.is_row || b.is_row;
     out.type = a.type == b.type ? a.type : 0;
     out.functions = a.functions;
     for (const std::string& function : b.functions)
@@ -108,6 +109,7 @@ Value through(Value value, Flow flow) {
     std::sort(value.sources.begin(), value.sources.end());
     value.sources.erase(std::unique(value.sources.begin(), value.sources.end()), value.sources.end());
     value.structured = value.structured || value.is_row;
+    value.rows_inside = value.rows_inside || value.is_row;
     value.extended = value.same_value = false;
     value.is_row = false;
     value.steps = false;
@@ -257,8 +259,12 @@ std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& 
         std::string outer_unresolved = std::exchange(unresolved_, {});
         const std::uint32_t outer_at = std::exchange(unresolved_at_, 0);
         ExpandedView view;
-        view.unresolved = "view " + relation.schema + "." + relation.name + " reads itself";
-        views_.emplace(relation.id, view);   // for what it says of itself
+        // A view that reads itself can be made and locked; a query of it the server refuses (42P17).
+        for (const catalogue::Column& column : relation.columns) {
+            view.columns.push_back({column.name, {}, false, false});
+            view.columns.back().value.opaque = true;
+        }
+        views_.emplace(relation.id, view);
         view.columns = expand_view(relation, view.exact);
         view.unresolved = std::exchange(unresolved_, std::move(outer_unresolved));
         unresolved_at_ = outer_at;
@@ -512,8 +518,10 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             ScopeTable table;
             table.alias = from.alias;
             Value all;
+            std::vector<Value> given;
             for (const tree::ExprPtr& function : from.functions) {
                 Value value = eval(*function, scope, ctes);
+                given.push_back(value);
                 if (from.functions.size() == 1 && from.kind == Kind::functions && value.fields != nullptr && from.defined_columns.empty()) {
                     for (const auto& [name, field] : *value.fields) table.columns.push_back({name, field, false, false});
                 }
@@ -526,13 +534,21 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 for (const std::string& name : from.defined_columns) table.columns.push_back({name, member, false, false});
             } else if (table.columns.empty()) {
                 bool known = true;
-                for (const tree::ExprPtr& function : from.functions) {
+                for (std::size_t i = 0; i < from.functions.size(); ++i) {
+                    const tree::ExprPtr& function = from.functions[i];
                     std::vector<std::string> names;
                     const bool built_in = function->kind == tree::Expr::Kind::call;
-                    if (built_in) {
+                    const auto users = built_in && names_.snapshot != nullptr ? names_.snapshot->functions(function->name.last()) : std::vector<const catalogue::Function*>{};
+                    const bool spread = given[i].fields != nullptr && users.empty() && from.kind == Kind::functions;
+                    if (spread)
+                        for (const auto& [name, field] : *given[i].fields) names.push_back(name);
+                    // How many columns its rows have is not known.
+                    const bool rows = given[i].rows_inside && dialect_.spread_columns(given[i].type).empty() &&
+                                      (users.empty() || std::any_of(users.begin(), users.end(), [&](const catalogue::Function* user) { return gives_any_type(*user); }));
+                    if (!spread && rows && from.kind == Kind::functions) known = false;
+                    if (built_in && !spread) {
                         bool this_known = true;
                         const std::string& called = function->name.last();
-                        const auto users = names_.snapshot != nullptr ? names_.snapshot->functions(called) : std::vector<const catalogue::Function*>{};
                         if (users.empty() || dialect_.function("", called) != nullptr) {
                             names = dialect_.table_function_columns(called, function->args.size(), this_known);
                             this_known = this_known && users.empty();

@@ -59,6 +59,16 @@ struct Dialect {
     /// Names of the columns of a built-in table function; empty: one column of the function's own name, or not known
     /// (`known` tells).
     std::vector<std::string> (*table_function_columns)(std::string_view name, std::size_t arguments, bool& known);
+    /// The number of a built-in type that is no row; 0: there is none of that name.
+    catalogue::Id (*type)(std::string_view name);
+    /// Whether the server may make a value of the second built-in type from one of the first without being told to.
+    bool (*converts)(catalogue::Id from, catalogue::Id to);
+    /// The columns that a value of that built-in type is spread into where it stands in FROM (unnest); empty: one, or an array's elements.
+    std::span<const std::string_view> (*spread_columns)(catalogue::Id type);
+    /// Built-in functions that may give what one of their arguments is, or has as an element: rows, arrays of rows (PostgreSQL: anyelement, anyarray).
+    bool (*is_polymorphic)(std::string_view name);
+    /// The type of what a built-in function or operator gives, where that has spread_columns; else 0.
+    catalogue::Id (*spread_type)(std::string_view function);
     /// Where built-in things are; looked in before the search path.
     std::string_view system_schema;
     bool (*is_system_schema)(std::string_view schema);

@@ -21,6 +21,17 @@ constexpr BuiltIn built_ins[] = {
 #include "sql/postgres/functions.inc"
 };
 
+struct BuiltInType {
+    std::string_view name;
+    catalogue::Id number;
+};
+
+constexpr BuiltInType built_in_types[] = {
+#include "sql/postgres/types.inc"
+};
+
+constexpr catalogue::Id tsvector = 3614;
+
 // Written as functions, but made by the grammar: no row of pg_proc names them.
 constexpr BuiltIn made_by_grammar[] = {
     {"coalesce", 't', false}, {"greatest", 't', false}, {"least", 't', false}, {"nullif", 't', false},
@@ -128,6 +139,64 @@ std::vector<std::string> table_function_columns(std::string_view name, std::size
     return {};
 }
 
+catalogue::Id type(std::string_view name) {
+    static const auto types = [] {
+        std::unordered_map<std::string_view, catalogue::Id> out;
+        for (const BuiltInType& entry : built_in_types) out.emplace(entry.name, entry.number);
+        return out;
+    }();
+    const auto found = types.find(name);
+    return found == types.end() ? 0 : found->second;
+}
+
+// pg_cast.castcontext = 'i', a little more than it says: groups in which each type can become some other. Of arrays what their
+// elements are is not looked at; pseudo-types take anything.
+bool converts(catalogue::Id from, catalogue::Id to) {
+    static constexpr catalogue::Id groups[][22] = {
+        {18, 19, 25, 1042, 1043, 2205, 194, 3361, 3402, 5017, 17},                                                // texts; regclass, statistics, bytea
+        {20, 21, 23, 26, 700, 701, 1700, 24, 2202, 2203, 2204, 2205, 2206, 4191, 3734, 3769, 4096, 4089},         // numbers, reg…
+        {1082, 1114, 1184},                                                                                       // date, timestamps
+        {1083, 1266, 1186},                                                                                       // times, interval
+        {650, 869}, {829, 774}, {1560, 1562},                                                                     // networks, hardware addresses, bits
+    };
+    for (const auto& group : groups) {
+        const auto in = [&](catalogue::Id type) { return std::find(std::begin(group), std::end(group), type) != std::end(group); };
+        if (in(from) && in(to)) return true;
+    }
+    static const auto loose = [] {
+        std::unordered_map<catalogue::Id, bool> out;   // arrays, and (true) pseudo-types
+        for (const BuiltInType& entry : built_in_types)
+            if (entry.name.starts_with("any") || entry.name == "record" || entry.name == "_record" || entry.name == "cstring") out.emplace(entry.number, true);
+            else if (entry.name.starts_with("_")) out.emplace(entry.number, false);
+        return out;
+    }();
+    const auto a = loose.find(from), b = loose.find(to);
+    return (b != loose.end() && b->second) || (a != loose.end() && (a->second || b != loose.end()));
+}
+
+std::span<const std::string_view> spread_columns(catalogue::Id type) {
+    static constexpr std::string_view of_text_vector[] = {"lexeme", "positions", "weights"};
+    if (type == tsvector) return of_text_vector;
+    return {};
+}
+
+// pg_proc.prorettype of versions 15 to 18.
+bool is_polymorphic(std::string_view name) {
+    static constexpr std::string_view names[] = {
+        "any_value", "array_agg", "array_append", "array_cat", "array_fill", "array_larger", "array_prepend", "array_remove", "array_replace", "array_reverse", "array_sample", "array_shuffle",
+        "array_smaller", "array_sort", "first_value", "json_populate_record", "json_populate_recordset", "jsonb_populate_record", "jsonb_populate_recordset", "lag", "last_value", "lead", "lower",
+        "max", "min", "mode", "nth_value", "percentile_disc", "trim_array", "unnest", "upper",
+    };
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+catalogue::Id spread_type(std::string_view function) {
+    static constexpr std::string_view gives_text_vector[] = {
+        "array_to_tsvector", "json_to_tsvector", "jsonb_to_tsvector", "setweight", "strip", "to_tsvector", "ts_delete", "ts_filter", "tsvector_concat", "tsvectorin",
+    };
+    return std::find(std::begin(gives_text_vector), std::end(gives_text_vector), function) != std::end(gives_text_vector) ? tsvector : 0;
+}
+
 bool is_system_schema(std::string_view schema) { return schema == "pg_catalog" || schema == "information_schema" || schema == "pg_toast"; }
 
 // Statistics hold values of the tables they are about, and the correlation of two rows tells which is the larger; activity holds the texts of other sessions' statements.
@@ -208,7 +277,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, type, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 
