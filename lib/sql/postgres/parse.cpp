@@ -119,7 +119,8 @@ std::uint32_t byte_offset(std::string_view text, int characters) {
 }  // namespace
 
 std::size_t depth_bound(std::string_view text) {
-    // Nothing is deeper than it has tokens, and most texts have few.
+    // Nothing is deeper than it has bytes, or tokens, and most texts have few.
+    if (text.size() <= shallow_depth) return text.size();
     if (const std::size_t tokens = most_tokens(text, shallow_depth); tokens <= shallow_depth) return tokens;
     std::vector<Level> levels{Level{}};
     Rescans rescans;
