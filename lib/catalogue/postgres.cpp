@@ -88,7 +88,7 @@ std::vector<Id> numbers(const std::optional<std::string>& text) {
 
 /// The columns of one relation: an array for each of their properties.
 void read_columns(const std::vector<std::optional<std::string>>& row, std::vector<Column>& columns) {
-    Elements numbers(row[2]), names(row[3]), types(row[4]), modifiers(row[5]), not_null(row[6]), generated(row[7]), defaults(row[8]), comments(row[9]);
+    Elements numbers(row[2]), names(row[3]), types(row[4]), modifiers(row[5]), not_null(row[6]), generated(row[7]), defaults(row[8]), comments(row[9]), collated(row[10]);
     if (row[2]) columns.reserve(static_cast<std::size_t>(std::count(row[2]->begin(), row[2]->end(), ',')) + 1);
     for (std::string item; numbers.next(item);) {
         Column& column = columns.emplace_back();
@@ -105,6 +105,8 @@ void read_columns(const std::vector<std::optional<std::string>>& row, std::vecto
         defaults.next(column.default_text);
         comments.next(item);
         column.tags = tags_of_comment(item);
+        collated.next(item);
+        column.collated = item == "t";
     }
 }
 
@@ -240,7 +242,8 @@ const std::string& load_query() {
         // came would be the rows.
         const auto each = [&](const std::string& what) { return ", pg_catalog.array_agg(" + what + ")" + t; };
         sql += " UNION ALL SELECT 'C', a.attrelid" + t + each("a.attnum") + each("a.attname") + each("a.atttypid") + each("a.atttypmod") + each("a.attnotnull") +
-               each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("pg_catalog.concat_ws(' ', s.description, w.labels)") + nulls(3) +
+               each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("pg_catalog.concat_ws(' ', s.description, w.labels)") +
+               each("a.attcollation <># ALL ('{0,100}'::pg_catalog.oid[])") + nulls(2) +
                " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid"
                " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid =# a.attrelid AND d.adnum =# a.attnum"
                " LEFT JOIN pg_catalog.pg_description s ON s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"

@@ -25,6 +25,7 @@ struct Column {
     std::int32_t modifier = -1;   ///< PostgreSQL: atttypmod
     bool not_null = false;
     bool generated = false;
+    bool collated = false;        ///< it has a collation of its own, not the database's
     std::string default_text;     ///< the default's or the generation's expression
     std::vector<std::string> tags;
 };

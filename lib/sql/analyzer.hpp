@@ -27,7 +27,7 @@ struct Value {
     bool same_value = false;                ///< computed, but which value it is stays: lower, trim, a cast to text of a column
     bool extended = false;                  ///< a column's own value with something given put before or behind it
     bool is_seen = false;                   ///< computing it leaves a trace: a sequence's next value, a lock, code that does things
-    bool structured = false;                ///< it may be an array or a row: of those some cannot be compared or joined with each other
+    bool structured = false;                ///< it may be an array, a row, json, or have a collation of its own: what is total for ordinary values may fail for some of those
     bool is_row = false;
     bool rows_inside = false;               ///< it may be an array of rows, or else what unnest gives several columns of
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
@@ -187,6 +187,7 @@ class Analyzer {
     Value cast_by(const catalogue::Cast& cast, const Value& value);
     Value built_in_part(const std::string& name, const Value& value);
     bool is_total_call(const tree::Expr& expr) const;
+    bool is_ordinary(catalogue::Id type) const;
     Value member(const Value& of, const std::string& field, bool array_step) const;
     std::optional<Value> path_step(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
 

@@ -217,7 +217,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
     switch (rule.kind) {
         case FunctionKind::transparent: {
             Value out = through(args, Flow::transformed);
-            const bool total = dialect_.is_total(rule.name) && is_total_call(expr);
+            const bool total = dialect_.is_total(rule.name) && is_total_call(expr) && !args.structured;
             out.fallible = out.fallible || !total;
             if (out.has_value() && !total) out.may_fail = true;
             // Computed anew each time, the server does not leave it out where nobody reads it (PostgreSQL: provolatile).

@@ -75,8 +75,17 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
     const Value base = eval(*expr.args[0], scope, ctes);
     const Expr* key = told_by(*expr.args[1]);
     if (base.steps) literals_matter_ = true;
-    if (!base.steps || key == nullptr) return through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
+    // json keeps the text: what is not to be had as a character shows when it is read.
+    const bool reads_text = base.structured || expr.args[0]->kind == Kind::parameter;
     Value out;
+    if (!base.steps || key == nullptr) {
+        out = through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
+        if (reads_text) {
+            out.fallible = true;
+            if (out.has_value()) out.may_fail = true;
+        }
+        return out;
+    }
     const bool one = expr.name.last() == "->" || expr.name.last() == "->>";
     if (one) out = member(base, key->text, is_number(key->text));
     const auto path = one ? std::nullopt : plain_array(key->text);
@@ -85,6 +94,7 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
         for (const std::string& step : *path) out = member(out, step, is_number(step));
     }
     if (!one && (!path || path->empty())) out = through(base, Flow::transformed);
+    if (reads_text) out.fallible = true;
     add_givens(out, given(*key));
     return out;
 }
@@ -172,7 +182,10 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             out = merge(through(std::move(out), Flow::transformed), code);
             if (expr.name.last() == "||" && !dialect_.spread_columns(left.type).empty()) out.type = left.type;
             const bool grows = expr.name.last() == "||" && share_sources(left, right);
-            if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr) || left.structured || right.structured || grows) {
+            // Parameters may be arrays, or json.
+            const bool unknown = std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); }) &&
+                                 std::any_of(expr.args.begin(), expr.args.end(), [](const tree::ExprPtr& arg) { return arg->kind == Kind::parameter; });
+            if (!dialect_.is_total(expr.name.last()) || !is_total_call(expr) || left.structured || right.structured || grows || unknown) {
                 out.fallible = true;
                 if (out.has_value()) out.may_fail = true;
             }
@@ -258,8 +271,13 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
         }
         case Kind::array:
         case Kind::combine: {
-            if (expr.text == "collate" && expr.args.size() == 1) return eval(*expr.args[0], scope, ctes);
+            if (expr.text == "collate" && expr.args.size() == 1) {
+                Value out = eval(*expr.args[0], scope, ctes);
+                out.structured = true;
+                return out;
+            }
             Value out, code, first;
+            bool structured = false;   // what is compared, or put into an array of arrays
             // CASE x WHEN y and NULLIF compare by the operator that `=` is under the search path.
             const bool equates = (expr.text == "case" && expr.number != 0) || expr.text == "nullif";
             for (std::size_t i = 0; i < expr.args.size(); ++i) {
@@ -269,13 +287,14 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 if (i == 0) first = value;
                 const bool compared = equates && i % 2 == 1 && i + (expr.text == "case" ? 1 : 0) < expr.args.size();
                 if (compared) code = merge(code, operators_used(tree::Name{{"="}, expr.at}, first, value));
+                structured = structured || ((compared || expr.kind == Kind::array) && (first.structured || first.is_row || value.structured || value.is_row));
             }
             out = through(std::move(out), Flow::transformed);
             if (code.has_value()) out = merge(out, code);
             // Which side is computed depends on another: whether it fails, or leaves a trace, tells.
             const bool chooses = expr.text == "case" || expr.text == "coalesce";
             const bool parses = expr.text == "xml" || expr.text == "json" || expr.text == "xmlserialize";
-            const bool compares = out.structured && (expr.text == "nullif" || expr.text == "greatest" || expr.text == "least");
+            const bool compares = structured || (out.structured && (expr.text == "nullif" || expr.text == "greatest" || expr.text == "least"));
             if (parses || compares) out.fallible = true;
             if (out.has_value() && ((chooses && out.fallible) || parses || compares)) out.may_fail = true;
             if (expr.kind == Kind::array) out.structured = true;

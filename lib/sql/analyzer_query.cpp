@@ -120,6 +120,10 @@ Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, c
                 else result.outputs.emplace_back("column" + std::to_string(i + 1), std::move(value));
             }
         }
+        // All columns of a list of rows are computed, wanted or not; so it is where a view is one.
+        const bool outer_quiet = std::exchange(quiet_, quiet_ && !nested);
+        if (nested) decided_by_computing(result);
+        quiet_ = outer_quiet;
     } else {
         return select(query, outer, ctes, nested);
     }

@@ -418,7 +418,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         made.temporary = object.temporary;
         for (const std::string& column : statement.defined_columns) {
             if (column == "*") made.exact = false;
-            else made.columns.push_back({column, {}, false, false});
+            else made.columns.push_back({column, {}, false, false}), made.columns.back().value.structured = true;   // whatever its type is
         }
         if (!out_.inner.empty() && statement.stores_into) {
             std::size_t i = 0;

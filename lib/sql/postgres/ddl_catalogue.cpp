@@ -346,6 +346,7 @@ class Builder {
             }
         }
         if (definition->is_not_null) added.not_null = true;
+        if (definition->collClause != nullptr) added.collated = true;
         each(definition->constraints, [&](const Node* node) {
             const auto* constraint = as<Constraint>(node);
             if (constraint->contype == CONSTR_PRIMARY) primary_[relation.id] = {name};
