@@ -19,7 +19,8 @@ bool name_char(char c) {
     return letter(c) || digit(c) || c == '_' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
 }
 
-/// The tokens of a statement that the server has accepted; empty for what need not occur in a COPY's options.
+/// The tokens of a statement that the server has accepted; empty for what need not occur in a COPY's options. A backslash in an
+/// ordinary string is one: standard_conforming_strings is on wherever there are masks.
 class Lexer {
   public:
     explicit Lexer(std::string_view text) : rest_(text) {}
@@ -35,7 +36,11 @@ class Lexer {
             rest_.remove_prefix(1);
             return escaped_string();
         }
-        if ((c == 'u' || c == 'U') && rest_.size() > 2 && rest_[1] == '&' && (rest_[2] == '\'' || rest_[2] == '"')) return {};
+        if ((c == 'u' || c == 'U') && rest_.size() > 2 && rest_[1] == '&' && (rest_[2] == '\'' || rest_[2] == '"')) {
+            // What its escapes mean is not worked out: of no use as an option.
+            rest_.remove_prefix(2);
+            return rest_[0] == '"' ? quoted('"', Token::Kind::quoted_name) : quoted('\'', Token::Kind::number);
+        }
         if (letter(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80) return word();
         if (digit(c)) return number();
         if (c == '\'') return quoted('\'', Token::Kind::text);
@@ -97,8 +102,6 @@ class Lexer {
             if (rest_[0] == quote) {
                 rest_.remove_prefix(1);
                 if (rest_.empty() || rest_[0] != quote) return token;
-            } else if (rest_[0] == '\\' && kind == Token::Kind::text) {
-                return {};  // what it means depends on standard_conforming_strings
             }
             token.text += rest_[0];
             rest_.remove_prefix(1);

@@ -42,6 +42,13 @@ TEST_CASE("a query inside COPY does not disturb its options") {
     REQUIRE(options);
     CHECK(options->options.format == CopyFormat::csv);
     CHECK(!options->options.header);
+    CHECK(copy_options("COPY (SELECT a AS U&\"\\0061\" FROM t WHERE b LIKE '50\\%' OR b = U&'\\0041') TO STDOUT", false));
+}
+
+TEST_CASE("a backslash in an option's string is one") {
+    const auto options = copy_options("COPY t TO STDOUT (FORMAT csv, NULL '\\N')", false);
+    REQUIRE(options);
+    CHECK(options->options.null == "\\N");
 }
 
 TEST_CASE("what is not understood is no option") {
@@ -51,7 +58,6 @@ TEST_CASE("what is not understood is no option") {
              "COPY t TO STDOUT (unknown 1)",
              "COPY t TO STDOUT (delimiter U&'!0041' )",
              "COPY t TO STDOUT (delimiter E'\\x41')",
-             "COPY t TO STDOUT (null 'a\\b')",
              "COPY t TO STDOUT (header",
              "COPY t TO 'file'",
              "SELECT 1",
