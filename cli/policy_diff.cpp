@@ -425,7 +425,7 @@ int diff(const Options& options) {
     }
     Comparer comparer(*before, *after, snapshot, options.role);
     auto found = comparer.compare(recordings);
-    if (!snapshot) found.notes.push_back("without --schema only classes and objects are known: no columns, no masks, no WHERE clauses");
+    if (!snapshot) found.notes.push_back("without --schema only the recorded effects are known: not which masks a result has");
     if (!recordings.left_out.empty()) found.notes.push_back(counted(recordings.left_out.size(), "recording") + " could not be read");
     if (options.json) print_json(found, recordings, *before, *after);
     else if (options.markdown) print_markdown(found, recordings.sessions.size());

@@ -52,6 +52,26 @@ bool typed_only(const sql::Effect& effect) {
     return relations && std::any_of(effect.objects.begin(), effect.objects.end(), [](const sql::Object& object) { return object.schema.empty(); });
 }
 
+std::optional<bool> flag_of(const Json& of, const char* name) {
+    const auto found = of.find(name);
+    return found != of.end() && found->is_boolean() ? std::optional(found->get<bool>()) : std::nullopt;
+}
+
+/// What rules may ask of an effect beside class and objects.
+void facts(const Json& recorded, sql::Effect& effect) {
+    effect.where = sql::where(string_of(recorded, "where")).value_or(sql::Where::not_applicable);
+    effect.lock = sql::lock(string_of(recorded, "lock")).value_or(sql::Lock::none);
+    effect.has_limit = flag_of(recorded, "limit");
+    effect.rewrites_table = flag_of(recorded, "rewrites");
+    effect.setting = string_of(recorded, "set");
+    const auto columns = recorded.find("k");
+    if (columns == recorded.end() || !columns->is_array()) return;
+    for (std::size_t i = 0; i < columns->size() && i < effect.objects.size(); ++i)
+        if ((*columns)[i].is_array())
+            for (const auto& column : (*columns)[i])
+                if (column.is_string()) effect.objects[i].columns.push_back(column.get<std::string>());
+}
+
 /// One file's share, added to the whole when the file turns out to be good.
 class FileReader {
   public:
@@ -109,15 +129,17 @@ void FileReader::statement(std::uint64_t number, const Json& line) {
             if (objects != recorded.end() && objects->is_array())
                 for (const auto& object : *objects)
                     if (object.is_string()) effect.objects.push_back(object_of(object.get<std::string>()));
+            if (session_.facts) facts(recorded, effect);
             text.effects.push_back(std::move(effect));
         }
+    text.facts = session_.facts;
     const auto d = line.find("d");
     if (d != line.end() && d->is_object()) {
         text.verdict = string_of(*d, "v");
         text.rule = string_of(*d, "rule");
         text.shadow = string_of(*d, "shadow");
     }
-    one.key = Json{text.sql, text.unparsed, text.verdict, text.rule, text.shadow, text.bytes, effects == line.end() ? Json() : *effects}.dump(-1, ' ', false, Json::error_handler_t::replace);
+    one.key = Json{text.sql, text.unparsed, text.verdict, text.rule, text.shadow, text.bytes, text.facts, effects == line.end() ? Json() : *effects}.dump(-1, ' ', false, Json::error_handler_t::replace);
     by_line_[number] = pending_.size();
     pending_.push_back(std::move(one));
 }
@@ -132,6 +154,7 @@ void FileReader::line(std::uint64_t number, std::string_view type, const Json& l
         session_.database = string_of(line, "db");
         session_.engine = string_of(line, "engine");
         session_.mode = string_of(line, "mode");
+        session_.facts = number_of(line, "facts") == 1;
         if (const auto who = line.find("who"); who != line.end()) session_.caller = caller_of(*who);
         return;
     }

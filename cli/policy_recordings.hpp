@@ -1,8 +1,8 @@
 #pragma once
 
 // What recordings tell `policy diff` and `policy suggest`: sessions, the different texts with their effects and verdicts, and
-// each time one of them came. doc/recording-format.md says what the lines hold; what they do not hold (columns of effects,
-// WHERE clauses, the values of hidden literals) is not made up here.
+// each time one of them came. doc/recording-format.md says what the lines hold; what they do not hold (the values of hidden
+// literals) is not made up here.
 
 #include <chrono>
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace dbguard::cli {
 struct RecordedSession {
     std::string file, session, began, policy, role, database, engine, mode;
     std::string caller;        ///< the workflow or pipeline, as far as claims tell; else empty
-    bool names_unknown = false;  ///< as of its texts
+    bool facts = false, names_unknown = false;  ///< as of its texts
     std::size_t statements = 0;
     std::uint64_t rows = 0;    ///< of all its results
 };
@@ -30,8 +30,9 @@ struct RecordedText {
     std::string unparsed;      ///< why it was not understood; empty: it was
     std::string verdict, rule; ///< at its first time
     std::string shadow;        ///< what it would have been, were shadow rules enforced
-    /// Classes and objects; no columns and no facts. Objects of names with several points are not resolved.
+    /// Objects of names with several points are not resolved.
     std::vector<sql::Effect> effects;
+    bool facts = false;          ///< the effects say columns and facts; else only classes and objects
     std::uint64_t bytes = 0;   ///< of the text as it came
     bool cut = false;
     bool no_query = false;       ///< a function call message, a setting of the startup packet

@@ -100,9 +100,9 @@ Understood only_effects(const RecordedText& text, std::string why) {
     return out;
 }
 
-/// The rules whose word on these effects turns on what a recording does not keep.
-bool asks_for_more(const policy::Rule& rule, const std::vector<sql::Effect>& effects) {
-    const bool facts = rule.when && (rule.when->where || rule.when->limit || rule.when->rewrites_table || rule.when->lock || !rule.when->settings.empty());
+/// The rules whose word on these effects turns on what the recording does not keep.
+bool asks_for_more(const policy::Rule& rule, const std::vector<sql::Effect>& effects, bool facts_known) {
+    const bool facts = !facts_known && rule.when && (rule.when->where || rule.when->limit || rule.when->rewrites_table || rule.when->lock || !rule.when->settings.empty());
     for (const auto& effect : effects) {
         const bool class_fits = std::any_of(rule.classes.begin(), rule.classes.end(), [&](sql::EffectClass outer) { return sql::inside(effect.effect_class, outer); });
         if (!class_fits) continue;
@@ -112,7 +112,7 @@ bool asks_for_more(const policy::Rule& rule, const std::vector<sql::Effect>& eff
             if (!object.resolved && (!rule.of.empty() || functions)) return true;
             for (const auto& pattern : rule.of) {
                 const bool named = policy::matches_wildcard(pattern.schema, object.schema) && policy::matches_wildcard(pattern.relation, object.name);
-                if (named && (facts || (pattern.column && *pattern.column != "*"))) return true;
+                if (named && (facts || (!facts_known && pattern.column && *pattern.column != "*"))) return true;
             }
         }
     }
@@ -120,16 +120,19 @@ bool asks_for_more(const policy::Rule& rule, const std::vector<sql::Effect>& eff
 }
 
 /// The rule as if all that is not known of it held.
-policy::Rule as_if_it_fits(policy::Rule rule, bool names_known) {
-    for (auto& pattern : rule.of) pattern.column.reset();
+policy::Rule as_if_it_fits(policy::Rule rule, bool names_known, bool facts_known) {
+    if (!facts_known)
+        for (auto& pattern : rule.of) pattern.column.reset();
     if (!names_known) rule.of.clear();
     if (!rule.when) return rule;
     if (!names_known) rule.when->functions.clear();
-    rule.when->where.reset();
-    rule.when->limit.reset();
-    rule.when->rewrites_table.reset();
-    rule.when->lock.reset();
-    rule.when->settings.clear();
+    if (!facts_known) {
+        rule.when->where.reset();
+        rule.when->limit.reset();
+        rule.when->rewrites_table.reset();
+        rule.when->lock.reset();
+        rule.when->settings.clear();
+    }
     auto plain = policy::When{};
     plain.at = rule.when->at;
     if (*rule.when == plain) rule.when.reset();
@@ -193,14 +196,20 @@ Redecider::Redecider(const policy::Policy& policy, const policy::Role& role, con
     }
 }
 
-bool Redecider::may_be_masked(const std::vector<sql::Effect>& effects) const {
-    for (const auto& effect : effects) {
+bool Redecider::may_be_masked(const RecordedText& text) const {
+    const auto touches = [&](const sql::Object& object, const policy::ObjectPattern& pattern) {
+        if (!object.resolved) return true;
+        if (!policy::matches_wildcard(pattern.schema, object.schema) || !policy::matches_wildcard(pattern.relation, object.name)) return false;
+        return !text.facts || !pattern.column || object.columns.empty() ||
+               std::any_of(object.columns.begin(), object.columns.end(), [&](const std::string& column) { return policy::matches_wildcard(*pattern.column, column); });
+    };
+    for (const auto& effect : text.effects) {
         if (effect.objects.empty()) continue;
         // What code reads nobody has recorded.
         if (masked_anywhere_ || (effect.effect_class == sql::EffectClass::call && !masked_.empty())) return true;
         for (const auto& object : effect.objects)
             for (const auto& pattern : masked_)
-                if (!object.resolved || (policy::matches_wildcard(pattern.schema, object.schema) && policy::matches_wildcard(pattern.relation, object.name))) return true;
+                if (touches(object, pattern)) return true;
     }
     return false;
 }
@@ -214,7 +223,7 @@ Redecision Redecider::redecide(const RecordedText& text, const Understood& under
         case Understood::By::effects: return by_effects(text, understood, facts);
         case Understood::By::unparsed: out.decision = judge_.judge_unparsed(text.unparsed, facts); break;
         case Understood::By::text: {
-            if (judge_.masks_unknown() && may_be_masked(text.effects)) {
+            if (judge_.masks_unknown() && may_be_masked(text)) {
                 out.why_not = "without a schema it is not known which columns are masked";
                 return out;
             }
@@ -242,7 +251,7 @@ Redecision Redecider::redecide(const RecordedText& text, const Understood& under
 
 Redecision Redecider::by_effects(const RecordedText& text, const Understood& understood, const policy::Facts& facts) const {
     Redecision out;
-    if (may_be_masked(text.effects)) {
+    if (may_be_masked(text)) {
         out.why_not = understood.why + ", and masks may be touched";
         return out;
     }
@@ -252,23 +261,23 @@ Redecision Redecider::by_effects(const RecordedText& text, const Understood& und
     // Every way in which the unknown can turn out: where all agree, the answer is known all the same.
     std::vector<std::size_t> open;
     for (std::size_t i = 0; i < role().rules.size(); ++i)
-        if (asks_for_more(role().rules[i], text.effects)) open.push_back(i);
+        if (asks_for_more(role().rules[i], text.effects, text.facts)) open.push_back(i);
     constexpr std::size_t most = 6;
     if (open.size() > most) {
-        out.why_not = understood.why + ", and the rules ask for more than its classes and objects";
+        out.why_not = understood.why + ", and the rules ask for more than was recorded of its effects";
         return out;
     }
     for (std::size_t ways = 0; ways < (std::size_t{1} << open.size()); ++ways) {
         auto role = this->role();
         for (std::size_t i = open.size(); i-- > 0;) {
             const auto at = role.rules.begin() + static_cast<std::ptrdiff_t>(open[i]);
-            if ((ways >> i & 1) != 0) *at = as_if_it_fits(*at, names_known);
+            if ((ways >> i & 1) != 0) *at = as_if_it_fits(*at, names_known, text.facts);
             else role.rules.erase(at);
         }
         const auto decision = text.effects.empty() ? judge_.judge_effects({}, facts)
                                                    : policy::decide(policy::RoleRules(policy_, role, policy::Engine::postgres), text.effects, facts);
         if (decision.needs_estimate || (ways > 0 && (decision.verdict != out.decision.verdict || decision.shadow != out.decision.shadow || decision.max_affected != out.decision.max_affected))) {
-            out.why_not = understood.why + ", and the rules ask for more than its classes and objects";
+            out.why_not = understood.why + ", and the rules ask for more than was recorded of its effects";
             return out;
         }
         if (ways == 0) out.decision = decision;

@@ -4,7 +4,7 @@
 // stands on, and where that is not enough there is none:
 // - the text, analysed under a catalogue fixture, counts when it gives the very effects that were recorded (literals that were
 //   not kept must not have mattered);
-// - else the recorded effects alone count, where no rule asks for more than classes and objects and no mask can be touched.
+// - else the recorded effects alone count, where no rule asks for more than they say and no mask can be touched.
 
 #include <string>
 #include <vector>
@@ -45,7 +45,7 @@ class Redecider {
 
   private:
     Redecision by_effects(const RecordedText& text, const Understood& understood, const policy::Facts& facts) const;
-    bool may_be_masked(const std::vector<sql::Effect>& effects) const;
+    bool may_be_masked(const RecordedText& text) const;
 
     const policy::Policy& policy_;
     Judge judge_;

@@ -113,7 +113,7 @@ void Drafter::observe(Traffic& traffic) {
                 break;
             case Understood::By::effects:
                 seen.effects = text.effects;
-                seen.facts_known = false;
+                seen.facts_known = text.facts;
                 break;
             case Understood::By::unparsed: seen.effects.emplace_back(); break;  // class unparsed
         }

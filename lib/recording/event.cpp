@@ -1,5 +1,7 @@
 #include "recording/event.hpp"
 
+#include <algorithm>
+
 #include "base/encoding.hpp"
 #include "recording/compress.hpp"
 #include "recording/json_text.hpp"
@@ -43,6 +45,10 @@ void text_list(std::string& out, std::string_view prefix, std::span<const std::s
     out.push_back(']');
 }
 
+void optional_flag(std::string& out, std::string_view prefix, std::optional<bool> value) {
+    if (value) out.append(prefix).append(*value ? "true" : "false");
+}
+
 void append_effects(std::string& out, std::span<const Effect> effects) {
     out.append(",\"eff\":[");
     bool first = true;
@@ -51,6 +57,20 @@ void append_effects(std::string& out, std::span<const Effect> effects) {
         first = false;
         text_member(out, "{\"c\":", effect.effect_class);
         if (!effect.objects.empty()) text_list(out, ",\"o\":", effect.objects);
+        if (std::ranges::any_of(effect.columns, [](const auto& columns) { return !columns.empty(); })) {
+            out.append(",\"k\":");
+            char before = '[';
+            for (const auto& columns : effect.columns) {
+                text_list(out, {&before, 1}, columns);
+                before = ',';
+            }
+            out.push_back(']');
+        }
+        optional_text(out, ",\"where\":", effect.where);
+        optional_flag(out, ",\"limit\":", effect.limit);
+        optional_flag(out, ",\"rewrites\":", effect.rewrites_table);
+        optional_text(out, ",\"lock\":", effect.lock);
+        optional_text(out, ",\"set\":", effect.setting);
         out.push_back('}');
     }
     out.push_back(']');
@@ -126,7 +146,7 @@ void append_row(std::string& out, std::span<const std::optional<std::string_view
 }
 
 void append_members(std::string& out, const Head& event) {
-    out.append(",\"t\":\"head\",\"v\":1,\"seal\":1");
+    out.append(",\"t\":\"head\",\"v\":1,\"seal\":1,\"facts\":1");
     text_member(out, ",\"sid\":", event.session);
     time_member(out, event.at);
     optional_text(out, ",\"gw\":", event.gateway);

@@ -51,10 +51,16 @@ struct Head {
     std::string_view previous;
 };
 
-/// One effect, in the policy's words: class and objects (`public.orders`).
+/// One effect, in the policy's words: class, objects (`public.orders`) and what a rule may ask of it.
 struct Effect {
     std::string_view effect_class;
     std::span<const std::string> objects;
+    std::span<const std::span<const std::string>> columns;  ///< of each object; empty: as a whole
+    std::string_view where;         ///< missing, trivial, present; empty: it has none
+    std::optional<bool> limit;
+    std::optional<bool> rewrites_table;
+    std::string_view lock;          ///< blocks_writes, blocks_reads; empty: none
+    std::string_view setting;
 };
 
 /// What is said of a statement's text: the same each time the same text is planned, so it is rendered once (describe())

@@ -396,16 +396,25 @@ recording::Redacted Shared::redacted(const RecordedPlan& plan, std::string_view 
 std::string Shared::about(const RecordedPlan& plan, std::string_view text, bool& credentials) {
     const recording::Redacted redacted = this->redacted(plan, text, level());
     credentials = redacted.credentials;
-    std::vector<std::vector<std::string>> objects;
+    std::size_t count = 0;
+    for (const PlannedStatement& planned : plan.statements) count += planned.statement.effects.size();
+    struct Objects {
+        std::vector<std::string> names;
+        std::vector<std::span<const std::string>> columns;
+    };
+    std::vector<Objects> storage;   // what `effects` borrows
     std::vector<recording::Effect> effects;
+    storage.reserve(count);
+    effects.reserve(count);
     for (const PlannedStatement& planned : plan.statements)
         for (const sql::Effect& effect : planned.statement.effects) {
-            auto& names = objects.emplace_back();
-            for (const sql::Object& object : effect.objects) names.push_back(object.schema.empty() ? object.name : object.schema + "." + object.name);
+            Objects& objects = storage.emplace_back();
+            for (const sql::Object& object : effect.objects) {
+                objects.names.push_back(object.schema.empty() ? object.name : object.schema + "." + object.name);
+                objects.columns.push_back(object.columns);
+            }
+            effects.push_back({sql::name(effect.effect_class), objects.names, objects.columns, sql::name(effect.where), effect.has_limit, effect.rewrites_table, sql::name(effect.lock), effect.setting});
         }
-    std::size_t i = 0;
-    for (const PlannedStatement& planned : plan.statements)
-        for (const sql::Effect& effect : planned.statement.effects) effects.push_back({sql::name(effect.effect_class), objects[i++]});
 
     recording::StatementText said;
     said.sql = redacted.sql;

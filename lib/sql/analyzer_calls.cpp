@@ -98,7 +98,15 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
             out.type = spread;
             out.rows_inside = true;
         }
-        return name == "unnest" ? unnested(expr, args, std::move(out)) : out;
+        if (name == "unnest") return unnested(expr, args, std::move(out));
+        // A row of the type that the first argument has.
+        if (const catalogue::Relation* members = name.ends_with("_populate_record") || name.ends_with("_populate_recordset") ? members_of(args.empty() ? 0 : args[0].type) : nullptr; members != nullptr) {
+            auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+            for (const catalogue::Column& column : members->columns) fields->emplace_back(column.name, out);
+            out.is_row = true;
+            out.fields = std::move(fields);
+        }
+        return out;
     }
     if (built_in_reachable && schema == nullptr) {
         unknown_name("function " + name + " is not known", expr.name.at);

@@ -534,7 +534,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             for (const tree::ExprPtr& function : from.functions) {
                 Value value = eval(*function, scope, ctes);
                 given.push_back(value);
-                if (from.functions.size() == 1 && from.kind == Kind::functions && value.fields != nullptr && from.defined_columns.empty()) {
+                if (from.functions.size() == 1 && from.kind == Kind::functions && value.fields != nullptr && from.defined_columns.empty() && (from.own_columns.empty() || from.own_columns[0].empty())) {
                     for (const auto& [name, field] : *value.fields) table.columns.push_back({name, field, false, false});
                 }
                 all = merge(all, value);
@@ -551,6 +551,11 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     std::vector<std::string> names;
                     const bool built_in = function->kind == tree::Expr::Kind::call;
                     const auto users = built_in && names_.snapshot != nullptr ? names_.snapshot->functions(function->name.last()) : std::vector<const catalogue::Function*>{};
+                    if (i < from.own_columns.size()) names = from.own_columns[i];
+                    if (!names.empty()) {
+                        for (std::string& name : names) table.columns.push_back({std::move(name), member, false, false});
+                        continue;
+                    }
                     const bool spread = given[i].fields != nullptr && users.empty() && from.kind == Kind::functions;
                     if (spread)
                         for (const auto& [name, field] : *given[i].fields) names.push_back(name);

@@ -18,17 +18,32 @@ constexpr std::array<std::string_view, 35> names = {
 };
 static_assert(names.size() == static_cast<std::size_t>(EffectClass::unparsed) + 1);
 
+// In the order of Where and of Lock.
+constexpr std::array<std::string_view, 4> where_names = {"", "missing", "trivial", "present"};
+constexpr std::array<std::string_view, 3> lock_names = {"", "blocks_writes", "blocks_reads"};
+
+template <class T, std::size_t N>
+std::optional<T> named(const std::array<std::string_view, N>& names, std::string_view name) {
+    for (std::size_t i = 0; i < N; ++i)
+        if (names[i] == name) return static_cast<T>(i);
+    return {};
+}
+
 }  // namespace
 
 std::string_view name(EffectClass effect_class) {
     return names[static_cast<std::size_t>(effect_class)];
 }
 
-std::optional<EffectClass> effect_class(std::string_view name) {
-    for (std::size_t i = 0; i < names.size(); ++i)
-        if (names[i] == name) return static_cast<EffectClass>(i);
-    return {};
-}
+std::optional<EffectClass> effect_class(std::string_view name) { return named<EffectClass>(names, name); }
+
+std::string_view name(Where where) { return where_names[static_cast<std::size_t>(where)]; }
+
+std::optional<Where> where(std::string_view name) { return named<Where>(where_names, name); }
+
+std::string_view name(Lock lock) { return lock_names[static_cast<std::size_t>(lock)]; }
+
+std::optional<Lock> lock(std::string_view name) { return named<Lock>(lock_names, name); }
 
 bool inside(EffectClass inner, EffectClass outer) {
     const auto a = name(inner);

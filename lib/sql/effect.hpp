@@ -33,8 +33,16 @@ bool inside(EffectClass inner, EffectClass outer);
 /// Whether rows are selected. `not_applicable` for effects that have no WHERE; the other three exclude each other.
 enum class Where : std::uint8_t { not_applicable, missing, trivial, present };
 
+/// As a policy writes it: `missing`. Empty for not_applicable.
+std::string_view name(Where where);
+std::optional<Where> where(std::string_view name);
+
 /// The strongest table lock the effect takes. blocks_reads implies blocks_writes.
 enum class Lock : std::uint8_t { none, blocks_writes, blocks_reads };
+
+/// As a policy writes it: `blocks_reads`. Empty for none.
+std::string_view name(Lock lock);
+std::optional<Lock> lock(std::string_view name);
 
 /// A thing an effect is done to, spelled as the catalogue spells it.
 struct Object {

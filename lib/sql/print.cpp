@@ -96,12 +96,7 @@ std::string print(const Effect& effect) {
     std::string out(name(effect.effect_class));
     for (const Object& object : effect.objects) out += " " + object_text(object);
     if (!effect.setting.empty()) out += " setting=" + effect.setting;
-    switch (effect.where) {
-        case Where::not_applicable: break;
-        case Where::missing: out += " where=missing"; break;
-        case Where::trivial: out += " where=trivial"; break;
-        case Where::present: out += " where=present"; break;
-    }
+    if (effect.where != Where::not_applicable) out.append(" where=").append(name(effect.where));
     if (effect.has_limit && *effect.has_limit) out += " limit";
     if (effect.lock == Lock::blocks_writes) out += " lock=writes";
     if (effect.lock == Lock::blocks_reads) out += " lock=reads";

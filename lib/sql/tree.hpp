@@ -96,6 +96,7 @@ struct From {
     bool lateral = false;
     std::vector<ExprPtr> functions;          ///< of a table function, or what an opaque source is computed from; of a relation: what its sample depends on
     std::vector<std::string> defined_columns;  ///< AS t(a int, b text); JSON_TABLE's and XMLTABLE's
+    std::vector<std::vector<std::string>> own_columns;   ///< ROWS FROM (f() AS (a int), g()): those defined for each of the functions; empty: not
     bool ordinality = false;
     // join
     std::unique_ptr<From> left, right;

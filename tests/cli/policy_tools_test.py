@@ -196,7 +196,7 @@ def fingerprint(sql):
 
 def stmt(sql, effects, verdict='allow', rule='tester#1', at='2026-11-20T14:03:08.000Z', bytes=None, **more):
     event = {'t': 'stmt', 'at': at, 'tx': 'I', 'proto': 'simple', 'sql': sql, 'bytes': len(sql) if bytes is None else bytes, 'fp': fingerprint(sql),
-             'eff': [dict({'c': e.split()[0]}, **({'o': e.split()[1:]} if len(e.split()) > 1 else {})) for e in effects], 'd': {'v': verdict, 'rule': rule}, 'sent': verdict != 'deny', **more}
+             'eff': [e if isinstance(e, dict) else dict({'c': e.split()[0]}, **({'o': e.split()[1:]} if len(e.split()) > 1 else {})) for e in effects], 'd': {'v': verdict, 'rule': rule}, 'sent': verdict != 'deny', **more}
     return event
 
 
@@ -349,9 +349,9 @@ class Diff(Recorded):
             (shape, 1), ('select * from orders where id in(?, ...)', 1), ('insert into orders(id, customer, total) values(?, ...), ...', 1)})
         why = {u['why']: u['count'] for u in found['undecided']}
         self.assertEqual(why, {
-            'what it does hangs on constants that were not recorded, and the rules ask for more than its classes and objects': 1,
-            'its text was not recorded whole, and the rules ask for more than its classes and objects': 2,
-            'its text was not recorded, and the rules ask for more than its classes and objects': 1,
+            'what it does hangs on constants that were not recorded, and the rules ask for more than was recorded of its effects': 1,
+            'its text was not recorded whole, and the rules ask for more than was recorded of its effects': 2,
+            'its text was not recorded, and the rules ask for more than was recorded of its effects': 1,
             'it has effects of a class that this version does not know': 1,
         })
         self.assertEqual(found['unchanged'], 2)   # `elsewhere` and `other` are not what the new rule names
@@ -362,8 +362,35 @@ class Diff(Recorded):
         found = self.changes(new, schema=False)
         self.assertEqual(found['counts']['newly_denied'], 3)
         # Whether the DELETE had a WHERE clause is not in the recording.
-        self.assertEqual([u['why'] for u in found['undecided']], ['there is no schema, and masks may be touched', 'there is no schema, and the rules ask for more than its classes and objects'])
+        self.assertEqual([u['why'] for u in found['undecided']], ['there is no schema, and masks may be touched', 'there is no schema, and the rules ask for more than was recorded of its effects'])
         self.assertIn('without --schema', found['notes'][0])
+
+    def test_effects_that_say_all_that_rules_ask_need_no_schema(self):
+        def orders(effect, **more):
+            return {'c': effect, 'o': ['public.orders'], **more}
+        self.record('s_A', [
+            (stmt('update orders set total = ? where id = ?', [orders('write.update', k=[['total']], where='present')], rule='tester#2', bytes=60), 'UPDATE 1'),
+            stmt('delete from orders', [orders('write.delete', where='missing')], verdict='deny', rule=''),
+            (stmt('select id from customers', [{'c': 'read.table', 'o': ['public.customers'], 'k': [['id']]}]), 'SELECT 1'),
+            (stmt('select id, email from customers', [{'c': 'read.table', 'o': ['public.customers'], 'k': [['email', 'id']]}]), 'SELECT 1'),
+            (stmt('select count(*) from customers', [{'c': 'read.table', 'o': ['public.customers']}]), 'SELECT 1'),
+            (stmt('select total from orders limit ?', [orders('read.table', k=[['total']], limit=True)], bytes=40), 'SELECT 1'),
+            stmt('set work_mem = ?', [{'c': 'session.set', 'set': 'work_mem'}], verdict='deny', rule='', bytes=30),
+            stmt('alter table orders add note text', [orders('ddl.alter', lock='blocks_reads', rewrites=False)], verdict='deny', rule=''),
+        ], facts=1)
+
+        def changed(rules):
+            found = self.changes(self.policy('new.yaml', rules), schema=False)
+            self.assertEqual([(u['why'], u['count']) for u in found['undecided']], [('there is no schema, and masks may be touched', 2)])
+            return {(c['change'], c['sql']) for c in found['changes']}
+        self.assertEqual(changed(RULES), set())
+        self.assertEqual(changed(RULES.replace('present', 'missing')), {('newly_denied', 'update orders set total = ? where id = ?'), ('newly_allowed', 'delete from orders')})
+        self.assertEqual(changed(RULES + '      - allow: session.set\n        when: { setting: work_mem }\n'), {('newly_allowed', 'set work_mem = ?')})
+        self.assertEqual(changed(RULES + '      - allow: ddl.alter\n        when: { lock: blocks_reads, rewrites_table: false }\n'), {('newly_allowed', 'alter table orders add note text')})
+        self.assertEqual(changed(RULES + '      - allow: ddl.alter\n        when: { rewrites_table: true }\n'), set())
+        self.assertEqual(changed(RULES + '      - deny: read\n        of: public.orders.total\n        when: { limit: present }\n'), {('newly_denied', 'select total from orders limit ?')})
+        self.assertEqual(changed(RULES + '      - deny: write.update\n        of: public.orders.total\n'), {('newly_denied', 'update orders set total = ? where id = ?')})
+        self.assertEqual(changed(RULES + '      - deny: [read, write.update]\n        of: [public.orders.note, public.customers.phone]\n'), set())
 
     def test_a_session_that_knew_no_catalogue_recorded_names_as_typed(self):
         self.record('s_A', [(stmt('SELECT total FROM orders WHERE id = 1', ['read.table orders']), 'SELECT 1'), (stmt('SELECT a FROM elsewhere', ['read.table elsewhere']), 'SELECT 1')])
@@ -540,6 +567,14 @@ class Suggest(Recorded):
         r = self.suggest('--role', 'other', '--name', 'other-draft')
         self.assertNotIn('  tester:', r.stdout)
         self.assertIn('policy: "other-draft"\n', r.stdout)
+
+    def test_without_a_schema_what_effects_say_is_enough(self):
+        self.record('s_A', [(stmt('UPDATE orders SET total = 1 WHERE id = 3', [{'c': 'write.update', 'o': ['public.orders'], 'k': [['total']], 'where': 'present'}], rule='tester#2'), 'UPDATE 7'),
+                            (stmt("SET application_name = 'x'", [{'c': 'session.set', 'set': 'application_name'}]), 'SET')], facts=1)
+        r = self.suggest(schema=False)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn('      - allow: write.update\n        of: public.orders\n        when: { where: present }\n', r.stdout)
+        self.assertIn('      - allow: session.set\n        when: { setting: [application_name] }\n', r.stdout)
 
     def test_nothing_to_draft_from(self):
         r = self.suggest()

@@ -43,6 +43,10 @@ class Canaries:
             self.numbers.update(run[i:i + 6] for i in range(len(run) - 5))
         if re.fullmatch('[789]{6,18}', value):
             self.binary.append(struct.pack('!q', int(value)))
+            self.binary += [struct.pack('!d', int(value)), struct.pack('!d', int(value) + 0.5)]
+            # numeric: groups of four decimal digits
+            groups = [int(value[max(0, end - 4):end]) for end in range(len(value), 0, -4)][::-1]
+            self.binary.append(struct.pack('!%dh' % len(groups), *groups))
             if len(value) <= 9:
                 self.binary.append(struct.pack('!i', int(value)))
 

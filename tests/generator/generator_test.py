@@ -27,12 +27,16 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from dbguard_test import Postgres  # noqa: E402
 from dbguard_proxy import Proxy  # noqa: E402
-from postgres_wire import Wire, bind, describe, error, execute, fields, parse, query, row, sync  # noqa: E402
+from postgres_wire import Wire, bind, close, describe, error, execute, fields, flush, parse, query, sync  # noqa: E402
 import grammar  # noqa: E402
 import schema as schemas  # noqa: E402
 
 HIDING = ('redact', 'null', 'zero', 'replace')                      # nothing of the value is left to see
 SHOWING = ('email', 'last(2)', 'first(2)', 'partial(1,1)', 'hash')  # some of it is
+
+# How statements are sent: simple queries; the extended protocol with results in text, in binary, in a format for each column; by named
+# statements and portals, some rows at a time; all statements before one Sync.
+FORMS = ('simple', 'text', 'binary', 'mixed', 'portal', 'pipeline')
 
 EVERYTHING = 'read, write, tx, session, call, ddl, bulk, lock, notify, dcl, maintenance, server'
 ROLES = '''
@@ -84,22 +88,50 @@ class Session:
         self.wire = Wire(url, database)
         self.wire.s.settimeout(60)
 
-    def play(self, texts, form, begin='begin'):
-        """-> the messages that answer each statement. form: simple, text or binary"""
-        out = [query(begin)]
-        for text in texts:
-            if form == 'simple':
-                out.append(query(text))
+    def play(self, statements, form, begin='begin'):
+        """-> the messages that answer each statement; of a pipeline, those that answer all of them. form: one of FORMS"""
+        end = [query('rollback')]
+        if any(s.text.startswith('prepare') for s in statements) or form == 'portal':
+            end.append(query('deallocate all'))
+        if form == 'mixed':
+            answers = [self.asked(query(begin)), *(self.mixed(s) for s in statements), *(self.asked(m) for m in end)]
+        else:
+            if form == 'pipeline':
+                middle = [b''.join(self.extended(s, form) for s in statements) + sync]
             else:
-                out.append(parse('', text) + bind('', '', results=[1] if form == 'binary' else []) + describe('P', '') + execute('') + sync)
-        out.append(query('rollback'))
-        if any(text.startswith('prepare') for text in texts):
-            out.append(query('deallocate all'))
-        self.wire.send(*out)
-        answers = [self.wire.until_ready() for _ in out]
+                middle = [query(s.text) if form == 'simple' else self.extended(s, form, number) + sync for number, s in enumerate(statements)]
+            out = [query(begin), *middle, *end]
+            self.wire.send(*out)
+            answers = [self.wire.until_ready() for _ in out]
         if answers[-1][-1] != ('Z', b'I'):
             raise AssertionError("the transaction did not end: %r" % (answers,))
-        return answers[1:len(texts) + 1]
+        return answers[1:len(answers) - len(end)]
+
+    def asked(self, message):
+        self.wire.send(message)
+        return self.wire.until_ready()
+
+    def extended(self, statement, form, number=0):
+        formats = [int(form != 'text' and kind in 'ti') for kind, _ in statement.values]
+        values = [struct.pack('!i', int(raw)) if binary and kind == 'i' else raw.encode() for binary, (kind, raw) in zip(formats, statement.values)]
+        # A parameter without a cast is of the type that its letter says.
+        types = [{'t': 25, 'i': 23}.get(kind, 0) for kind, _ in statement.values]
+        if form == 'portal':
+            # By name, some rows at a time, and once more behind the end.
+            name = 's%d' % number
+            return (parse(name, statement.text, types) + describe('S', name) + bind('p', name, values, formats) + describe('P', 'p') + execute('p', 1) + execute('p', 2) + flush + execute('p') + close('P', 'p') +
+                    bind('', name, values, formats, results=[1]) + execute('') + close('S', name))
+        return parse('', statement.text, types) + bind('', '', values, formats, results=[1] if form == 'binary' else []) + describe('P', '') + execute('')
+
+    def mixed(self, statement):
+        """A format for each column, as the statement's description counts them."""
+        types = [{'t': 25, 'i': 23}.get(kind, 0) for kind, _ in statement.values]
+        first = self.asked(parse('', statement.text, types) + describe('S', '') + sync)
+        columns = next((struct.unpack('!H', body[:2])[0] for kind, body in first if kind == 'T'), 0)
+        if error(first) is not None:
+            return first
+        results = [(i + 1) % 2 for i in range(columns)]
+        return first + self.asked(bind('', '', [raw.encode() for _, raw in statement.values], [], results=results if columns > 1 else []) + describe('P', '') + execute('') + sync)
 
 
 class Generator:
@@ -189,7 +221,7 @@ class Generator:
             self.found.append(key)
             print('--- %s: role %s, --seed %s --only %s:%s, %s' % (what, role, self.seed, self.number, case.number, form))
             for statement in case.statements:
-                print('    ' + statement.text[:1000])
+                print('    ' + statement.text[:1000] + ('   -- %s' % statement.values if statement.values else ''))
             print('    ' + detail[:1500], flush=True)
 
     def first_difference(self, a, b):
@@ -206,15 +238,17 @@ class Generator:
         case = argparse.Namespace(number=number)
         case.statements = grammar.Grammar(r, self.schema).case()
         tainted = any(s.tainted for s in case.statements)
-        form = r.choice(('simple', 'simple', 'text', 'binary'))
+        form = r.choice(('simple', 'simple', 'simple', *FORMS))
         form = self.form or form
+        if form == 'simple' and any(s.values for s in case.statements):
+            form = 'text'
         texts = [s.text for s in case.statements]
         self.counts['cases'] += 1
         self.counts['statements'] += len(texts)
 
         def play(role, database='one', begin='begin'):
             try:
-                return self.sessions[role, database].play(texts, form, begin)
+                return self.sessions[role, database].play(case.statements, form, begin)
             except (OSError, EOFError, AssertionError) as failed:
                 self.report('NO ANSWER', role, case, form, repr(failed))
                 key = role, database
@@ -249,7 +283,7 @@ class Generator:
         # (d): what passes as `read` is none to the server either.
         seen = play('reader', begin='begin read only')
         if seen is not None:
-            for statement, messages in zip(case.statements, seen):
+            for messages in seen:
                 self.counts['read'] += denied(messages) is None and sqlstate(messages) is None
                 if sqlstate(messages) == '25006' and denied(messages) is None:
                     self.report('A WRITE CALLED READ', 'reader', case, form, repr(error(messages)))
@@ -298,7 +332,7 @@ def main():
     options.add_argument('--cases', type=int, default=300)
     options.add_argument('--per-schema', type=int, default=150)
     options.add_argument('--minutes', type=float, default=0)
-    options.add_argument('--form', choices=('simple', 'text', 'binary'), help='in this form of the protocol only')
+    options.add_argument('--form', choices=FORMS, help='in this form of the protocol only')
     options.add_argument('--only', help='SCHEMA:CASE')
     chosen = options.parse_args()
     began = time.monotonic()

@@ -1,5 +1,7 @@
 """Random statements by production, over a schema of schema.py. What is generated is nearly always accepted by the server; what it refuses
 is a case, too. A statement is `tainted` once it names something that may hold a masked value; one that is not must pass through unchanged."""
+import re
+
 from schema import MOODS, WORDS, ident, quoted
 
 STAR = object()
@@ -13,8 +15,10 @@ class Visible:
 
 
 class Statement:
-    def __init__(self, text, tainted, returns=True):
-        self.text, self.tainted, self.returns = text, tainted, returns
+    """`values`: of its parameters, (type's letter, text); they come by Bind."""
+
+    def __init__(self, text, tainted, returns=True, values=()):
+        self.text, self.tainted, self.returns, self.values = text, tainted, returns, list(values)
 
 
 class Grammar:
@@ -25,6 +29,8 @@ class Grammar:
         self.aliases = 0
         self.calm = False      # no masked columns, as far as they can be avoided
         self.ctes = []
+        self.unnamed_taint = False   # columns that only a star shows
+        self.values = None     # of parameters: they stand for literals while there is a list
 
     # ---- small things
 
@@ -55,7 +61,31 @@ class Grammar:
             return self.pick(('customers', 'orders', 'email', 'secret', 'harmless', 't', 'id'))
         return 'x%d' % self.aliases
 
+    def parameter(self, kind):
+        """$n for a literal."""
+        raw = {'t': self.pick(WORDS), 'i': self.pick('01235'), 'n': self.pick(('0.5', '2')), 'd': '1950-05-05', 's': '1950-05-05 10:00', 'b': self.pick(('true', 'false')), 'j': '{"k": 1}', 'a': '{a,b}',
+               'c': '(a,1)', 'e': self.pick(MOODS), 'u': '00000000-0000-0000-0000-000000000001', 'y': '\\x6162', 'm': 'a@house.com'}[kind]
+        self.values.append((kind, raw))
+        if kind in 'ti' and self.chance(0.15):
+            return '$%d' % len(self.values)
+        return '$%d::%s' % (len(self.values), {'t': 'text', 'i': 'int', 'n': 'numeric', 'd': 'date', 's': 'timestamp', 'b': 'boolean', 'j': 'jsonb', 'a': 'text[]', 'c': 'gen.pair', 'e': 'gen.mood', 'u': 'uuid',
+                                               'y': 'bytea', 'm': 'gen.mail'}[kind])
+
+    def with_values(self, make):
+        """A statement whose literals are parameters, some of them."""
+        if not self.chance(0.25):
+            text = make()
+            return [Statement(text, self.tainted)]
+        self.values = []
+        text, values = make(), self.values
+        self.values = None
+        used = sorted({int(n) for n in re.findall(r'\$(\d+)', text)})
+        text = re.sub(r'\$(\d+)', lambda m: '$%d' % (used.index(int(m[1])) + 1), text)
+        return [Statement(text, self.tainted, True, [values[n - 1] for n in used])]
+
     def literal(self, kind):
+        if self.values is not None and self.chance(0.4):
+            return self.parameter(kind)
         if self.chance(0.04):
             return 'null' if self.chance(0.3) else 'null::' + {'t': 'text', 'i': 'int', 'n': 'numeric', 'd': 'date', 's': 'timestamp', 'b': 'boolean', 'j': 'jsonb', 'a': 'text[]', 'c': 'gen.pair', 'e': 'gen.mood', 'u': 'uuid',
                                                                'y': 'bytea', 'm': 'gen.mail'}[kind]
@@ -118,6 +148,10 @@ class Grammar:
             lambda: '(%s)' % self.query([kind], scope, depth - 1, one=True),
             lambda: 'greatest(%s, %s)' % (sub(kind), sub(kind)) if kind not in 'jc' else sub(kind),
             lambda: '(array[%s, %s])[%d]' % (sub(kind), sub(kind), r.randint(1, 3)),
+            lambda: 'case %s when %s then %s when %s then %s end' % (sub('t'), sub('t'), sub(kind), self.literal('t'), sub(kind)),
+            lambda: 'least(%s, %s)' % (sub(kind), self.literal(kind)) if kind not in 'jc' else sub(kind),
+            lambda: '(values (%s))' % sub(kind),
+            lambda: '(select v.a from (values (%s), (%s)) as v(a) limit 1)' % (sub(kind), self.literal(kind)),
         ]
         if not aggregate and scope and self.chance(0.15):
             general.append(lambda: '%s over (%s)' % (self.window_call(kind, scope), self.window(scope)))
@@ -161,6 +195,31 @@ class Grammar:
             lambda: "%s collate \"C\"" % sub('t'),
             lambda: 'xmlelement(name a, %s)::text' % sub('t'),
             lambda: "to_char(%s, 'YYYY-MM')" % sub('d'),
+            lambda: "trim(%s '.' from %s)" % (self.pick(('both', 'leading', 'trailing')), sub('t')),
+            lambda: "substring(%s similar '#\"_#\"%%' escape '#')" % sub('t'),
+            lambda: 'normalize(%s)' % sub('t'),
+            lambda: 'xmlserialize(content xmlforest(%s as a, %s as b) as text)' % (sub('t'), sub('i')),
+            lambda: "xmlconcat(xmlelement(name a, xmlattributes(%s as k)), xmlelement(name b, %s))::text" % (sub('t'), sub('t')),
+            lambda: "(xpath('/a/text()', xmlelement(name a, %s)))[1]::text" % sub('t'),
+            lambda: 'xmlparse(content %s)::text' % sub('t'),
+            lambda: 'xmlpi(name a, %s)::text' % sub('t'),
+            lambda: "xmlroot(xmlelement(name a, %s), version '1.0')::text" % sub('t'),
+            lambda: 'concat(variadic %s)' % sub('a'),
+            lambda: "format('%%s', variadic %s)" % sub('a'),
+            lambda: 'json_object(array[%s, %s])::text' % (quoted('k'), sub('t')),
+            lambda: "regexp_substr(%s, '[a-q]+')" % sub('t'),
+            lambda: "ts_headline('simple', %s, 'amber'::tsquery)" % sub('t'),
+            lambda: "to_tsvector('simple', %s)::text" % sub('t'),
+            lambda: '%s(%s)' % (self.pick(('gen.mail', 'bpchar', 'name', 'text', 'varchar', 'gen.mail')), sub('t')),
+            lambda: 'row(%s, %s)::text' % (sub('t'), sub('i')),
+            lambda: '(row(%s, %s)::gen.pair).x' % (sub('t'), sub('i')),
+            lambda: '%s operator(pg_catalog.||) %s' % (sub('t'), sub('t')),
+            lambda: '(%s)[1:2]::text' % sub('a'),
+            lambda: 'jsonb_pretty(%s)' % sub('j'),
+            lambda: 'collation for (%s)' % sub('t'),
+            lambda: "(%s at time zone 'UTC')::text" % sub('s'),
+            lambda: 'to_hex(%s)' % sub('i'),
+            lambda: 'inet_client_addr()::text || %s' % sub('t'),
         ]
         if not aggregate and not self.calm:
             forms += [lambda: self.function_call(scope), lambda: self.whole_row(scope, '%s::text'), lambda: self.of_row('t', scope), lambda: self.of_row('t', scope),
@@ -208,6 +267,14 @@ class Grammar:
             lambda: 'pg_column_size(%s)' % sub('t'),
             lambda: 'num_nulls(%s, %s)' % (sub('t'), sub('i')),
             lambda: 'width_bucket(%s::numeric, 0, 100, 5)' % sub('i'),
+            lambda: 'position(%s in %s)' % (sub('t'), sub('t')),
+            lambda: '%s (%s)' % (self.pick(('-', '@', '~', '+')), sub('i')),
+            lambda: '(%s) %s (%s)' % (sub('i'), self.pick(('#', '&', '|', '<<', 'operator(pg_catalog.*)')), self.literal('i')),
+            lambda: 'array_position(%s, %s)' % (sub('a'), sub('t')),
+            lambda: "regexp_count(%s, 'a')" % sub('t'),
+            lambda: '(select count(*) from unnest(%s) as u)::int' % sub('a'),
+            lambda: 'bit_count(%s)::int' % sub('y'),
+            lambda: "jsonb_array_length(coalesce((%s)->'l', '[]'))" % sub('j'),
         ]
 
     def number_forms(self, sub, scope, depth, aggregate):
@@ -215,7 +282,7 @@ class Grammar:
                 lambda: 'sqrt(%s)' % sub('n'), lambda: '%s / %s' % (sub('n'), sub('n')), lambda: 'extract(epoch from %s)' % sub('s')]
 
     def date_forms(self, sub, scope, depth, aggregate):
-        return [lambda: '%s + %d' % (sub('d'), self.r.randint(0, 9)), lambda: '(%s)::date' % sub(self.pick('st')), lambda: "date_trunc('year', %s)::date" % sub('s')]
+        return [lambda: 'make_date(year => 2000 + (%s) %% 20, month => 1, day => 2)' % sub('i'), lambda: '%s + %d' % (sub('d'), self.r.randint(0, 9)), lambda: '(%s)::date' % sub(self.pick('st')), lambda: "date_trunc('year', %s)::date" % sub('s')]
 
     def time_forms(self, sub, scope, depth, aggregate):
         return [lambda: "%s + interval '1 day'" % sub('s'), lambda: '(%s)::timestamp' % sub('d'), lambda: "date_trunc('month', %s)" % sub('s')]
@@ -244,7 +311,9 @@ class Grammar:
     def array_forms(self, sub, scope, depth, aggregate):
         return [lambda: 'array[%s, %s]' % (sub('t'), sub('t')), lambda: "string_to_array(%s, ',')" % sub('t'), lambda: 'array_append(%s, %s)' % (sub('a'), sub('t')),
                 lambda: 'array(%s)' % self.query(['t'], scope, depth), lambda: '%s || %s' % (sub('a'), sub('a')), lambda: "regexp_split_to_array(%s, '@')" % sub('t'),
-                lambda: '(%s)[1:1]' % sub('a'), lambda: "array_remove(%s, 'a')" % sub('a'), lambda: "regexp_match(%s, '(.)(.*)')" % sub('t')]
+                lambda: '(%s)[1:1]' % sub('a'), lambda: "array_remove(%s, 'a')" % sub('a'), lambda: "regexp_match(%s, '(.)(.*)')" % sub('t'),
+                lambda: 'array[[%s, %s], [%s, %s]]' % (sub('t'), sub('t'), sub('t'), sub('t')), lambda: "tsvector_to_array(to_tsvector('simple', %s))" % sub('t'), lambda: 'array_fill(%s, array[2])' % sub('t'),
+                lambda: "array_replace(%s, 'a', %s)" % (sub('a'), sub('t')), lambda: 'array_prepend(%s, %s)' % (sub('t'), sub('a'))]
 
     def pair_forms(self, sub, scope, depth, aggregate):
         return [lambda: 'row(%s, %s)::gen.pair' % (sub('t'), sub('i'))]
@@ -266,7 +335,9 @@ class Grammar:
     def window_call(self, kind, scope):
         if kind == 'i' and self.chance(0.5):
             return self.pick(('rank()', 'row_number()', 'dense_rank()', 'ntile(2)'))
-        return '%s(%s)' % (self.pick(('lag', 'lead', 'first_value', 'last_value')), self.expr(kind, scope, 1))
+        if kind in 'tind' and self.chance(0.3):
+            return '%s(%s)%s' % (self.pick(('max', 'min')), self.expr(kind, scope, 1), ' filter (where %s)' % self.condition(scope, 0) if self.chance(0.4) else '')
+        return self.pick(('lag(%s)', 'lead(%s)', 'first_value(%s)', 'last_value(%s)', 'nth_value(%s, 2)', 'lag(%s, 2)')) % self.expr(kind, scope, 1)
 
     def window(self, scope):
         parts = []
@@ -274,6 +345,8 @@ class Grammar:
             parts.append('partition by ' + self.expr(self.pick('ti'), scope, 0))
         if self.chance(0.7):
             parts.append('order by ' + self.expr(self.pick('tid'), scope, 0))
+        if self.chance(0.25):
+            parts.append(self.pick(('rows between 1 preceding and current row', 'rows between unbounded preceding and 1 following exclude current row', 'range between unbounded preceding and current row exclude ties', 'rows 1 preceding')))
         return ' '.join(parts)
 
     def whole_row(self, scope, form):
@@ -322,6 +395,23 @@ class Grammar:
             lambda: 'row(%s, %s) is null' % (sub('t'), sub('i')),
             lambda: '(%s, %s) overlaps (%s, %s)' % (sub('d'), sub('d'), self.literal('d'), self.literal('d')),
             lambda: self.column('b', scope) or 'true',
+            lambda: '%s %sbetween symmetric %s and %s' % (sub(kind), self.pick(('', 'not ')), self.literal(kind), sub(kind)),
+            lambda: '(%s) is %s' % (sub('b'), self.pick(('unknown', 'not true', 'not unknown', 'false'))),
+            lambda: "%s like %s || '%%' escape '#'" % (sub('t'), sub('t')),
+            lambda: "%s %s %s (array['a%%', %s])" % (sub('t'), self.pick(('like', 'ilike', 'not like')), self.pick(('any', 'all')), sub('t')),
+            lambda: '%s %s all (%s)' % (sub('t'), self.pick(('<>', '=')), sub('a')),
+            lambda: '(%s, %s) %sin (%s)' % (sub('i'), sub('t'), self.pick(('', 'not ')), self.query(['i', 't'], scope, depth)),
+            lambda: '(%s, %s) = (%s)' % (sub('i'), sub('t'), self.query(['i', 't'], scope, depth, one=True)),
+            lambda: '%s = some (%s)' % (sub('t'), self.query(['t'], scope, depth)),
+            lambda: '%s in (values (%s), (%s))' % (sub('t'), sub('t'), self.literal('t')),
+            lambda: 'row(%s, %s) is distinct from row(%s, %s)' % (sub('i'), sub('t'), sub('i'), sub('t')),
+            lambda: '%s operator(pg_catalog.=) %s' % (sub('t'), sub('t')),
+            lambda: "xmlexists('/a[text()]' passing by value xmlelement(name a, %s))" % sub('t'),
+            lambda: '(%s) is normalized' % sub('t'),
+            lambda: "xmlelement(name a, %s) is document" % sub('t'),
+            lambda: "(%s)::jsonb @? '$.k ? (@ starts with \"a\")'" % sub('j'),
+            lambda: "jsonb_path_match((%s)::jsonb, 'exists($.k)')" % sub('j'),
+            lambda: '%s <@ %s' % (sub('a'), sub('a')),
         ]
         return self.pick(forms if depth > 0 else forms[:4])()
 
@@ -382,6 +472,15 @@ class Grammar:
             lambda: ('rows from (generate_series(1, 2), unnest(%s)) as %s(g, u)' % (self.expr('a', scope, 1), alias), [('g', 'i'), ('u', 't')]),
             lambda: ("jsonb_to_record(%s::jsonb) as %s(k text, n numeric)" % (self.expr('j', scope, 0), alias), [('k', 't'), ('n', 'n')]),
             lambda: self.reading_function(alias),
+            lambda: ("unnest(to_tsvector('simple', %s)) as %s(u, p, w)" % (self.expr('t', scope, 1), alias), [('u', 't')]),
+            lambda: ("unnest(to_tsvector('simple', %s)) as %s" % (self.expr('t', scope, 1), alias), [('lexeme', 't')]),
+            lambda: ('unnest(array[%s]) as %s(x, y)' % (self.expr('c', scope, 1), alias), [('x', 't'), ('y', 'i')]),
+            lambda: ('unnest(%s, array[%s]) as %s(u, n)' % (self.expr('a', scope, 0), self.expr('i', scope, 1), alias), [('u', 't'), ('n', 'i')]),
+            lambda: ("xmltable('/r/e' passing (select xmlelement(name r, xmlelement(name e, %s))) columns w text path '.', n for ordinality) as %s" % (self.expr('t', scope, 1), alias), [('w', 't'), ('n', 'i')]),
+            lambda: ('jsonb_populate_record(null::gen.pair, jsonb_build_object(%s, %s)) as %s' % (quoted('x'), self.expr('t', scope, 1), alias), [('x', 't'), ('y', 'i')]),
+            lambda: ('rows from (jsonb_to_recordset(jsonb_build_array(%s)) as (k text, n numeric), generate_series(1, 2)) as %s(k, n, g)' % (self.expr('j', scope, 0), alias), [('k', 't'), ('n', 'n'), ('g', 'i')]),
+            lambda: ("json_each_text(json_build_object('a', %s)) as %s" % (self.expr('t', scope, 1), alias), [('key', 't'), ('value', 't')]),
+            lambda: ("upper(%s) as %s" % (self.expr('t', scope, 1), alias), [(alias, 't')]) if alias.startswith('x') else ("upper('a') as %s(p)" % alias, [('p', 't')]),
         ])()
         taint, self.tainted = self.tainted, self.tainted or before
         return text, [Visible(alias, n, k, taint) for n, k in columns]
@@ -433,6 +532,7 @@ class Grammar:
             whole = self.alias()
             text = '(%s) as %s' % (text, whole)
             names = [c.name for c in columns]
+            self.unnamed_taint |= any(c.tainted for c in columns if names.count(c.name) > 1)
             columns = [Visible(whole, c.name, c.kind, c.tainted) for c in columns if names.count(c.name) == 1]
         return text, columns
 
@@ -452,7 +552,7 @@ class Grammar:
         if depth > 0 and self.chance(0.12):
             left, right = (self.select(kinds, names, outer, depth - 1)[0] for _ in range(2))
             left, right = ('(%s)' % side if ' order by' in side or ' for ' in side or self.chance(0.2) else side for side in (left, right))
-            text = '%s %s %s' % (left, self.pick(('union', 'union all', 'union all', 'intersect', 'except', 'except all')), right)
+            text = '%s %s %s' % (left, self.pick(('union', 'union all', 'union all', 'intersect', 'intersect all', 'except', 'except all')), right)
             if self.chance(0.25):
                 third = self.select(kinds, names, outer, depth - 1)[0]
                 text = self.pick(('(%s) %s (%s %s %s)', '(%s %s %s) %s %s', '(%s) %s ((%s) %s (%s))')) % (left, self.pick(('union all', 'union', 'except')), right, self.pick(('union all', 'intersect')), third)
@@ -466,7 +566,8 @@ class Grammar:
         if one:
             text += ' limit 1'
         elif self.chance(0.1):
-            text += self.pick((' limit 3', ' offset 1', ' fetch first 2 rows only', ' limit 2 offset 1'))
+            text += self.pick((lambda: ' limit 3', lambda: ' offset 1', lambda: ' fetch first 2 rows only', lambda: ' limit 2 offset 1', lambda: ' limit %s' % self.expr('i', [], 1), lambda: ' offset (%s)' % self.query(['i'], [], 0, one=True),
+                               lambda: ' fetch first row with ties' if ' order by' in text else ' limit all'))()
         self.ctes = outer_ctes
         self.tainted |= before
         return names, prefix + text, taints
@@ -531,7 +632,7 @@ class Grammar:
             if self.chance(0.3):
                 tail += ' having ' + self.condition(columns, 1, True)
         elif self.chance(0.15) and not any(k == 'j' for k in kinds) and names[0]:
-            tail += ' order by ' + self.pick((names[0], '1')) + self.pick(('', ' desc', ' nulls first'))
+            tail += ' order by ' + self.pick((names[0], '1')) + self.pick(('', ' desc', ' nulls first', ' asc nulls last', ' using <'))
         elif self.chance(0.12):
             tail += ' order by ' + self.expr(self.pick('tidn'), scope, 1) + self.pick(('', ' desc'))
         distinct = ''
@@ -548,7 +649,9 @@ class Grammar:
 
     def star_query(self):
         """Stars, whole rows, TABLE, joins of everything: the columns are the relations' own."""
+        self.unnamed_taint = False
         source, columns = self.from_clause([], 1)
+        self.tainted |= self.unnamed_taint
         aliases = [c.alias for c in columns if c.alias]
         item = self.pick(['*', '*'] + ['%s.*' % self.name(a) for a in aliases[:2]] + [self.name(a) for a in aliases[:2]] + ['(%s).*' % a for a in aliases[:1]])
         self.tainted |= any(c.tainted for c in columns)
@@ -562,6 +665,11 @@ class Grammar:
     def any_query(self, depth=3):
         if self.chance(0.15):
             return self.star_query()
+        if self.chance(0.03):
+            # VALUES as a statement, and as one side of a set operation.
+            kinds = [self.any_kind() for _ in range(self.pick((1, 2)))]
+            rows = 'values ' + ', '.join('(%s)' % ', '.join(self.expr(k, [], 2) for k in kinds) for _ in range(2))
+            return rows if self.chance(0.5) or 'j' in kinds else '%s union all %s' % (rows, self.select(kinds, ['c%d' % i for i in range(len(kinds))], [], 1)[0])
         kinds = [self.any_kind() for _ in range(self.pick((1, 1, 2, 3, 4)))]
         return self.named_query(kinds, [], depth, top=True)[1]
 
@@ -578,7 +686,21 @@ class Grammar:
         if not columns:
             return 'id = id'
         out = []
+        if len(columns) > 1 and self.chance(0.2):
+            # Several at once, of a row or a query.
+            two = self.r.sample(columns, 2)
+            kinds = ['t' if c.kind == 'm' else c.kind for c in two]
+            names = ', '.join(ident(c.name) for c in two)
+            if self.chance(0.5):
+                return '(%s) = (%s)' % (names, self.named_query(kinds, scope, 1, one=True)[1])
+            return '(%s) = %s(%s)' % (names, self.pick(('', 'row')), ', '.join(self.expr(k, scope, 1) for k in kinds))
         for column in self.r.sample(columns, min(len(columns), self.r.randint(1, 2))):
+            if column.kind == 'c' and self.chance(0.4):
+                out.append('%s.%s' % (ident(column.name), self.pick((lambda: 'x = ' + self.expr('t', scope, 1), lambda: 'y = ' + self.expr('i', scope, 1)))()))
+                continue
+            if column.kind == 'a' and self.chance(0.4):
+                out.append('%s[%s] = %s' % (ident(column.name), self.pick(('1', '2')), self.expr('t', scope, 1)))
+                continue
             kind = 't' if column.kind == 'm' else column.kind
             out.append('%s = %s' % (ident(column.name), self.pick((lambda: self.literal(column.kind), lambda: self.expr(kind, scope, 1), lambda: 'default', lambda: self.column(column.kind, scope) or 'default'))()))
         return ', '.join(out)
@@ -618,15 +740,57 @@ class Grammar:
             where = ' where ' + self.condition(scope + more, 1) if self.chance(0.8) else ''
             return 'update %s as %s set %s%s%s%s' % (relation.full, alias, self.set_clause(relation, scope + more), source, where, self.returning(scope + more))
         if how < 0.88:
+            if self.chance(0.3):
+                source, more = self.source([], 0)
+                more = [c for c in more if c.alias != alias]
+                return 'delete from %s as %s using %s where %s%s' % (relation.full, alias, source, self.condition(scope + more, 1), self.returning(scope + more))
             return 'delete from %s as %s%s%s' % (relation.full, alias, where, self.returning(scope))
         other, more = self.source([], 0)
         more = [c for c in more if c.alias != alias]
-        return 'merge into %s as %s using %s on %s when matched then %s when not matched then do nothing' % (
-            relation.full, alias, other, self.condition(scope + more, 1), self.pick(('delete', 'update set ' + self.set_clause(relation, scope + more), 'do nothing')))
+        on = self.condition(scope + more, 1)
+        when = 'when matched%s then %s' % (' and ' + self.condition(scope + more, 1) if self.chance(0.4) else '', self.pick((lambda: 'delete', lambda: 'update set ' + self.set_clause(relation, scope + more), lambda: 'do nothing'))())
+        if self.chance(0.5):
+            chosen = [c for c in columns if c.name == 'id' or self.chance(0.5)]
+            when += ' when not matched%s then insert (%s) values (%s)' % (' and ' + self.condition(more, 1) if self.chance(0.4) else '', ', '.join(ident(c.name) for c in chosen),
+                                                                        ', '.join('200' if c.name == 'id' else self.expr('t' if c.kind == 'm' else c.kind, more, 1) for c in chosen))
+        else:
+            when += ' when not matched then do nothing'
+        return '%smerge into %s as %s using %s on %s %s' % (self.with_clause([], 1) if self.chance(0.1) else '', relation.full, alias, other, on, when)
 
     def explain(self):
         options = self.pick(('', '(verbose)', '(costs off)', '(analyze, timing off, summary off)', '(format json)', '(analyze, verbose, timing off, summary off, format json)', 'verbose', '(settings, costs off)'))
         return 'explain %s %s' % (options, self.any_query(2) if self.chance(0.8) else self.write())
+
+    def definition(self):
+        """Things made of masked columns, and what reads them: defaults, checks, indexes, rules, triggers, functions, statistics."""
+        relation = self.plain_table()
+        column = self.pick([c for c in relation.columns if c.kind == 't'] or relation.columns)
+        name = ident(column.name)
+        self.tainted = True
+        self.aliases += 1
+        number = self.aliases
+        texts = self.pick((
+            lambda: ['alter table %s add column more text' % relation.full, 'update %s set more = %s' % (relation.full, name), 'select more from %s order by id' % relation.full],
+            lambda: ['alter table %s alter column %s type varchar(60) using %s::varchar(60)' % (relation.full, name, name), 'select * from %s' % relation.full],
+            lambda: ['alter table %s add constraint k%d check (%s <> %s)' % (relation.full, number, name, self.literal('t') if column.kind == 't' else name), 'select 1'],
+            lambda: ['create unique index on %s (left(%s::text, 1))' % (relation.full, name), 'select 1'],
+            lambda: ['create index on %s (upper(%s::text))' % (relation.full, name), 'select * from %s order by upper(%s::text)' % (relation.full, name)],
+            lambda: ['create table s%d (like %s including all)' % (number, relation.full), 'insert into s%d select * from %s' % (number, relation.full), 'select * from s%d' % number],
+            lambda: ['create table s%d (id int, v text)' % number, 'create rule r%d as on insert to s%d do also update %s set %s = default where id = new.id returning 1' % (number, number, relation.full, name),
+                     'insert into s%d values (1, %s)' % (number, quoted('x'))],
+            lambda: ["create function pg_temp.g%d(i int) returns text language sql as $g$ select %s::text from %s t where t.id = i $g$" % (number, name, relation.full), 'select pg_temp.g%d(1)' % number],
+            lambda: ["create function pg_temp.g%d() returns setof %s language sql as $g$ select * from %s $g$" % (number, relation.full, relation.full), 'select * from pg_temp.g%d()' % number],
+            lambda: ['create recursive view v%d (n, w) as select 1, %s::text from %s union select n + 1, w from v%d where n < 2' % (number, name, relation.full, number), 'select * from v%d' % number],
+            lambda: ['analyze %s' % relation.full, "select most_common_vals::text, histogram_bounds::text from pg_stats where tablename = %s" % quoted(relation.name)],
+            lambda: ['create table s%d (id int default 1, v text)' % number, 'insert into s%d default values' % number, 'insert into s%d (v) values ((select %s::text from %s limit 1)), (default)' % (number, name, relation.full), 'table s%d' % number],
+            lambda: ['create temp sequence q%d' % number, "select setval('q%d', (select greatest(1, length(%s::text)) from %s limit 1))" % (number, name, relation.full), 'select last_value from q%d' % number],
+            lambda: ['notify ch, %s' % quoted('x'), 'listen ch', "comment on column %s.%s is 'x'" % (relation.full, name)],
+            lambda: ['lock table %s in share mode' % relation.full, 'truncate %s' % relation.full, 'select count(*) from %s' % relation.full],
+            lambda: ['create policy p%d on %s using (%s is not null)' % (number, relation.full, name), 'alter table %s enable row level security' % relation.full, 'select id from %s' % relation.full],
+            lambda: ['create domain pg_temp.d%d as text check (value <> %s)' % (number, quoted('x')), 'select %s::text::pg_temp.d%d from %s' % (name, number, relation.full)],
+            lambda: ['create type pg_temp.e%d as (a text, b int)' % number, 'select (row(%s, id)::pg_temp.e%d).a from %s' % (name, number, relation.full)],
+        ))()
+        return [Statement(text, True) for text in texts]
 
     # ---- cases: what one transaction runs
 
@@ -637,28 +801,41 @@ class Grammar:
         one = lambda text, returns=True: [Statement(text, self.tainted, returns)]
         how = self.r.random()
         if how < 0.62:
-            return one(self.any_query())
+            return self.with_values(self.any_query)
         if how < 0.76:
             if self.chance(0.2):
                 write = self.write()
                 while 'returning' not in write:
                     write = self.write()
                 return one('with w as (%s) %s' % (write, self.pick(('select * from w', 'select count(*) from w', 'select 1'))))
-            return one(self.write(), False)
+            return self.with_values(self.write)
+        if how < 0.80:
+            return self.with_values(self.explain)
         if how < 0.81:
-            return one(self.explain())
+            return self.definition()
         self.aliases += 1
         number = self.aliases
         both = lambda *texts: [Statement(text, self.tainted, not text.startswith(('create', 'declare', 'prepare', 'close', 'drop', 'copy', 'do'))) for text in texts]
         if how < 0.84:
-            options = self.pick(('', ' (format csv, header)', " (delimiter '|')", ' with csv', ' (format binary)'))
+            options = self.pick(('', ' (format csv, header)', " (delimiter '|')", ' with csv', ' (format binary)', " (format csv, force_quote *, null 'none', quote '~')"))
             if self.chance(0.3):
                 relation = self.plain_table()
-                return both('copy %s to stdout%s' % (relation.full, options))
+                chosen = [c for c in relation.columns if c.generated is None and self.chance(0.6)]
+                return both('copy %s%s to stdout%s' % (relation.full, ' (%s)' % ', '.join(ident(c.name) for c in chosen) if chosen and self.chance(0.5) else '', options))
             return both('copy (%s) to stdout%s' % (self.any_query(2), options))
         if how < 0.88:
-            return both('declare k%d %scursor for %s' % (number, self.pick(('', 'scroll ', 'binary ')), self.any_query(2)), 'fetch %s from k%d' % (self.pick(('1', '2', 'all')), number), 'move 1 in k%d' % number, 'fetch all in k%d' % number)
+            return both('declare k%d %scursor %sfor %s' % (number, self.pick(('', 'scroll ', 'binary ', 'insensitive ', 'no scroll ')), self.pick(('', '', 'with hold ')), self.any_query(2)),
+                        'fetch %s from k%d' % (self.pick(('1', '2', 'all', 'last', 'absolute 2', 'relative 1', 'forward 1', 'next')), number), 'move %s in k%d' % (self.pick(('1', 'first', '-1')), number),
+                        self.pick(('fetch all in k%d', 'fetch backward 1 from k%d', 'close k%d', 'fetch k%d')) % number)
         if how < 0.91:
+            if self.chance(0.4):
+                kinds = [self.pick('ti') for _ in range(self.r.randint(1, 2))]
+                self.values = []
+                text, values = self.any_query(2), self.values
+                self.values = None
+                given = ', '.join(quoted(raw) for _, raw in values)
+                name = {'t': 'text', 'i': 'int', 'n': 'numeric', 'd': 'date', 's': 'timestamp', 'b': 'boolean', 'j': 'jsonb', 'a': 'text[]', 'c': 'gen.pair', 'e': 'gen.mood', 'u': 'uuid', 'y': 'bytea', 'm': 'gen.mail'}
+                return both('prepare p%d%s as %s' % (number, '(%s)' % ', '.join(name[k] for k, _ in values) if values else '', text), self.pick(('execute p%d%s', 'explain execute p%d%s', 'create temp table s as execute p%d%s')) % (number, '(%s)' % given if values else ''))
             return both('prepare p%d as %s' % (number, self.any_query(2) if self.chance(0.8) else self.write()), 'execute p%d' % number, 'execute p%d' % number)
         if how < 0.94:
             query = self.named_query([self.any_kind() for _ in range(2)], [], 2)[1]

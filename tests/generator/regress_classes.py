@@ -145,9 +145,9 @@ class Connection(threading.Thread):
                 self.server.sendall(frame)   # of a COPY that has failed meanwhile: no answer comes
                 continue
             if kind != b'Q':
-                # The extended protocol: up to ReadyForQuery.
+                # The extended protocol, up to ReadyForQuery; psql removes large objects by function call messages.
                 self.server.sendall(frame)
-                while kind not in b'S':
+                while kind not in b'SF':   # a function call message has its own ReadyForQuery
                     kind, frame = self.frame(self.client)
                     self.server.sendall(frame)
                 self.answer(self.client.sendall)

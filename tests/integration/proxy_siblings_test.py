@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Two connections through one `dbguard proxy`: what one of them makes of a name, the other does not read under what the name meant before."""
 import pathlib
+import struct
 import sys
 import threading
 import unittest
@@ -8,7 +9,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from dbguard_test import Postgres, main, wait_for  # noqa: E402
 from dbguard_proxy import Proxy  # noqa: E402
-from postgres_wire import Wire, bind, error, execute, parse, query, row, sync  # noqa: E402
+from postgres_wire import Wire, bind, error, execute, msg, parse, query, row, sync  # noqa: E402
 
 ROLES = '''
   tester:
@@ -17,6 +18,7 @@ ROLES = '''
     login: postgres
     rules:
       - allow: [read, write, tx, session, ddl, call]
+      - { allow: call, when: { function: ["public.g"] } }
     masks: pii
 masks:
   pii:
@@ -28,6 +30,8 @@ create table customers (id int, name text, email text);
 insert into customers select i, 'n' || i, 'hidden' from generate_series(1, 3) i;
 create table open (id int, name text);
 insert into open select i, 'o' || i from generate_series(1, 2000) i;
+create table gate (id int);
+create function g() returns text language plpgsql as $$ begin perform id from gate; return f(1); end $$;
 '''
 NEW_VIEW = 'create or replace view seen as select id, email as name from customers'
 SLOW = 'select f(id), pg_sleep(0.002) from open'
@@ -132,6 +136,27 @@ class Siblings(unittest.TestCase):
         self.does(self.one, code('email'))
         messages = answer()
         self.assertNotIn('hidden', self.values(messages))
+
+    def test_code_that_changes_while_a_function_call_message_waits(self):
+        number = int(self.admin.rows("select 'g()'::regprocedure::oid")[0][0])
+        call = msg('F', struct.pack('!IHHh', number, 0, 0, 0))   # no arguments, the result as text
+
+        def given(messages):
+            self.assertIsNone(error(messages))
+            body = next(body for kind, body in messages if kind == 'V')
+            return None if body[:4] == b'\xff' * 4 else body[4:]
+
+        self.two.send(call)
+        self.assertEqual(given(self.two.until_ready()), b'n3')
+        self.admin.query('begin')
+        self.admin.query('lock table gate')
+        answer = self.in_background(self.two, call)
+        watch = Wire(self.postgres.url())
+        self.addCleanup(watch.close)
+        wait_for(lambda: watch.rows("select 1 from pg_stat_activity where wait_event_type = 'Lock'"), 10, 'the wait for a lock')
+        self.does(self.one, code('email'))
+        self.admin.query('commit')
+        self.assertIsNone(given(answer()))
 
     def test_other_names_change_and_nobody_is_disturbed(self):
         slow = 'select name, pg_sleep(0.0005) from open'

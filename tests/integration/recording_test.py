@@ -181,6 +181,24 @@ class Recording(unittest.TestCase):
         decision = statements(self.recorded(proxy))[-1]['d']
         self.assertEqual((decision['v'], decision['rule'], decision['masks']), ('allow', 'tester#1', ['email: email', 'ssn: last(4)']))
 
+    def test_effects_say_what_rules_may_ask(self):
+        proxy = self.proxy('whole')
+        wire = self.wire(proxy)
+        for sql in ('SELECT name FROM customers WHERE age > 3 LIMIT 1', 'UPDATE customers SET name = name WHERE id = 1', 'DELETE FROM tickets WHERE id IS NOT NULL AND false',
+                    'SET work_mem = 100', 'ALTER TABLE tickets ADD note text', 'ROLLBACK'):
+            self.assertIsNone(error(wire.query(sql)), sql)
+        record = self.recorded(proxy)
+        self.assertEqual(record[0]['facts'], 1)
+        table, tickets = ['public.customers'], ['public.tickets']
+        self.maxDiff = None
+        self.assertEqual([line['eff'] for line in statements(record)], [
+            [{'c': 'read.table', 'o': table, 'k': [['age', 'name']], 'limit': True}],
+            [{'c': 'write.update', 'o': table, 'k': [['name']], 'where': 'present'}, {'c': 'read.table', 'o': table, 'k': [['id', 'name']]}],
+            [{'c': 'write.delete', 'o': tickets, 'where': 'present'}, {'c': 'read.table', 'o': tickets, 'k': [['id']]}],
+            [{'c': 'session.set', 'set': 'work_mem'}],
+            [{'c': 'ddl.alter', 'o': tickets, 'rewrites': False, 'lock': 'blocks_reads'}],
+            [{'c': 'tx'}]])
+
     def test_levels(self):
         sql = "SELECT id FROM customers WHERE email = 'jane@example.com' AND id = 17"
         self.assertEqual(self.last_sql('shaped', sql), 'select id from customers where email = ? and id = ?')

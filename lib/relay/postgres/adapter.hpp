@@ -270,6 +270,7 @@ class Adapter {
     bool held_simple_ = false;     ///< the message at hand, or held, is a Query
     bool probe_accepted_ = false;  ///< the held message's text: the server can parse it
     bool probe_answered_ = false;  ///< … cannot, and the client has its error
+    int asked_again_ = 0;          ///< the question that is open: how often, after it had failed
     struct Probed {
         PlanRef plan;
         std::string text;

@@ -265,6 +265,14 @@ void Adapter::drop_until_sync(std::string_view sqlstate) {
     if (hold_ == Hold::probe || hold_ == Hold::types) release_client();
 }
 
+namespace {
+
+/// What went away while the server looked at it (XX000, "cache lookup failed"), a deadlock, a conflict with recovery: others change
+/// names at the same time, and it need not come to pass again.
+bool passes(std::string_view sqlstate) { return sqlstate == "XX000" || sqlstate == "40P01" || sqlstate == "40001"; }
+
+}  // namespace
+
 Adapter::Step Adapter::on_ready(std::string_view body) {
     const auto ready = wp::decode_ready_for_query(body);
     if (!ready || pending_.empty()) return unexpected('Z');
@@ -310,6 +318,13 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     } else if (owner == Owner::question) {
         const bool answered = std::exchange(probe_answered_, false);
         if (!answered) step = Step::drop;
+        if (const auto question = answered || !passes(answer_ ? answer_->error : "") || status != 'I' || pending_.size() > 1 || asked_again_ == 3 ? std::nullopt : session_.question()) {
+            ++asked_again_;
+            pop();
+            ask(*question, nullptr);
+            return Step::drop;
+        }
+        asked_again_ = 0;
         question_done(answer_ ? answer_->error : std::string{});
         skip_held_ = answered;
     } else if (owner == Owner::probe) {

@@ -366,9 +366,8 @@ tree::From lower_from(const Node* node) {
             each(function->functions, [&](const Node* pair) {
                 const auto* list = as<List>(pair);
                 from.functions.push_back(lower_expr(static_cast<const Node*>(list_nth(list, 0))));
-                if (list_length(list) > 1) each(static_cast<const List*>(list_nth(list, 1)), [&](const Node* column) {
-                    from.defined_columns.push_back(text_of(as<ColumnDef>(column)->colname));
-                });
+                auto& own = from.own_columns.emplace_back();
+                if (list_length(list) > 1) each(static_cast<const List*>(list_nth(list, 1)), [&](const Node* column) { own.push_back(text_of(as<ColumnDef>(column)->colname)); });
             });
             each(function->coldeflist, [&](const Node* column) { from.defined_columns.push_back(text_of(as<ColumnDef>(column)->colname)); });
             lower_alias(from, function->alias);
@@ -388,6 +387,7 @@ tree::From lower_from(const Node* node) {
                     if (part != nullptr) from.functions.push_back(lower_expr(part));
             });
             lower_alias(from, table->alias);
+            if (from.alias.empty()) from.alias = "xmltable";
             return from;
         }
         case T_JsonTable: {
@@ -398,6 +398,7 @@ tree::From lower_from(const Node* node) {
             each(table->passing, [&](const Node* item) { from.functions.push_back(lower_expr(item)); });
             json_table_columns(from, table->columns);
             lower_alias(from, table->alias);
+            if (from.alias.empty()) from.alias = "json_table";
             return from;
         }
         case T_JoinExpr: {

@@ -657,6 +657,7 @@ Statement lower_statement(const Node* node) {
         }
         case T_AlterSeqStmt:
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(as<AlterSeqStmt>(node)->sequence));
+            out.effects.back().only_existing = as<AlterSeqStmt>(node)->missing_ok;
             out.only_names = true;
             return out;
         case T_CompositeTypeStmt: change(out, Class::ddl_create, ObjectKind::type, lower_relation(as<CompositeTypeStmt>(node)->typevar)); return out;
@@ -710,6 +711,7 @@ Statement lower_statement(const Node* node) {
                    relation ? lower_relation(alter->relation) : object_name(alter->object, false));
             out.effects.back().takes_away = out.only_names = true;
             out.effects.back().only = true;
+            out.effects.back().only_existing = alter->missing_ok;
             if (const tree::Name name = out.effects.back().objects.back(); !name.parts.empty() && out.effects.back().effect_class == Class::ddl_alter) {
                 // It appears there.
                 UtilityEffect& placed = effect(out, Class::ddl_alter, ObjectKind::new_relation);

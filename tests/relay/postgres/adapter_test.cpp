@@ -139,6 +139,39 @@ TEST_CASE("what stands around a question is run with it, and what it gives is no
     }
 }
 
+TEST_CASE("a question that fails by what others do at the same time is asked again, some times, but not in a transaction") {
+    Conversation talk;
+    talk.session.questions["select 1"] = "select names";
+    const auto asked = [](const std::string& sent) { return sent.find(">F Parse \"OWN\" \"select names\"") != std::string::npos && sent.find("<B") == std::string::npos; };
+    const std::string failed = close_complete + error("XX000", "cache lookup failed for type 16999");
+    SUBCASE("once") {
+        CHECK(asked(talk.client(q("select 1")).take()));
+        CHECK(asked(talk.server(failed + ready('I')).take()));
+        talk.server(close_complete + parse_complete + bind_complete + row({"a"}) + done("SELECT 1") + close_complete + close_complete + ready('I'));
+        CHECK(talk.take() == ">F Query \"select 1\"\n");
+        CHECK(joined(talk.session.log) == "answer of a to select names\nsubmit select 1\n");
+    }
+    SUBCASE("for ever") {
+        talk.client(q("select 1"));
+        for (int i = 0; i < 4; ++i) {
+            CHECK(asked(talk.take()));
+            talk.server(failed + ready('I'));
+        }
+        CHECK(talk.take() == ">F Query \"select 1\"\n");
+        CHECK(joined(talk.session.log) == "answer error XX000 of to select names\nsubmit select 1\n");
+    }
+    SUBCASE("in a transaction, which has failed with it") {
+        talk.client(q("begin")).server(done("BEGIN") + ready('T')).take();
+        CHECK(asked(talk.client(q("select 1")).take()));
+        CHECK(talk.server(failed + ready('E')).take() == ">F Query \"select 1\"\n");
+    }
+    SUBCASE("another error is its answer") {
+        talk.client(q("select 1"));
+        talk.take();
+        CHECK(talk.server(close_complete + error("42501", "permission denied") + ready('I')).take() == ">F Query \"select 1\"\n");
+    }
+}
+
 TEST_CASE("inside a client's pipeline a question is flushed, not synced") {
     Conversation talk;
     talk.session.questions["select 2"] = "select names";
