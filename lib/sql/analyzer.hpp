@@ -173,6 +173,7 @@ class Analyzer {
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
     bool reachable(const std::string* schema, const std::string& in) const;
+    std::size_t place_in_path(const std::string& schema) const;
     std::optional<Value> call_as_cast(const tree::Expr& expr, const std::vector<Value>& args);
     Value cast(const tree::Expr& expr, Value of);
     Value unnested(const tree::Expr& expr, const std::vector<Value>& args, Value elements) const;

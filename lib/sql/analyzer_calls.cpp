@@ -121,8 +121,15 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
 bool Analyzer::reachable(const std::string* schema, const std::string& in) const {
     if (names_.context == nullptr) return false;
     if (schema != nullptr) return in == *schema || (*schema == "pg_temp" && in == names_.context->temp_schema);
+    return place_in_path(in) != std::string::npos;
+}
+
+/// npos: not there.
+std::size_t Analyzer::place_in_path(const std::string& schema) const {
+    if (names_.context == nullptr) return std::string::npos;
     const auto& path = path_ != nullptr ? *path_ : names_.context->search_path;
-    return std::find(path.begin(), path.end(), in) != path.end();
+    const auto found = std::find(path.begin(), path.end(), schema);
+    return found == path.end() ? std::string::npos : static_cast<std::size_t>(found - path.begin());
 }
 
 // `inet(x)`: what no function takes exactly so is a cast, where a type that is no row has the name (PostgreSQL, func_get_detail).

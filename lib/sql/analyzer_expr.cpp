@@ -114,11 +114,15 @@ Value Analyzer::cast(const Expr& expr, Value of) {
     if (row && expr.name.last() == "record") out.fields = fields;
     // To a type of the user's: its checks and casts are code.
     const catalogue::Type* to = nullptr;
+    std::size_t place = 0;
     if (names_.snapshot != nullptr && !expr.name.parts.empty()) {
         for (const catalogue::Type* type : names_.snapshot->types(expr.name.last())) {
             if (expr.name.parts.size() > 1 && type->schema != expr.name.parts[expr.name.parts.size() - 2] && expr.name.parts[expr.name.parts.size() - 2] != "pg_temp") continue;
             out = merge(out, coerce(type->id, given_to));
-            out.type = expr.text.empty() ? type->id : 0;
+            // Of several the one that the search path finds first.
+            const std::size_t here = expr.name.parts.size() > 1 ? 0 : place_in_path(type->schema);
+            if (to != nullptr && here >= place) continue;
+            place = here;
             to = type;
         }
         // From one, to one of the server's own.
