@@ -220,7 +220,8 @@ Result<std::string> read_digest(const Rows& rows) {
 
 const std::string& load_query() {
     // A row is a letter and up to twelve texts:
-    // R relation, C the columns of one, K foreign key, L rule, T type, D check of a domain, F function, O operator, A cast, G aggregate, E extension.
+    // R relation, C the columns of one, K foreign key, L rule, T type, D check of a domain, F function, O operator, A cast, G aggregate,
+    // U function that another object calls unsaid, E extension.
     static const std::string text = [] {
         const std::string names = std::string("=# ANY (") + visible_namespaces + ")";
         const std::string t = "::pg_catalog.text";
@@ -289,6 +290,26 @@ const std::string& load_query() {
                ", (SELECT pg_catalog.array_agg(CASE WHEN p.oid >=# 16384 THEN p.oid" + t + " ELSE p.proname" + t + " END) FROM pg_catalog.pg_proc p"
                " WHERE p.oid =# ANY (ARRAY[g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn]::pg_catalog.oid[]))" + t + nulls(10) +
                " FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid::pg_catalog.oid >=# 16384";
+        // Functions that run where nothing names them: those of defaults, checks, indexes, partition keys, statistics, conditions of
+        // triggers, domains, and defaults of arguments. The kind of the owner, its number, the function's.
+        const auto classes = [](std::initializer_list<const char*> names) {
+            std::string out = "=# ANY (ARRAY[";
+            for (const char* name : names) out += std::string(out.back() == '[' ? "'" : ", '") + "pg_catalog." + name + "'::pg_catalog.regclass::pg_catalog.oid";
+            return out + "])";
+        };
+        const auto is = [&](const char* name) { return "d.classid =# 'pg_catalog." + std::string(name) + "'::pg_catalog.regclass::pg_catalog.oid"; };
+        sql += " UNION ALL SELECT 'U', CASE WHEN " + is("pg_proc") + " THEN 'f' WHEN " + is("pg_type") + " OR k.contypid <># 0::pg_catalog.oid THEN 't' ELSE 'r' END" +
+               ", coalesce(a.adrelid, CASE WHEN k.conrelid <># 0::pg_catalog.oid THEN k.conrelid END, k.contypid, x.indrelid, g.tgrelid, s.stxrelid, d.objid)" + t +
+               ", coalesce(o.oprcode::pg_catalog.oid, d.refobjid)" + t + nulls(9) +
+               " FROM pg_catalog.pg_depend d"
+               " LEFT JOIN pg_catalog.pg_attrdef a ON a.oid =# d.objid AND " + is("pg_attrdef") +
+               " LEFT JOIN pg_catalog.pg_constraint k ON k.oid =# d.objid AND " + is("pg_constraint") +
+               " LEFT JOIN pg_catalog.pg_index x ON x.indexrelid =# d.objid AND " + is("pg_class") +
+               " LEFT JOIN pg_catalog.pg_trigger g ON g.oid =# d.objid AND " + is("pg_trigger") +
+               " LEFT JOIN pg_catalog.pg_statistic_ext s ON s.oid =# d.objid AND " + is("pg_statistic_ext") +
+               " LEFT JOIN pg_catalog.pg_operator o ON o.oid =# d.refobjid AND d.refclassid =# 'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid"
+               " WHERE d.refobjid >=# 16384 AND d.deptype =# 'n' AND d.refclassid " + classes({"pg_proc", "pg_operator"}) +
+               " AND d.classid " + classes({"pg_attrdef", "pg_constraint", "pg_class", "pg_trigger", "pg_statistic_ext", "pg_type", "pg_proc"});
         sql += " UNION ALL SELECT 'E', e.extname" + t + nulls(11) + " FROM pg_catalog.pg_extension e";
         return qualified(sql);
     }();
@@ -301,6 +322,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
     std::unordered_map<Id, std::size_t> relation_at;
     std::unordered_map<Id, std::vector<std::string>> made_of;   // aggregates
     std::unordered_map<Id, std::vector<std::string>> checks;    // domains
+    std::unordered_map<Id, std::vector<Id>> types_unsaid, functions_unsaid;
     for (const auto& row : rows) {
         if (row.size() != 13 || !row[0] || row[0]->size() != 1) return Error{errc::bad_answer, "load"};
         if ((*row[0])[0] != 'R') continue;
@@ -403,6 +425,13 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
             case 'G':
                 made_of.emplace(number<Id>(row[1]), elements(row[2]));
                 break;
+            case 'U': {
+                const Id owner = number<Id>(row[2]), function = number<Id>(row[3]);
+                if (string(row[1]) == "t") types_unsaid[owner].push_back(function);
+                if (string(row[1]) == "f") functions_unsaid[owner].push_back(function);
+                if (const auto found = relation_at.find(owner); found != relation_at.end() && string(row[1]) == "r") parts.relations[found->second].unsaid.push_back(function);
+                break;
+            }
             case 'E':
                 parts.extensions.push_back(string(row[1]));
                 break;
@@ -410,8 +439,13 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 break;
         }
     }
-    for (Function& function : parts.functions)
+    for (Function& function : parts.functions) {
         if (const auto found = made_of.find(function.id); found != made_of.end()) function.parts = found->second;
+        if (const auto found = functions_unsaid.find(function.id); found != functions_unsaid.end()) function.unsaid = std::move(found->second);
+    }
+    if (!types_unsaid.empty())
+        for (Type& type : parts.types)
+            if (const auto found = types_unsaid.find(type.id); found != types_unsaid.end()) type.unsaid = std::move(found->second);
     if (!checks.empty())
         for (Type& type : parts.types)
             if (const auto found = checks.find(type.id); found != checks.end()) type.checks = std::move(found->second);

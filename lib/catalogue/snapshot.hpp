@@ -62,6 +62,7 @@ struct Relation {
     std::vector<Id> children;       ///< that inherit from it, or are partitions of it; filled by Snapshot
     std::vector<Reference> referenced_by;
     std::vector<Id> trigger_functions;
+    std::vector<Id> unsaid;         ///< functions that its defaults, checks, indexes, partition key and statistics call
     bool has_expressions = false;   ///< checks, index expressions, policies made of code that is not built in
 
     const Column* column(std::string_view name) const;
@@ -81,6 +82,7 @@ struct Type {
     std::int32_t modifier = -1;  ///< a domain's
     std::vector<std::string> labels;
     std::vector<std::string> checks;  ///< of a domain: those that call code which is not built in, over VALUE
+    std::vector<Id> unsaid;           ///< of a domain: functions that its checks and its default call
 };
 
 struct Function {
@@ -100,6 +102,7 @@ struct Function {
     std::vector<std::string> settings;  ///< its SET clauses, `search_path=a, b`
     bool variadic = false;    ///< takes any number of the last argument
     std::vector<std::string> parts;   ///< of an aggregate: the functions it is made of: a number, or the name of one built in
+    std::vector<Id> unsaid;           ///< functions that the defaults of its arguments call
     bool recent = false;      ///< made or changed since the engine first saw this database: nobody vouched for it
 };
 

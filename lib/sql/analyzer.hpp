@@ -242,6 +242,7 @@ class Analyzer {
     void copy_out(Copy copy);
     Value values_of_type(const tree::Name& name);
     void triggers_of(const catalogue::Relation& relation);
+    void unsaid_code(const catalogue::Relation& relation);
     Value coerce(catalogue::Id type, Value value);
     void casts_unsaid(Statement& done);
     void meet_type(catalogue::Id type);

@@ -443,6 +443,19 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             copy_out(std::move(handed));
         }
         Value value;
+        // What is left to its default may be what new code gives.
+        std::vector<Value> given_args = args;
+        if (args.size() < function->arguments.size() && depth_ < 16) {
+            Value left;
+            ++depth_;
+            for (const catalogue::Id id : function->unsaid)
+                if (const catalogue::Function* called_by = names_.snapshot->function(id); called_by != nullptr && called_by->recent && called_by != function) left = merge(left, call_user({called_by}, {}, {}));
+            --depth_;
+            if (left.has_value()) {
+                given_args.resize(function->arguments.size(), left);
+                all = merge(all, left);
+            }
+        }
         // By name an argument may stand anywhere.
         const bool by_name = std::any_of(expr.argument_names.begin(), expr.argument_names.end(), [](const std::string& name) { return !name.empty(); });
         if (function->kind == 'a' && !function->parts.empty() && depth_ < 16) {
@@ -458,7 +471,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
                 }
             }
             --depth_;
-        } else if (auto read = call_body(*function, by_name || expr.variadic || function->variadic ? std::vector<Value>(std::max(function->arguments.size(), args.size()), all) : args)) {
+        } else if (auto read = call_body(*function, by_name || expr.variadic || function->variadic ? std::vector<Value>(std::max(function->arguments.size(), args.size()), all) : given_args)) {
             value = std::move(*read);
         } else {
             value = through(all, Flow::transformed);

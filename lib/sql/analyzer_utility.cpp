@@ -154,6 +154,9 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                         if (!resolved.relation->trigger_functions.empty()) out_.runs_code = true;
                         triggers_of(*resolved.relation);
                     }
+                    // These compute what is stored, or known of it, anew.
+                    if (lowered.effect_class == EffectClass::maintenance || lowered.effect_class == EffectClass::ddl_create_index || lowered.effect_class == EffectClass::ddl_alter)
+                        unsaid_code(*resolved.relation);
                 }
                 break;
             }
@@ -226,6 +229,10 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
     }
     // CALL and DO: their notices and errors may hold anything.
     if (effect.effect_class == EffectClass::call) out_.runs_code = out_.calls_code = true;
+    // VACUUM and ANALYZE of all tables.
+    if (effect.effect_class == EffectClass::maintenance && lowered.objects.empty() && names_.snapshot != nullptr)
+        for (const catalogue::Relation& relation : names_.snapshot->relations())
+            if (!relation.unsaid.empty()) unsaid_code(relation);
     told_.emplace_back(&lowered, out_.effects.size());
     out_.effects.push_back(std::move(effect));
 }

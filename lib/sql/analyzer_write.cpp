@@ -153,9 +153,37 @@ void Analyzer::assign(const Relation* target, const std::string& target_name, co
     assign(target, target_name, assignment.column, value);
 }
 
+/// New code that runs wherever a row is written, though no statement says so: of defaults, checks, indexes, partition keys and
+/// domains. What it means was looked at when it came there; its names may mean something else since.
+void Analyzer::unsaid_code(const Relation& relation) {
+    if (names_.snapshot == nullptr) return;
+    std::vector<catalogue::Id> functions = relation.unsaid;
+    std::set<catalogue::Id> met;
+    const auto of_type = [&](const auto& self, catalogue::Id id, int steps) -> void {
+        const catalogue::Type* type = names_.snapshot->type(id);
+        if (type == nullptr || steps > 16 || !met.insert(id).second) return;
+        functions.insert(functions.end(), type->unsaid.begin(), type->unsaid.end());
+        self(self, type->base, steps + 1);
+        self(self, type->element, steps + 1);
+        if (const Relation* members = type->kind == catalogue::TypeKind::composite ? names_.snapshot->relation(type->relation) : nullptr; members != nullptr)
+            for (const catalogue::Column& column : members->columns) self(self, column.type, steps + 1);
+    };
+    for (const catalogue::Column& column : relation.columns) of_type(of_type, column.type, 0);
+    std::sort(functions.begin(), functions.end());
+    functions.erase(std::unique(functions.begin(), functions.end()), functions.end());
+    for (const catalogue::Id id : functions) {
+        const catalogue::Function* function = names_.snapshot->function(id);
+        if (function == nullptr || !function->recent) continue;
+        const Value value = call_user({function}, {}, {});
+        decides(value);
+        for (const catalogue::Column& column : relation.columns) assign(&relation, "", column.name, value);
+    }
+}
+
 /// A trigger made by code that is new: what was there when the engine first saw the database is the schema's own.
 void Analyzer::triggers_of(const Relation& relation) {
     if (names_.snapshot == nullptr) return;
+    unsaid_code(relation);
     for (const catalogue::Id id : relation.trigger_functions) {
         const catalogue::Function* function = names_.snapshot->function(id);
         if (function == nullptr || !function->recent) continue;

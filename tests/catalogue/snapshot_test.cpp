@@ -28,6 +28,9 @@ Rows load_rows() {
     add({"T", "16420", "public", "mood", "e", "0", "0", "0", "-1", "{sad,\"so, so\",\"qu\\\"ote\"}"});
     add({"T", "16421", "public", "span", "r", "0", "0", "0", "-1", std::nullopt, "23"});
     add({"O", "public", "===", "16500", "25", "25"});
+    add({"U", "r", "16400", "16500"});
+    add({"U", "t", "16421", "16501"});
+    add({"U", "r", "99999", "16500"});
     add({"E", "citext"});
     return rows;
 }
@@ -64,6 +67,9 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     CHECK(customers->referenced_by[0].referenced == std::vector<std::int16_t>{1, 4});
     CHECK(customers->trigger_functions == std::vector<Id>{16500});
     CHECK(customers->has_expressions);
+    CHECK(customers->unsaid == std::vector<Id>{16500});
+    CHECK(snapshot.type(16421)->unsaid == std::vector<Id>{16501});
+    CHECK(snapshot.type(16420)->unsaid.empty());
     REQUIRE(customers->columns.size() == 3);
     CHECK(customers->columns[0].name == "id");   // in the order of their numbers
     CHECK(customers->columns[0].default_text.empty());

@@ -771,7 +771,12 @@ Statement lower_statement(const Node* node) {
             out.changes_catalogue = true;
             return out;
         }
-        case T_CreateCastStmt: case T_CreateConversionStmt: case T_CreateOpClassStmt: case T_CreateOpFamilyStmt:
+        case T_CreateOpClassStmt:
+            // Its functions get the values of whatever is indexed by it; only a superuser may make one.
+            effect(out, Class::server).detail = "operator class";
+            out.changes_catalogue = true;
+            return out;
+        case T_CreateCastStmt: case T_CreateConversionStmt: case T_CreateOpFamilyStmt:
             effect(out, Class::ddl_create);
             out.changes_catalogue = true;
             return out;

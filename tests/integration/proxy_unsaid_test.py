@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""New code that runs though no statement says so (defaults, checks, indexes, domains): what its names mean may change after it was looked at."""
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from dbguard_test import Postgres, main  # noqa: E402
+from dbguard_proxy import Proxy  # noqa: E402
+from postgres_wire import Wire, error  # noqa: E402
+
+ROLES = '''
+  tester:
+    for: local
+    databases: postgres
+    login: postgres
+    rules:
+      - allow: [read, write, ddl, tx, session, maintenance, bulk]
+      - allow: call
+        when: { function: [public.gives, public.holds, public.uses, public.same, public.joined] }
+    masks: pii
+masks:
+  pii:
+    columns:
+      - { column: "public.people.ssn", with: redact }
+'''
+SCHEMA = "create table people(id int primary key, ssn text); insert into people values (1, '958-88-6431'); create table sink(v text);"
+NAMES = ['create temp table src as select 1 as id, \'x\'::text as v']
+OTHER_NAMES = ['drop table pg_temp.src', 'create temp view src as select id, ssn as v from public.people']
+GIVES = "create function gives(t text) returns text language plpgsql immutable as $$ begin return (select max(v) from pg_temp.src); end $$"
+HOLDS = "create function holds(t text) returns boolean language plpgsql immutable as $$ begin raise notice '%', (select max(v) from pg_temp.src); return true; end $$"
+
+
+class Unsaid(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = cls.enterClassContext(Postgres())
+
+    def setUp(self):
+        self.postgres.sql('drop schema public cascade; create schema public; ' + SCHEMA)
+        self.proxy = Proxy(self.postgres, ROLES)
+        self.addCleanup(self.proxy.close)
+        self.wire = Wire(self.proxy.url)
+        self.addCleanup(self.wire.close)
+        self.wire.query('select 1')   # what is there now is the schema's own
+
+    def changes_its_mind(self, made, *statements):
+        """Runs while its names mean what they meant; not when they mean something masked."""
+        for sql in (*NAMES, *made, *statements):
+            self.assertIsNone(error(self.wire.query(sql)), sql)
+        for sql in OTHER_NAMES:
+            self.assertIsNone(error(self.wire.query(sql)), sql)
+        for sql in statements:
+            with self.subTest(sql):
+                answer = self.wire.query(sql)
+                self.assertEqual((error(answer) or {}).get('C'), '42501')
+                self.assertNotIn(b'958-88', b''.join(body for _, body in answer))
+
+    def test_defaults(self):
+        self.changes_its_mind([GIVES, "create table t(b int, a text default gives('x'))"], 'insert into t (b) values (1)', 'update t set a = default where b = 1', 'insert into t (b) values (1) returning a',
+                              "merge into t using (values (7)) s(b) on false when not matched then insert (b) values (s.b)")
+
+    def test_defaults_of_domains_and_of_arguments(self):
+        self.changes_its_mind([GIVES, "create domain d as text default gives('x')", 'create table t(b int, a d)',
+                               "create function uses(t text default gives('x')) returns text language sql as 'select $1'"], 'insert into t (b) values (1)', 'select uses()')
+
+    def test_operators_and_casts(self):
+        self.changes_its_mind(["create function joined(a text, b text) returns text language plpgsql immutable as $$ begin return (select max(v) from pg_temp.src); end $$",
+                               'create operator ## (function = joined, leftarg = text, rightarg = text)', "create table t(b text, a text generated always as (b ## 'y') stored)"],
+                              "insert into t (b) values ('1')", "update t set b = '2' where b = '1'")
+
+    def test_checks_and_indexes_that_speak(self):
+        self.changes_its_mind([HOLDS, 'create table t(a text check (holds(a)))', 'create domain d as text check (holds(value))', 'create table u(a d)', 'create table w(a text)', 'create index on w ((holds(a)))'],
+                              "insert into t values ('q')", "insert into u values ('q')", "insert into w values ('q')", 'analyze w', 'analyze')
+
+    def test_code_that_keeps_its_names(self):
+        for sql in ("create function same(t text) returns text language sql immutable as 'select lower($1)'", "create table t(a text default same('X'), b text check (same(b) = b), g text generated always as (same(b)) stored)",
+                    'create index on t (same(a))', "insert into t (b) values ('x')", "update t set b = 'y' where b = 'x'", 'analyze t', 'reindex table t'):
+            self.assertIsNone(error(self.wire.query(sql)), sql)
+
+
+if __name__ == '__main__':
+    main()
