@@ -2,8 +2,8 @@
 
 // The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
 // analyzer_query.cpp (SELECT), analyzer_names.cpp (FROM, views, columns), analyzer_expr.cpp (values), analyzer_calls.cpp (functions),
-// analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what decides which rows come), analyzer_givens.cpp (what
-// literals meet), analyzer_write.cpp, analyzer_utility.cpp (all other statements).
+// analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what decides which
+// rows come), analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_utility.cpp (all other statements).
 
 #include <map>
 #include <memory>
@@ -224,6 +224,9 @@ class Analyzer {
     bool never_fails(const std::string& way, const tree::Expr& a, const tree::Expr& b, const Scope& scope) const;
     std::string end_of_target(const tree::Expr& column, const tree::Expr& expr, const Scope& scope) const;
     Where where_of(const tree::Expr* where, const Scope& scope, bool depends_on_target) const;
+    friend class Samples;
+    bool picks(const tree::Expr& expr, const Scope& scope) const;
+    bool holds_for_samples(const tree::Write& write, const Scope& scope) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
     bool keeps_text(const tree::Expr& cast) const;
     bool keeps_characters(const tree::Expr& cast) const;

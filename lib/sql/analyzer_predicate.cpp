@@ -735,6 +735,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             return truth(*query->items[0].expr, scope);
         }
         case Kind::comparison_any: {
+            if (expr.number == 1) return Truth::unknown;   // ALL
             if (expr.args.size() == 2 && expr.args[1]->kind == Kind::array && expr.name.last() == "=")
                 for (const tree::ExprPtr& element : expr.args[1]->args)
                     if (same(*expr.args[0], *element)) return Truth::always;
@@ -743,6 +744,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             return Truth::unknown;
         }
         case Kind::any_query:
+            if (expr.number == 1) return Truth::unknown;   // ALL
             if (!expr.args.empty() && !expr.negated && (expr.name.parts.empty() || is_word(expr.name.last(), {"=", ">=", "<="})) && expr.query != nullptr && (expr.name.parts.empty() || expr.query->values.size() <= 1) && gives_itself(*expr.args[0], *expr.query)) return Truth::always;
             if (!expr.args.empty() && (expr.name.parts.empty() || expr.name.last() == "=") && expr.query != nullptr && all_of_target(*expr.args[0], *expr.query, scope))
                 return Truth::always;

@@ -401,6 +401,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         if (write.where != nullptr) predicate(*write.where, scope, ctes);
         const bool depends = target_used_;
         Where where = where_of(write.where.get(), scope, depends);
+        if (where == Where::present && holds_for_samples(write, scope)) where = Where::trivial;
         if (write.kind == Write::Kind::merge) {
             const bool given = write.from.size() == 1 &&
                                (write.from[0].kind == tree::From::Kind::subquery ? rows_are_given(write.from[0].query.get())

@@ -39,7 +39,7 @@ struct Expr {
         parameter,        ///< number
         call,             ///< name(args …); see the members for aggregates
         operation,        ///< name = operator; args are its one or two sides
-        comparison_any,   ///< args[0] operator ANY/ALL (args[1])
+        comparison_any,   ///< args[0] operator ANY/ALL (args[1]); number 1: ALL
         in_list,          ///< args[0] IN (args[1] …); negated
         logic_and, logic_or, logic_not,
         is_null,          ///< args[0] IS [NOT] NULL; negated
@@ -54,7 +54,7 @@ struct Expr {
         exists,           ///< EXISTS (query)
         scalar_query,     ///< (query) as a value
         array_query,      ///< ARRAY(query)
-        any_query,        ///< args[0] operator ANY/ALL/IN (query)
+        any_query,        ///< args[0] operator ANY/ALL/IN (query); number 1: ALL
         current_of, set_default,
         opaque,           ///< not understood: text says what
     };
@@ -101,6 +101,7 @@ struct From {
     // join
     std::unique_ptr<From> left, right;
     bool natural = false;
+    bool keeps_left = false;                 ///< LEFT, FULL: what stands left comes in any case
     std::vector<std::string> using_columns;
     std::string using_alias;                 ///< USING (…) AS alias: a name for the merged columns alone
     ExprPtr on;
@@ -121,6 +122,7 @@ struct Query {
     bool recursive = false;
     enum class Combine : std::uint8_t { none, union_all, compare };
     Combine combine = Combine::none;  ///< compare: UNION, INTERSECT, EXCEPT
+    bool widens = false;              ///< of these UNION
     QueryPtr left, right;
     std::vector<Item> items;
     std::vector<From> from;

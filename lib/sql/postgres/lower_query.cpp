@@ -14,18 +14,6 @@ using Kind = Expr::Kind;
 
 std::uint32_t at(int location) { return location < 0 ? 0 : static_cast<std::uint32_t>(location); }
 
-template <class T>
-const T* as(const Node* node) {
-    return reinterpret_cast<const T*>(node);
-}
-
-template <class F>
-void each(const List* list, F&& f) {
-    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
-}
-
-std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
-
 std::vector<ExprPtr> lower_list(const List* list) {
     std::vector<ExprPtr> out;
     out.reserve(static_cast<std::size_t>(list_length(list)));
@@ -91,6 +79,7 @@ ExprPtr lower_operator(const A_Expr* node) {
         case AEXPR_OP_ALL: {
             ExprPtr expr = tree::make_expr(Kind::comparison_any, at(node->location));
             expr->name = lower_name(node->name, node->location);
+            expr->number = node->kind == AEXPR_OP_ALL ? 1 : 0;
             add(expr, node->lexpr);
             add(expr, node->rexpr);
             return expr;
@@ -146,7 +135,7 @@ ExprPtr lower_call(const FuncCall* call) {
         std::string name;
         if (IsA(arg, NamedArgExpr)) {
             name = text_of(as<NamedArgExpr>(arg)->name);
-            arg = reinterpret_cast<const Node*>(as<NamedArgExpr>(arg)->arg);
+            arg = as<Node>(as<NamedArgExpr>(arg)->arg);
         }
         add(expr, arg);
         expr->argument_names.push_back(std::move(name));
@@ -199,6 +188,7 @@ ExprPtr lower_sublink(const SubLink* link) {
     }
     ExprPtr expr = tree::make_expr(kind, at(link->location));
     if (link->operName != nullptr) expr->name = lower_name(link->operName, link->location);
+    expr->number = link->subLinkType == ALL_SUBLINK ? 1 : 0;
     add(expr, link->testexpr);
     expr->query = lower_query(link->subselect);
     return expr;
@@ -394,7 +384,7 @@ tree::From lower_from(const Node* node) {
             const auto* table = as<JsonTable>(node);
             from.kind = tree::From::Kind::opaque;
             from.lateral = true;
-            if (table->context_item != nullptr) from.functions.push_back(lower_expr(reinterpret_cast<const Node*>(table->context_item)));
+            if (table->context_item != nullptr) from.functions.push_back(lower_expr(as<Node>(table->context_item)));
             each(table->passing, [&](const Node* item) { from.functions.push_back(lower_expr(item)); });
             json_table_columns(from, table->columns);
             lower_alias(from, table->alias);
@@ -407,6 +397,7 @@ tree::From lower_from(const Node* node) {
             from.left = std::make_unique<tree::From>(lower_from(join->larg));
             from.right = std::make_unique<tree::From>(lower_from(join->rarg));
             from.natural = join->isNatural;
+            from.keeps_left = join->jointype == JOIN_LEFT || join->jointype == JOIN_FULL;
             from.using_columns = strings(join->usingClause);
             if (join->join_using_alias != nullptr) from.using_alias = text_of(join->join_using_alias->aliasname);
             if (join->quals != nullptr) from.on = lower_expr(join->quals);
@@ -568,7 +559,7 @@ ExprPtr lower_expr(const Node* node) {
                 add(expr, as<CaseWhen>(when)->expr);
                 add(expr, as<CaseWhen>(when)->result);
             });
-            expr->args.push_back(lower_expr(reinterpret_cast<const Node*>(chosen->defresult)));
+            expr->args.push_back(lower_expr(as<Node>(chosen->defresult)));
             return expr;
         }
         case T_CoalesceExpr: {
@@ -599,7 +590,7 @@ ExprPtr lower_expr(const Node* node) {
             expr->args.push_back(lower_expr(as<CollateClause>(node)->arg));
             return expr;
         }
-        case T_NamedArgExpr: return lower_expr(reinterpret_cast<const Node*>(as<NamedArgExpr>(node)->arg));
+        case T_NamedArgExpr: return lower_expr(as<Node>(as<NamedArgExpr>(node)->arg));
         case T_SortBy: return lower_expr(as<SortBy>(node)->node);
         case T_ResTarget: return lower_expr(as<ResTarget>(node)->val);
         case T_WindowDef: return lower_window(as<WindowDef>(node));
@@ -654,8 +645,9 @@ tree::QueryPtr lower_query(const Node* node) {
     query->locks_rows = select->lockingClause != NIL;
     if (select->op != SETOP_NONE) {
         query->combine = select->op == SETOP_UNION && select->all ? tree::Query::Combine::union_all : tree::Query::Combine::compare;
-        query->left = lower_query(reinterpret_cast<const Node*>(select->larg));
-        query->right = lower_query(reinterpret_cast<const Node*>(select->rarg));
+        query->widens = select->op == SETOP_UNION;
+        query->left = lower_query(as<Node>(select->larg));
+        query->right = lower_query(as<Node>(select->rarg));
         return query;
     }
     each(select->valuesLists, [&](const Node* row) { query->values.push_back(lower_list(as<List>(row))); });
