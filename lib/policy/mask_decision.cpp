@@ -156,9 +156,10 @@ class MaskDecision {
         if (!sensitivity_.has_masks() || sensitivity_.empty()) return;
         using Kind = sql::StatementKind;
         const Kind kind = statement_.kind;
-        // Deferred checks, and what cursors and prepared statements run, report later.
-        const bool later = kind == Kind::commit || kind == Kind::prepare_transaction || kind == Kind::execute || kind == Kind::fetch || kind == Kind::close_cursor;
-        decision_.hide_texts = later || (!statement_.only_names && (statement_.runs_code || sensitivity_.touches(statement_.relations)));
+        // What cursors and prepared statements run reports later. So do deferred checks, in the transaction whose texts are hidden by
+        // the statements that they check.
+        const bool later = kind == Kind::execute || kind == Kind::fetch || kind == Kind::close_cursor;
+        decision_.hide_texts = later || (!statement_.only_names && ((statement_.runs_code && statement_.unread_code) || sensitivity_.touches(statement_.relations)));
     }
 
     const sql::Statement& statement_;

@@ -38,7 +38,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         function.schema = std::move(in);
         function.name = name;
         called.objects.push_back(function);
-        out_.runs_code = out_.calls_code = true;
+        out_.runs_code = out_.calls_code = out_.unread_code = true;
         Value out = through(all, Flow::transformed);
         out.functions.push_back(function.schema + "." + function.name);
         return out;
@@ -361,7 +361,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             }
             Effect& called = add_effect(EffectClass::call, "runs a text that is only known when the statement runs");
             called.objects.push_back(function_object());
-            out_.runs_code = out_.calls_code = true;
+            out_.runs_code = out_.calls_code = out_.unread_code = true;
             Value out = through(args, Flow::transformed);
             out.opaque = true;
             return out;
@@ -370,6 +370,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         case FunctionKind::shows_values: {
             Effect& called = add_effect(EffectClass::call, "reads data that its arguments name");
             called.objects.push_back(function_object());
+            out_.unread_code = true;
             Value out = through(args, Flow::transformed);
             out.opaque = true;
             return out;
@@ -377,6 +378,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         case FunctionKind::server: {
             Effect& called = add_effect(EffectClass::server, "");
             called.objects.push_back(function_object());
+            out_.unread_code = true;
             called.detail = std::string(rule.name);
             Copy handed;
             handed.target_name = "an argument of " + std::string(rule.name);
@@ -476,6 +478,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         } else {
             value = through(all, Flow::transformed);
             value.functions.push_back(full);
+            out_.unread_code = true;
             // Code that nobody can read and nobody knew is vouched for by nobody: neither for what it gives nor for what it does.
             if (function->recent) {
                 value.opaque = true;

@@ -36,7 +36,7 @@ const Relation* Analyzer::relation_of(const Object& object) const {
 /// Code that the server runs for the rows of a table which the statement does not name.
 void Analyzer::fires(const Relation& relation) {
     touch(relation);
-    if (!relation.trigger_functions.empty()) out_.runs_code = true;
+    if (!relation.trigger_functions.empty()) out_.runs_code = out_.unread_code = true;
     triggers_of(relation);
 }
 

@@ -226,7 +226,7 @@ void Analyzer::read(const Relation& relation, const std::string& column) {
 
 void Analyzer::touch(const Relation& relation) {
     if (std::find(out_.relations.begin(), out_.relations.end(), relation.id) == out_.relations.end()) out_.relations.push_back(relation.id);
-    if (relation.has_expressions) out_.runs_code = out_.calls_code = true;
+    if (relation.has_expressions) out_.runs_code = out_.calls_code = out_.unread_code = true;
 }
 
 /// Numbers, texts, dates and the like, which compare and join with each other whatever they are. Not so arrays and rows (of other
@@ -354,6 +354,7 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
         if (const ValueRelation* shows = dialect_.value_relation(relation.name); resolved.system && shows != nullptr) {
             for (const std::string_view safe : shows->safe_columns) out.columns.push_back({std::string(safe), {}, false, false});
             out.unknown_is_opaque = true;
+            out_.unread_code = out_.unread_code || foreign_;
         }
         out.complete = out.exact_order = !resolved.system && relation.kind != RelationKind::sequence && relation.kind != RelationKind::index;
         return out;

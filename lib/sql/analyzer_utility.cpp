@@ -68,6 +68,7 @@ void Analyzer::absorb(const Statement& inner) {
         if (std::find(out_.givens.begin(), out_.givens.end(), given) == out_.givens.end()) out_.givens.push_back(given);
     out_.runs_code = out_.runs_code || inner.runs_code;
     out_.calls_code = out_.calls_code || inner.calls_code;
+    out_.unread_code = out_.unread_code || inner.unread_code;
     out_.writes_inside = out_.writes_inside || inner.writes_inside ||
                          std::any_of(inner.effects.begin(), inner.effects.end(), [](const Effect& effect) { return inside(effect.effect_class, EffectClass::write) && !effect.objects.empty(); });
     out_.changes_catalogue = out_.changes_catalogue || inner.changes_catalogue;
@@ -131,7 +132,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                                            lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::maintenance || lowered.effect_class == EffectClass::dcl || lowered.names_index;
                 if (!found && !lowered.only_existing && reads_nothing && names_.context != nullptr) {
                     // REINDEX computes the expressions of the index again.
-                    if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = out_.calls_code = true;
+                    if (lowered.effect_class == EffectClass::maintenance) out_.runs_code = out_.calls_code = out_.unread_code = true;
                     listed.resolved = true;
                     if (listed.schema.empty()) {
                         const std::size_t before = effect.objects.size();
@@ -151,7 +152,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                     touch(*resolved.relation);
                     // COPY fires triggers as INSERT does, TRUNCATE its own.
                     if (lowered.effect_class == EffectClass::bulk_import || lowered.effect_class == EffectClass::ddl_truncate) {
-                        if (!resolved.relation->trigger_functions.empty()) out_.runs_code = true;
+                        if (!resolved.relation->trigger_functions.empty()) out_.runs_code = out_.unread_code = true;
                         triggers_of(*resolved.relation);
                     }
                     // These compute what is stored, or known of it, anew.
@@ -227,7 +228,7 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
         if (listed.name.empty()) listed.resolved = false;   // which one the front end does not tell
         effect.objects.push_back(std::move(listed));
     }
-    // CALL and DO: their notices and errors may hold anything.
+    // CALL and DO: their notices and errors may hold anything that they read.
     if (effect.effect_class == EffectClass::call) out_.runs_code = out_.calls_code = true;
     // VACUUM and ANALYZE of all tables.
     if (effect.effect_class == EffectClass::maintenance && lowered.objects.empty() && names_.snapshot != nullptr)
@@ -331,6 +332,7 @@ void Analyzer::utility(const tree::Statement& statement) {
             kept.target_name = "a block of code";
             kept.opaque = true;
             copy_out(std::move(kept));
+            out_.unread_code = true;
         }
     }
     for (const auto& nested : statement.inner) {

@@ -248,7 +248,7 @@ const Relation* Analyzer::base_of_view(const Relation& view) {
 void Analyzer::rules_of(const Relation& relation, char event, bool shown) {
     for (const catalogue::Rule& rule : relation.rules) {
         if (rule.event != event) continue;
-        out_.runs_code = out_.calls_code = true;
+        out_.runs_code = out_.calls_code = out_.unread_code = true;
         if (depth_ >= 16) {
             unresolved("rules that lead to rules", 0);
             return;
@@ -304,7 +304,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     if (relation == nullptr && resolved.made == nullptr) unknown_name("relation \"" + (write.target.parts.empty() ? "" : write.target.last()) + "\" is not known", write.target.at);
     if (relation != nullptr) {
         touch(*relation);
-        if (!relation->trigger_functions.empty()) out_.runs_code = true;
+        if (!relation->trigger_functions.empty()) out_.runs_code = out_.unread_code = true;
         triggers_of(*relation);
         rules_of(*relation, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2', !write.returning.empty());
         if (relation->kind == catalogue::RelationKind::view) {
@@ -465,7 +465,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
             behind.push_back(std::move(effect));
         }
         out_.effects.insert(out_.effects.end(), behind.begin(), behind.end());
-        if (!base->trigger_functions.empty()) out_.runs_code = true;
+        if (!base->trigger_functions.empty()) out_.runs_code = out_.unread_code = true;
         triggers_of(*base);
         rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2', !write.returning.empty());
     }

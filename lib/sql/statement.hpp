@@ -110,6 +110,7 @@ struct Statement {
     bool writes_inside = false;   ///< a WITH, a function or a rule of it changes rows, which its command tag does not count
     bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything
     bool calls_code = false;      ///< of that, more than the triggers of the tables it writes: code that its own text calls
+    bool unread_code = false;     ///< of that, some whose text was not read, or that reads what shows values of any table
     bool calls_unknown = false;   ///< of that, functions that the catalogue does not hold
     bool changes_catalogue = false;        ///< names may mean something else afterwards
     bool changes_settings = false;         ///< search_path, role or another setting may differ afterwards

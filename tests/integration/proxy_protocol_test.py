@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from dbguard_test import Postgres, main  # noqa: E402
 from dbguard_proxy import Proxy, psql  # noqa: E402
 from postgres_wire import (  # noqa: E402
-    Refused, Wire, bind, close, copy_data, copy_done, copy_fail, describe, error, execute, flush, msg, parse, query, row, sync, terminate, types)
+    Refused, Wire, bind, close, copy_data, copy_done, copy_fail, describe, error, execute, fields, flush, msg, parse, query, row, sync, terminate, types)
 
 ROLES = '''
   tester:
@@ -252,6 +252,48 @@ class Protocol(unittest.TestCase):
         self.assertEqual((error(m)['C'], error(m)['n']), ('23505', 'people_pkey'))
         self.assertNotIn('(1)', str(error(m)))
         self.assertNotIn('D', error(m))
+
+    def test_texts_of_code_pass_where_it_can_have_read_nothing(self):
+        count = 0
+
+        def said(body, value='1', type_='int', of=''):
+            """-> the texts that come when a new function with this body is called"""
+            nonlocal count
+            count += 1
+            self.assertEqual(error(self.wire.query('create function said_%d(n %s) returns text language plpgsql as $f$begin %s; return n; end$f$' % (count, type_, body))), None)
+            return texts('select said_%d(%s) %s' % (count, value, of))
+
+        def texts(sql):
+            return [fields(body)['M'] for kind, body in self.wire.query(sql) if kind in 'EN']
+
+        self.assertEqual(said("raise notice 'n is %', n"), ['n is 1'])
+        self.assertEqual(texts('begin; select said_1(5); commit'), ['n is 5'])
+        self.assertEqual(said("if n < 0 then raise exception 'below' using errcode = '22003'; end if; n := (select id from plain where id = n)", '-5'), ['below'])
+        self.assertEqual(texts("do $$begin raise notice 'hello'; end$$"), ['hello'])
+        # Where it reads the masked column, or gets it: rebuilt, or all of it refused.
+        def hides(texts):
+            self.assertTrue(texts)
+            for text in texts:
+                self.assertTrue(text == 'a function raised an exception' or text.startswith('dbguard: '), text)
+
+        hides(said("raise notice '%', (select phone from people where id = n)"))
+        hides(said("raise notice '%', exists (select from people where phone like '555%')"))
+        hides(said("for n in select id from people loop raise notice '%', n; end loop"))
+        hides(said("raise notice 'n is %', n", 'id', of='from people'))
+        # Code behind the code; a trigger's, also later; what shows values of any table.
+        hides(said("execute 'select phone from people' into n; raise notice '%', n", "'x'", 'text'))
+        hides(said("raise notice '%%', said_%d('x')" % count))
+        hides(said("raise notice '%', (select most_common_vals from pg_stats limit 1)"))
+        self.postgres.sql("""create table watched(id int); create table watching(id int primary key deferrable initially deferred);
+            create function shows() returns trigger language plpgsql as $$begin raise notice '%', (select phone from people limit 1); return new; end$$;
+            create constraint trigger watched after insert on watched deferrable initially deferred for each row execute function shows()""")
+        self.addCleanup(lambda: self.postgres.sql('drop table watched, watching; drop function shows'))
+        hides(texts('insert into watched values (1)'))
+        hides(texts('begin') + texts('insert into watched values (1)') + texts('commit'))
+        hides(said("insert into watched values (n); raise notice 'done'"))
+        # Deferred checks of what is not masked say what they say.
+        self.assertEqual(texts('begin') + texts('insert into watching values (1), (1)'), [])
+        self.assertEqual(error(self.wire.query('commit'))['D'], 'Key (id)=(1) already exists.')
 
     # ---- bad input
 
