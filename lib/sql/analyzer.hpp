@@ -47,6 +47,7 @@ bool share_sources(const Value& a, const Value& b);
 void add_givens(Value& value, const Value& other);
 /// Whether there is a value: of a column as it is that is existence, of anything computed it tells of what it was computed from.
 Value existence_of(Value value);
+Value existence_of_row(const Value& row);
 /// The same sources, none flowing more literally than `flow`; no longer a row.
 Value through(Value value, Flow flow);
 

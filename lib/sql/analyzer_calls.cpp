@@ -86,6 +86,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
                 return out;
             }
         }
+        if (rule->kind == FunctionKind::counting && args.size() == 1 && args[0].is_row) all = existence_of_row(args[0]);
         Value out = call_built_in(*rule, expr, all, scope);
         out.same_value = keeps_equality(expr) && all.tells_which() && !all.is_row;
         if (twice && (name == "concat" || name == "concat_ws")) {

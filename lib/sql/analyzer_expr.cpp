@@ -233,7 +233,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             const Value value = eval(*tested, scope, ctes);
             // Whether an expression is NULL can tell what it was computed from; a column's own NULL is existence.
             const bool plain = tested->kind == Kind::column && value.fields == nullptr;
-            return plain ? existence_of(value) : through(value, Flow::transformed);
+            return plain ? existence_of(value) : value.is_row ? existence_of_row(value) : through(value, Flow::transformed);
         }
         case Kind::cast: return cast(expr, eval(*expr.args[0], scope, ctes));
         case Kind::member: {

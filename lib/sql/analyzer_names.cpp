@@ -125,6 +125,14 @@ Value existence_of(Value value) {
     return through(std::move(value), computed ? Flow::transformed : Flow::existence);
 }
 
+/// Whether there is such a row, and whether each of its columns is NULL.
+Value existence_of_row(const Value& row) {
+    if (row.fields == nullptr || row.opaque || !row.functions.empty()) return through(row, Flow::transformed);
+    Value out;
+    for (const auto& [name, value] : *row.fields) out = merge(out, existence_of(value));
+    return out;
+}
+
 void Analyzer::unresolved(std::string reason, std::uint32_t at) {
     not_understood_ = true;
     if (!unresolved_.empty()) return;
