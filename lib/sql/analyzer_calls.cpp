@@ -545,7 +545,8 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     auto outer_parameters = std::exchange(parameters_, {});
     auto outer_named = std::exchange(named_parameters_, {});
     const auto* outer_path = path_;
-    if (!own_path.empty()) path_ = &own_path;
+    if (body.printed) path_ = &names_.snapshot->rendered_under().search_path;
+    else if (!own_path.empty()) path_ = &own_path;
     std::vector<Value> bound;
     // Where variables may take what was read, a second reading knows what they may hold.
     const auto bind_parameters = [&](const Value& taken) {

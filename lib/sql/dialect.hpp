@@ -45,6 +45,7 @@ struct CodeBody {
     std::vector<std::string> variables; ///< names that are not columns there
     bool sees_errors = false;           ///< it keeps what an error says, which may be values of the rows that it was about
     bool in_sequence = false;           ///< the texts are whole statements, the last one gives the value (SQL functions)
+    bool printed = false;               ///< the server printed them, as it does a view's query: names are as the catalogue's definitions have them
 };
 
 /// A relation of the server's own whose other columns may hold values of any table, or texts of other statements.

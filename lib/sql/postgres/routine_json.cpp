@@ -130,7 +130,13 @@ CodeBody read_code(const catalogue::Function& function) {
     if (function.language == "sql") {
         body.readable = true;
         body.in_sequence = true;
-        body.texts.push_back(function.body);
+        // A body that the server keeps parsed, as pg_get_function_sqlbody prints it; as the text of one neither would run.
+        const std::string_view text = function.body;
+        constexpr std::string_view returns = "RETURN ", begin = "BEGIN ATOMIC\n", end = "\nEND";
+        body.printed = text.starts_with(returns) || (text.starts_with(begin) && text.ends_with(end));
+        if (!body.printed) body.texts.push_back(function.body);
+        else if (text.starts_with(returns)) body.texts.push_back("SELECT " + function.body.substr(returns.size()));
+        else body.texts.push_back(function.body.substr(begin.size(), function.body.size() - begin.size() - end.size()));
         return body;
     }
     if (function.language != "plpgsql" || depth_bound(function.body) > shallow_depth) return body;
