@@ -290,9 +290,18 @@ void Shared::decide_all(RecordedPlan& plan, std::span<const std::optional<std::u
         const bool utility = std::ranges::none_of(statement.effects, [](const sql::Effect& effect) {
             return sql::inside(effect.effect_class, sql::EffectClass::write) || effect.effect_class == sql::EffectClass::call || effect.effect_class == sql::EffectClass::maintenance;
         });
-        return planned.decision.verdict <= Verdict::warn && !statement.effects.empty() && (statement.only_names || (utility && !statement.runs_code));
+        return !statement.effects.empty() && (statement.only_names || (utility && !statement.runs_code));
     };
-    if (plan.verdict >= Verdict::approve && plan.unknown_names && plan.statements.size() == 1 && can_only_fail(plan.statements.front())) {
+    // Nothing is read of what is not there.
+    const auto is_allowed = [&](const PlannedStatement& planned) {
+        if (planned.decision.verdict <= Verdict::warn) return true;
+        sql::Statement reads_nothing;
+        reads_nothing.effects = planned.statement.effects;
+        for (sql::Effect& effect : reads_nothing.effects)
+            if (sql::inside(effect.effect_class, sql::EffectClass::read) || effect.effect_class == sql::EffectClass::bulk_export) std::erase_if(effect.objects, [](const sql::Object& object) { return !object.resolved; });
+        return policy.decide(reads_nothing, sensitivity, {std::nullopt, now, false}).verdict <= Verdict::warn;
+    };
+    if (plan.verdict >= Verdict::approve && plan.unknown_names && plan.statements.size() == 1 && can_only_fail(plan.statements.front()) && is_allowed(plan.statements.front())) {
         plan.must_fail = true;
         plan.verdict = Verdict::allow;
     }
