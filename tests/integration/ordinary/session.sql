@@ -237,3 +237,55 @@ COMMENT ON COLUMN tree.way IS 'how'
 GRANT SELECT ON tree TO reader
 
 DROP TABLE tree CASCADE
+
+CREATE FUNCTION band(n numeric) RETURNS text LANGUAGE plpgsql AS $$begin if n < 0 then raise exception '% is below zero', n using errcode = '22003', hint = 'Take another.'; end if; raise notice 'band of %', n; return 'low'; end$$
+
+SELECT band(1)
+
+SELECT band(-1)
+
+SELECT band('x')
+
+BEGIN; SELECT band(-1); COMMIT
+
+DO $$begin raise notice 'hello'; end$$
+
+CREATE FUNCTION plus(a int, b int DEFAULT 1) RETURNS int LANGUAGE sql RETURN a + b
+
+SELECT plus(1), plus(a => 2, b => 3)
+
+SELECT plus('x')
+
+CREATE FUNCTION noted(a int, OUT b int) LANGUAGE sql BEGIN ATOMIC INSERT INTO crm.contact (id) VALUES (a); SELECT count(*)::int FROM crm.contact; END
+
+SELECT noted(77)
+
+SELECT noted(77)
+
+CREATE TABLE pair (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, other int REFERENCES pair DEFERRABLE INITIALLY DEFERRED)
+
+BEGIN
+
+INSERT INTO pair VALUES (1, 2)
+
+COMMIT
+
+INSERT INTO pair VALUES (1, 1), (1, 1)
+
+SELECT count(c), count(c.*), count(DISTINCT o.id) FROM orders o LEFT JOIN customer c ON c.id = o.customer_id + 15
+
+SELECT o.id FROM orders o LEFT JOIN customer c ON c.id = o.customer_id + 15 WHERE c IS NULL ORDER BY 1
+
+SELECT o.id, count(c) FROM orders o LEFT JOIN customer c ON c.id = o.customer_id + 15 GROUP BY o.id HAVING count(c) = 0 ORDER BY 1
+
+SET application_name = 'mine'
+
+SELECT application_name, count(*) FROM pg_stat_activity WHERE pid = pg_backend_pid() GROUP BY 1
+
+SELECT pg_stat_clear_snapshot()
+
+SELECT system_identifier > 0 FROM pg_control_system()
+
+SELECT checkpoint_lsn > '0/0', timeline_id FROM pg_control_checkpoint()
+
+DROP TABLE pair; DROP FUNCTION band, plus, noted
