@@ -22,18 +22,6 @@ using catalogue::RelationKind;
 using catalogue::Type;
 using catalogue::TypeKind;
 
-template <class T>
-const T* as(const void* node) {
-    return static_cast<const T*>(node);
-}
-
-template <class F>
-void each(const List* list, F&& f) {
-    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
-}
-
-std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
-
 // ---- stretches of the text -------------------------------------------------------------------------------------------
 
 /// A word, or one character of anything else; comments and quoted texts count as one.

@@ -1,11 +1,10 @@
 // Statements other than queries and writes: which effects they have, on what. The table of classes is in
-// doc/policy-language.md ("What counts as what").
+// doc/policy-language.md ("What counts as what"). Tables and their indexes: lower_table.cpp.
 
 #include <array>
 #include <cstring>
 
-#include "sql/postgres/lower.hpp"
-#include "sql/postgres/table_changes.hpp"
+#include "sql/postgres/lower_parts.hpp"
 #include "sql/postgres/pg_nodes.hpp"
 
 namespace dbguard::sql::postgres {
@@ -16,42 +15,16 @@ using tree::Statement;
 using tree::UtilityEffect;
 using Class = EffectClass;
 
-template <class T>
-const T* as(const void* node) {
-    return static_cast<const T*>(node);
-}
-
-template <class F>
-void each(const List* list, F&& f) {
-    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
-}
-
-std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
-
 std::string lower_case(std::string text) {
     for (char& c : text)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return text;
 }
 
-UtilityEffect& effect(Statement& out, Class effect_class, ObjectKind kind = ObjectKind::other) {
-    UtilityEffect& added = out.effects.emplace_back();
-    added.effect_class = effect_class;
-    added.kind = kind;
-    return added;
-}
-
 tree::Name one(std::string name) {
     tree::Name out;
     out.parts.push_back(std::move(name));
     return out;
-}
-
-void change(Statement& out, Class effect_class, ObjectKind kind, tree::Name name) {
-    UtilityEffect& changed = effect(out, effect_class, kind);
-    changed.objects.push_back(std::move(name));
-    changed.rewrites_table = false;
-    out.changes_catalogue = true;
 }
 
 const DefElem* option(const List* options, const char* name) {
@@ -84,157 +57,6 @@ bool is_on(const List* options, const char* name) {
     if (element == nullptr) return false;
     const std::string value = lower_case(option_text(element));
     return element->arg == nullptr || !(value == "false" || value == "off" || value == "0");
-}
-
-std::unique_ptr<Statement> inner(const Node* node) { return std::make_unique<Statement>(lower_statement(node)); }
-
-// Expressions that are stored and run later (defaults, checks, index expressions …).
-void add_expression(Statement& out, const void* node) {
-    if (node != nullptr) out.expressions.push_back(lower_expr(as<Node>(node)));
-}
-
-void add_probe(Statement& out, const Node* node) {
-    if (node != nullptr) out.probes.push_back(lower_expr(node));
-}
-
-void add_constraint(Statement& out, const Constraint* constraint) {
-    if (constraint->contype == CONSTR_CHECK && constraint->raw_expr != nullptr) out.checks.push_back(lower_expr(constraint->raw_expr));
-    else add_expression(out, constraint->raw_expr);
-    if (constraint->where_clause != nullptr) out.checks.push_back(lower_expr(constraint->where_clause));
-    each(constraint->exclusions, [&](const Node* pair) {
-        if (IsA(pair, List) && list_length(as<List>(pair)) > 0 && IsA(linitial(as<List>(pair)), IndexElem)) add_probe(out, as<IndexElem>(linitial(as<List>(pair)))->expr);
-    });
-    if (constraint->pktable != nullptr) {
-        // A foreign key reads the other table, and locks its writers out for a moment: only its existence matters here.
-        effect(out, Class::read_table, ObjectKind::relation).objects.push_back(lower_relation(constraint->pktable));
-    }
-}
-
-void add_column(Statement& out, const ColumnDef* column) {
-    out.defined_columns.push_back(text_of(column->colname));
-    add_expression(out, column->raw_default);
-    each(column->constraints, [&](const Node* constraint) { add_constraint(out, as<Constraint>(constraint)); });
-}
-
-// Computed when the partition is made.
-void add_bounds(Statement& out, const PartitionBoundSpec* bound) {
-    if (bound == nullptr) return;
-    for (const List* values : {bound->listdatums, bound->lowerdatums, bound->upperdatums})
-        each(values, [&](const Node* value) { add_expression(out, value); });
-}
-
-tree::ExprPtr column_expr(std::string name) {
-    tree::ExprPtr column = tree::make_expr(tree::Expr::Kind::column);
-    column->name.parts.push_back(std::move(name));
-    return column;
-}
-
-void create_table(Statement& out, const CreateStmt* create) {
-    UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
-    made.objects.push_back(lower_relation(create->relation));
-    made.temporary = create->relation->relpersistence == 't';
-    made.if_not_exists = create->if_not_exists;
-    out.changes_catalogue = true;
-    each(create->tableElts, [&](const Node* element) {
-        if (IsA(element, ColumnDef)) {
-            add_column(out, as<ColumnDef>(element));
-        } else if (IsA(element, Constraint)) {
-            add_constraint(out, as<Constraint>(element));
-        } else if (IsA(element, TableLikeClause)) {
-            effect(out, Class::read_catalog, ObjectKind::relation).objects.push_back(lower_relation(as<TableLikeClause>(element)->relation));
-            out.defined_columns.emplace_back("*");  // columns that only the catalogue knows
-        }
-    });
-    // A foreign key to the table itself reads nothing that is there.
-    const auto own = lower_relation(create->relation).parts;
-    std::erase_if(out.effects, [&](const UtilityEffect& read) { return read.effect_class == Class::read_table && !read.objects.empty() && read.objects[0].parts == own; });
-    out.only_names = create->partbound == nullptr;
-    add_bounds(out, create->partbound);
-    if (create->partspec != nullptr)
-        each(create->partspec->partParams, [&](const Node* element) {
-            // Of columns that it has from its parent: their values decide where a row goes, or that it can go nowhere.
-            if (const auto* key = as<PartitionElem>(element); create->inhRelations == nullptr) add_expression(out, key->expr);
-            else if (key->expr != nullptr) out.checks.push_back(lower_expr(as<Node>(key->expr)));
-            else out.checks.push_back(column_expr(text_of(key->name)));
-        });
-    if (create->inhRelations != nullptr)
-        each(create->tableElts, [&](const Node* element) {
-            // So does what a foreign key refers to, and what excludes other rows.
-            if (!IsA(element, Constraint)) return;
-            for (const std::string& name : strings(as<Constraint>(element)->fk_attrs)) out.checks.push_back(column_expr(name));
-            each(as<Constraint>(element)->exclusions, [&](const Node* pair) {
-                if (!IsA(pair, List) || list_length(as<List>(pair)) == 0 || !IsA(linitial(as<List>(pair)), IndexElem)) return;
-                if (const char* name = as<IndexElem>(linitial(as<List>(pair)))->name; name != nullptr) out.checks.push_back(column_expr(name));
-            });
-        });
-    each(create->inhRelations, [&](const Node* parent) {
-        // A partition or child changes what its parent shows.
-        change(out, Class::ddl_create, ObjectKind::relation, lower_relation(as<RangeVar>(parent)));
-        out.defined_columns.emplace_back("*");
-    });
-}
-
-void alter_table(Statement& out, const AlterTableStmt* alter) {
-    const tree::Name name = lower_relation(alter->relation);
-    UtilityEffect change_effect;
-    change_effect.effect_class = Class::ddl_alter;
-    change_effect.kind = ObjectKind::relation;
-    change_effect.objects.push_back(name);
-    change_effect.only_existing = alter->missing_ok;
-    change_effect.names_index = alter->objtype == OBJECT_INDEX;
-    change_effect.only = !alter->relation->inh;
-    change_effect.rewrites_table = false;
-    bool grants = false;
-    out.only_names = true;
-    each(alter->cmds, [&](const Node* node) {
-        const auto* command = as<AlterTableCmd>(node);
-        out.only_names = out.only_names && changes_names_only(*command);
-        change_effect.lock = std::max(change_effect.lock, lock_of(*command));
-        note_rewrite(*command, change_effect);
-        switch (command->subtype) {
-            case AT_AddColumn: {
-                const auto* column = as<ColumnDef>(command->def);
-                add_column(out, column);
-                break;
-            }
-            case AT_AlterColumnType: {
-                const auto* column = as<ColumnDef>(command->def);
-                if (column->raw_default != nullptr) out.rewritten.push_back({text_of(command->name), true, lower_expr(column->raw_default)});
-                break;
-            }
-            case AT_AttachPartition:
-                add_bounds(out, as<PartitionCmd>(command->def)->bound);
-                change_effect.objects.push_back(lower_relation(as<PartitionCmd>(command->def)->name));
-                break;
-            case AT_DropColumn:
-                change_effect.takes_away = true;
-                change_effect.cascade = change_effect.cascade || command->behavior == DROP_CASCADE;
-                break;
-            case AT_DropConstraint: change_effect.cascade = change_effect.cascade || command->behavior == DROP_CASCADE; break;
-            // The other table changes as well.
-            case AT_DetachPartition: change_effect.objects.push_back(lower_relation(as<PartitionCmd>(command->def)->name)); break;
-            case AT_AddInherit: case AT_DropInherit: change_effect.objects.push_back(lower_relation(as<RangeVar>(command->def))); break;
-            case AT_SetLogged: case AT_SetUnLogged: case AT_SetAccessMethod: case AT_SetTableSpace: case AT_SetExpression:
-                if (command->subtype == AT_SetExpression) add_expression(out, command->def);
-                break;
-            case AT_AddConstraint:
-                add_constraint(out, as<Constraint>(command->def));
-                break;
-            case AT_ColumnDefault:
-                add_expression(out, command->def);
-                break;
-            case AT_ChangeOwner: case AT_EnableRowSecurity: case AT_DisableRowSecurity: case AT_ForceRowSecurity: case AT_NoForceRowSecurity:
-                grants = true;
-                break;
-            case AT_SetStatistics: case AT_ValidateConstraint:
-                break;
-            default:
-                break;
-        }
-    });
-    out.effects.push_back(change_effect);
-    if (grants) effect(out, Class::dcl, ObjectKind::relation).objects.push_back(name);
-    out.changes_catalogue = true;
 }
 
 ObjectKind kind_of(ObjectType type) {
@@ -301,16 +123,6 @@ void drop(Statement& out, const DropStmt* stmt) {
     each(stmt->objects, [&](const Node* object) { dropped.objects.push_back(object_name(object, part)); });
     if (stmt->removeType == OBJECT_POLICY) effect(out, Class::dcl);
     out.changes_catalogue = out.only_names = true;
-}
-
-void create_index(Statement& out, const IndexStmt* index) {
-    UtilityEffect& made = effect(out, Class::ddl_create_index, ObjectKind::relation);
-    made.objects.push_back(lower_relation(index->relation));
-    made.lock = index->concurrent ? Lock::none : Lock::blocks_writes;
-    made.if_not_exists = index->if_not_exists;
-    each(index->indexParams, [&](const Node* param) { add_probe(out, as<IndexElem>(param)->expr); });
-    if (index->whereClause != nullptr) out.checks.push_back(lower_expr(index->whereClause));
-    out.changes_catalogue = true;
 }
 
 void create_function(Statement& out, const CreateFunctionStmt* create) {
@@ -473,20 +285,31 @@ Lock table_lock(int mode) {
     return mode >= 4 ? Lock::blocks_writes : Lock::none;
 }
 
-void create_table_as(Statement& out, const CreateTableAsStmt* stmt) {
-    UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::new_relation);
-    made.objects.push_back(lower_relation(stmt->into->rel));
-    made.temporary = stmt->into->rel->relpersistence == 't';
-    made.if_not_exists = stmt->if_not_exists;
-    out.inner.push_back(inner(stmt->query));
-    out.executes_inner = !stmt->into->skipData;
-    out.stores_into = lower_relation(stmt->into->rel);
-    out.stores_values = true;
-    out.stored_columns = strings(stmt->into->colNames);
+}  // namespace
+
+UtilityEffect& effect(Statement& out, Class effect_class, ObjectKind kind) {
+    UtilityEffect& added = out.effects.emplace_back();
+    added.effect_class = effect_class;
+    added.kind = kind;
+    return added;
+}
+
+void change(Statement& out, Class effect_class, ObjectKind kind, tree::Name name) {
+    UtilityEffect& changed = effect(out, effect_class, kind);
+    changed.objects.push_back(std::move(name));
+    changed.rewrites_table = false;
     out.changes_catalogue = true;
 }
 
-}  // namespace
+std::unique_ptr<Statement> inner(const Node* node) { return std::make_unique<Statement>(lower_statement(node)); }
+
+void add_expression(Statement& out, const void* node) {
+    if (node != nullptr) out.expressions.push_back(lower_expr(as<Node>(node)));
+}
+
+void add_probe(Statement& out, const Node* node) {
+    if (node != nullptr) out.probes.push_back(lower_expr(node));
+}
 
 Statement lower_statement(const Node* node) {
     Statement out;

@@ -3,6 +3,8 @@
 // PostgreSQL's own node headers, as libpg_query ships them. Private to this room: include it last, for the headers replace
 // printf and others by macros. libpg_query: pg_query_internal.h gives the tree as the grammar built it, not serialised.
 
+#include <string>
+
 extern "C" {
 #include <postgres.h>
 // Keep this order: the nodes build on postgres.h.
@@ -18,3 +20,21 @@ extern "C" {
 #undef vsnprintf
 #undef sprintf
 #undef strerror
+
+namespace dbguard::sql::postgres {
+
+/// The caller has looked at its tag.
+template <class T>
+const T* as(const void* node) {
+    return static_cast<const T*>(node);
+}
+
+/// `f(const Node*)` of each; of NIL of none.
+template <class F>
+void each(const List* list, F&& f) {
+    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
+}
+
+inline std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+
+}  // namespace dbguard::sql::postgres

@@ -44,11 +44,6 @@ bool same_for_all_rows(const tree::Expr& expr) {
     return std::ranges::all_of(expr.args, [](const tree::ExprPtr& arg) { return arg && same_for_all_rows(*arg); });
 }
 
-template <class F>
-void each(const List* list, F&& f) {
-    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
-}
-
 /// The type's name where it is one of the server's own and no array; empty: only the catalogue knows.
 tree::Name type_name(const TypeName* type) {
     tree::Name name;
@@ -73,7 +68,7 @@ void note_new_column(const ColumnDef& column, tree::UtilityEffect& effect) {
     };
     computed(column.raw_default);
     each(column.constraints, [&](const Node* node) {
-        const auto* constraint = reinterpret_cast<const Constraint*>(node);
+        const auto* constraint = as<Constraint>(node);
         if (constraint->contype == CONSTR_GENERATED || constraint->contype == CONSTR_IDENTITY) effect.rewrites_table = true;
         if (constraint->contype == CONSTR_DEFAULT) computed(constraint->raw_expr);
     });
@@ -94,7 +89,7 @@ Lock lock_of(const AlterTableCmd& command) {
         case AT_ResetRelOptions:
         case AT_AttachPartition:
         case AT_DetachPartitionFinalize: return Lock::none;
-        case AT_DetachPartition: return reinterpret_cast<const PartitionCmd*>(command.def)->concurrent ? Lock::none : Lock::blocks_reads;
+        case AT_DetachPartition: return as<PartitionCmd>(command.def)->concurrent ? Lock::none : Lock::blocks_reads;
         // SHARE ROW EXCLUSIVE
         case AT_EnableTrig:
         case AT_EnableAlwaysTrig:
@@ -104,7 +99,7 @@ Lock lock_of(const AlterTableCmd& command) {
         case AT_DisableTrigAll:
         case AT_EnableTrigUser:
         case AT_DisableTrigUser: return Lock::blocks_writes;
-        case AT_AddConstraint: return reinterpret_cast<const Constraint*>(command.def)->contype == CONSTR_FOREIGN ? Lock::blocks_writes : Lock::blocks_reads;
+        case AT_AddConstraint: return as<Constraint>(command.def)->contype == CONSTR_FOREIGN ? Lock::blocks_writes : Lock::blocks_reads;
         default: return Lock::blocks_reads;
     }
 }
@@ -157,16 +152,16 @@ bool changes_names_only(const AlterTableCmd& command) {
 
 void note_rewrite(const AlterTableCmd& command, tree::UtilityEffect& effect) {
     switch (command.subtype) {
-        case AT_AddColumn: return note_new_column(*reinterpret_cast<const ColumnDef*>(command.def), effect);
+        case AT_AddColumn: return note_new_column(*as<ColumnDef>(command.def), effect);
         case AT_AlterColumnType: {
-            const auto* column = reinterpret_cast<const ColumnDef*>(command.def);
+            const auto* column = as<ColumnDef>(command.def);
             tree::Retyped retyped;
             retyped.column = command.name == nullptr ? "" : command.name;
             if (column->raw_default == nullptr) retyped.type = type_name(column->typeName);
             bool plain = true;
             each(column->typeName == nullptr ? NIL : column->typeName->typmods, [&](const Node* node) {
-                plain = plain && IsA(node, A_Const) && IsA(&reinterpret_cast<const A_Const*>(node)->val, Integer);
-                if (plain) retyped.modifiers.push_back(reinterpret_cast<const A_Const*>(node)->val.ival.ival);
+                plain = plain && IsA(node, A_Const) && IsA(&as<A_Const>(node)->val, Integer);
+                if (plain) retyped.modifiers.push_back(as<A_Const>(node)->val.ival.ival);
             });
             if (!plain) retyped.type.parts.clear();
             effect.retyped.push_back(std::move(retyped));
