@@ -14,18 +14,6 @@ using Kind = Expr::Kind;
 
 std::uint32_t at(int location) { return location < 0 ? 0 : static_cast<std::uint32_t>(location); }
 
-template <class T>
-const T* as(const Node* node) {
-    return reinterpret_cast<const T*>(node);
-}
-
-template <class F>
-void each(const List* list, F&& f) {
-    for (int i = 0; i < list_length(list); ++i) f(static_cast<const Node*>(list_nth(list, i)));
-}
-
-std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
-
 std::vector<ExprPtr> lower_list(const List* list) {
     std::vector<ExprPtr> out;
     out.reserve(static_cast<std::size_t>(list_length(list)));
@@ -147,7 +135,7 @@ ExprPtr lower_call(const FuncCall* call) {
         std::string name;
         if (IsA(arg, NamedArgExpr)) {
             name = text_of(as<NamedArgExpr>(arg)->name);
-            arg = reinterpret_cast<const Node*>(as<NamedArgExpr>(arg)->arg);
+            arg = as<Node>(as<NamedArgExpr>(arg)->arg);
         }
         add(expr, arg);
         expr->argument_names.push_back(std::move(name));
@@ -396,7 +384,7 @@ tree::From lower_from(const Node* node) {
             const auto* table = as<JsonTable>(node);
             from.kind = tree::From::Kind::opaque;
             from.lateral = true;
-            if (table->context_item != nullptr) from.functions.push_back(lower_expr(reinterpret_cast<const Node*>(table->context_item)));
+            if (table->context_item != nullptr) from.functions.push_back(lower_expr(as<Node>(table->context_item)));
             each(table->passing, [&](const Node* item) { from.functions.push_back(lower_expr(item)); });
             json_table_columns(from, table->columns);
             lower_alias(from, table->alias);
@@ -571,7 +559,7 @@ ExprPtr lower_expr(const Node* node) {
                 add(expr, as<CaseWhen>(when)->expr);
                 add(expr, as<CaseWhen>(when)->result);
             });
-            expr->args.push_back(lower_expr(reinterpret_cast<const Node*>(chosen->defresult)));
+            expr->args.push_back(lower_expr(as<Node>(chosen->defresult)));
             return expr;
         }
         case T_CoalesceExpr: {
@@ -602,7 +590,7 @@ ExprPtr lower_expr(const Node* node) {
             expr->args.push_back(lower_expr(as<CollateClause>(node)->arg));
             return expr;
         }
-        case T_NamedArgExpr: return lower_expr(reinterpret_cast<const Node*>(as<NamedArgExpr>(node)->arg));
+        case T_NamedArgExpr: return lower_expr(as<Node>(as<NamedArgExpr>(node)->arg));
         case T_SortBy: return lower_expr(as<SortBy>(node)->node);
         case T_ResTarget: return lower_expr(as<ResTarget>(node)->val);
         case T_WindowDef: return lower_window(as<WindowDef>(node));
@@ -658,8 +646,8 @@ tree::QueryPtr lower_query(const Node* node) {
     if (select->op != SETOP_NONE) {
         query->combine = select->op == SETOP_UNION && select->all ? tree::Query::Combine::union_all : tree::Query::Combine::compare;
         query->widens = select->op == SETOP_UNION;
-        query->left = lower_query(reinterpret_cast<const Node*>(select->larg));
-        query->right = lower_query(reinterpret_cast<const Node*>(select->rarg));
+        query->left = lower_query(as<Node>(select->larg));
+        query->right = lower_query(as<Node>(select->rarg));
         return query;
     }
     each(select->valuesLists, [&](const Node* row) { query->values.push_back(lower_list(as<List>(row))); });
