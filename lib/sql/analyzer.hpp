@@ -2,8 +2,9 @@
 
 // The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
 // analyzer_query.cpp (SELECT), analyzer_names.cpp (FROM, views, columns), analyzer_expr.cpp (values), analyzer_calls.cpp (functions),
-// analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what decides which
-// rows come), analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_utility.cpp (all other statements).
+// analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what decides which rows come), analyzer_truth.cpp,
+// analyzer_bounds.cpp and analyzer_samples.cpp (what holds for every row), analyzer_givens.cpp (what literals meet),
+// analyzer_write.cpp, analyzer_utility.cpp (all other statements).
 
 #include <map>
 #include <memory>
@@ -87,6 +88,9 @@ struct Scope {
     const Scope* outer = nullptr;
     std::vector<std::pair<std::string, std::string>> known;  ///< columns that WHERE compares with a constant, and the constant
 };
+
+/// One of them, which are in lower case.
+bool is_word(const std::string& text, std::initializer_list<const char*> words);
 
 /// Digits and a sign: a position, or an element's number.
 bool is_number(const std::string& text);
