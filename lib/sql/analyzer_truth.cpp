@@ -86,9 +86,13 @@ bool Analyzer::same(const Expr& one, const Expr& other) const {
     if (a.kind == Kind::cast && !a.args.empty()) return same(*a.args[0], b);
     if (b.kind == Kind::cast && !b.args.empty()) return same(a, *b.args[0]);
     if (a.kind == Kind::constant && b.kind == Kind::constant) literals_matter_ = true;
-    if (a.kind == Kind::column && b.kind == Kind::column)
-        return !a.name.parts.empty() && !b.name.parts.empty() && a.name.last() == b.name.last() &&
-               (a.name.parts.size() == 1 || b.name.parts.size() == 1 || a.name.parts == b.name.parts);
+    if (a.kind == Kind::column && b.kind == Kind::column) {
+        if (a.name.parts.empty() || b.name.parts.empty() || a.name.last() != b.name.last()) return false;
+        if (a.name.parts.size() > 1 && b.name.parts.size() > 1) return a.name.parts == b.name.parts;
+        // `id = OLD.id` in a rule's action: a row of the rule's table, and one of the action's.
+        const auto is_of_rule = [](const Expr& column) { return column.name.parts.size() == 2 && is_word(column.name.parts[0], {"old", "new"}); };
+        return is_of_rule(a) == is_of_rule(b);
+    }
     if (a.kind != b.kind || a.text != b.text || a.is_null != b.is_null || a.number != b.number || a.negated != b.negated ||
         a.name.parts != b.name.parts || a.args.size() != b.args.size() || a.query != nullptr || b.query != nullptr)
         return false;
