@@ -146,7 +146,7 @@ class MaskDecision {
             }
             if (target == nullptr && sensitivity_.has_masks()) {
                 const std::string* code = unvouched(role_, copy.functions);
-                if (code != nullptr && copy.sources.empty())
+                if (code != nullptr)
                     refuse(decision_, "masks", copy.target_name + " would take what " + *code + " gives, whose code may read masked columns", "Read the tables directly.");
             }
         }

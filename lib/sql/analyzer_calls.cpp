@@ -441,7 +441,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             Copy handed;
             handed.target_name = "an argument of " + full;
             handed.sources = all.sources;
-            handed.functions = {full};
+            handed.functions = all.functions;
             handed.opaque = all.opaque;
             copy_out(std::move(handed));
         }

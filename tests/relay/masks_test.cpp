@@ -19,7 +19,7 @@ constexpr const char* tables =
     "CREATE TABLE other (id int, t text);";
 
 struct Fixture {
-    Fixture() {
+    explicit Fixture(const std::string& filter = "equality") {
         auto loaded = policy::load(
             "dbguard: 1\npolicy: p\nidentities:\n  ci: { issuer: \"https://i.example\", audience: a, claims: { repository_id: \"1\" } }\n"
             "databases:\n  d: { engine: postgres }\nroles:\n  r:\n    for: ci\n    databases: d\n    login: app\n    rules:\n      - allow: [read, write, ddl]\n    masks: pii\n"
@@ -27,7 +27,7 @@ struct Fixture {
             "      - { column: public.people.pin, with: last(4) }\n      - { column: public.people.profile, keys: [tax.tin], with: redact }\n"
             "      - { column: public.people.home, keys: [street], with: \"null\" }\n      - { column: public.people.pay, with: zero }\n"
             "      - { detect: email, in: public.people.notes, with: replace }\n      - { column: public.people.doc, with: redact }\n"
-            "    derived: deny\n    filter: equality\n",
+            "    derived: deny\n    filter: " + filter + "\n",
             "test.yaml"
         );
         REQUIRE(loaded.policy.has_value());
@@ -56,6 +56,10 @@ struct Fixture {
     catalogue::SnapshotRef snapshot;
     catalogue::Context context;
     policy::Sensitivity sensitivity;
+};
+
+struct Unfiltered : Fixture {
+    Unfiltered() : Fixture("allow") {}
 };
 
 }  // namespace
@@ -91,6 +95,20 @@ TEST_CASE_FIXTURE(Fixture, "a masked value may be put back where it was, and now
              "UPDATE people SET pin = CASE WHEN ssn LIKE '9%' THEN '1111' ELSE '2222' END",
          })
         CHECK_MESSAGE(!allows(text), text);
+}
+
+TEST_CASE_FIXTURE(Unfiltered, "what unreadable code gives is stored nowhere, whatever it was given") {
+    sensitivity = of(
+        std::string(tables) +
+        "CREATE FUNCTION dyn(n int) RETURNS text LANGUAGE plpgsql AS 'DECLARE o text; BEGIN EXECUTE ''SELECT ssn FROM people'' INTO o; RETURN o; END';"
+        "CREATE FUNCTION twice(t text) RETURNS text LANGUAGE sql AS 'SELECT t || t';"
+    );
+    for (const char* text : {
+             "CREATE TEMP TABLE s AS SELECT dyn(id) FROM other", "SELECT dyn(id) INTO TEMP s FROM other", "INSERT INTO other (t) SELECT dyn(id) FROM other", "INSERT INTO other (t) VALUES (dyn(1))",
+             "UPDATE other SET t = dyn(id)", "UPDATE other SET t = twice(dyn(id))", "SELECT set_config('a.b', dyn(id), true) FROM other", "SELECT pg_notify('c', dyn(id)) FROM other",
+         })
+        CHECK_MESSAGE(!allows(text), text);
+    for (const char* text : {"INSERT INTO other (t) SELECT twice(name) FROM people", "UPDATE other SET t = twice(t)", "CREATE TEMP TABLE s AS SELECT twice(t) FROM other"}) CHECK_MESSAGE(allows(text), text);
 }
 
 TEST_CASE_FIXTURE(Fixture, "values that may be any column's decide nothing") {
