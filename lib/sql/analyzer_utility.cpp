@@ -155,6 +155,9 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                         if (!resolved.relation->trigger_functions.empty()) out_.runs_code = out_.unread_code = true;
                         triggers_of(*resolved.relation);
                     }
+                    // Whichever index it is: which columns that has is not known.
+                    if (lowered.orders_rows)
+                        for (const ScopeColumn& column : base_columns(*resolved.relation)) decides(column.value);
                     // These compute what is stored, or known of it, anew.
                     if (lowered.effect_class == EffectClass::maintenance || lowered.effect_class == EffectClass::ddl_create_index || lowered.effect_class == EffectClass::ddl_alter)
                         unsaid_code(*resolved.relation);

@@ -207,6 +207,7 @@ struct UtilityEffect {
     bool names_index = false;       ///< of an index by its own name, which a catalogue need not hold
     bool cascade = false;           ///< and what depends on it
     bool only = false;              ///< not its children
+    bool orders_rows = false;       ///< its rows stand in an index's order afterwards
     bool takes_away = false;        ///< drop, rename, move: the name, or a column's, may mean something else afterwards
     std::string setting;
     std::string detail;

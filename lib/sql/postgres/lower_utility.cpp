@@ -658,6 +658,7 @@ Statement lower_statement(const Node* node) {
             done.lock = Lock::blocks_reads;
             done.rewrites_table = true;
             done.detail = "CLUSTER";
+            done.orders_rows = true;
             return out;
         }
         case T_RefreshMatViewStmt: {
