@@ -199,6 +199,7 @@ catalogue::Id spread_type(std::string_view function) {
 
 bool is_system_schema(std::string_view schema) { return schema == "pg_catalog" || schema == "information_schema" || schema == "pg_toast"; }
 
+// Any session may put any value into its application_name, also one beside dbguard.
 // Statistics hold values of the tables they are about, and the correlation of two rows tells which is the larger; activity holds the texts of other sessions' statements.
 const ValueRelation* value_relation(std::string_view name) {
     static const std::vector<ValueRelation> relations = {
@@ -207,7 +208,7 @@ const ValueRelation* value_relation(std::string_view name) {
         {"pg_stats_ext", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "attnames", "kinds", "inherited", "n_distinct", "dependencies"}},
         {"pg_stats_ext_exprs", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "inherited", "null_frac", "avg_width", "n_distinct"}},
         {"pg_statistic_ext_data", {"stxoid", "stxdinherit"}},
-        {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "application_name", "client_addr", "client_hostname", "client_port", "backend_start",
+        {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "client_addr", "client_hostname", "client_port", "backend_start",
                               "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"}},
         {"pg_largeobject", {"loid", "pageno"}},
     };

@@ -280,7 +280,7 @@ SELECT o.id, count(c) FROM orders o LEFT JOIN customer c ON c.id = o.customer_id
 
 SET application_name = 'mine'
 
-SELECT application_name, count(*) FROM pg_stat_activity WHERE pid = pg_backend_pid() GROUP BY 1
+SELECT state, count(*) FROM pg_stat_activity WHERE pid = pg_backend_pid() GROUP BY 1
 
 SELECT pg_stat_clear_snapshot()
 
