@@ -13,10 +13,10 @@ bool is_vouched_for(const Role& role, const std::string& function) {
     const std::string schema = function.substr(0, dot);
     const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
     return std::any_of(role.rules.begin(), role.rules.end(), [&](const Rule& rule) {
-        // A function of the server's own is opened by its exact name under `of`.
+        // Opened by its exact name under `of`.
         const auto opens_exactly = [&](const ObjectPattern& pattern) { return pattern.exact() && pattern.schema == schema && pattern.relation == name; };
-        const bool server = std::any_of(rule.classes.begin(), rule.classes.end(), [](sql::EffectClass opened) { return sql::inside(sql::EffectClass::server, opened); });
-        if (server && rule.verdict != Verdict::deny && !rule.shadow && !rule.when && std::any_of(rule.of.begin(), rule.of.end(), opens_exactly)) return true;
+        const bool opened = std::any_of(rule.classes.begin(), rule.classes.end(), [](sql::EffectClass opens) { return sql::inside(sql::EffectClass::server, opens) || sql::inside(sql::EffectClass::call, opens); });
+        if (opened && rule.verdict != Verdict::deny && !rule.shadow && !rule.when && std::any_of(rule.of.begin(), rule.of.end(), opens_exactly)) return true;
         if (rule.verdict == Verdict::deny || rule.shadow || !rule.when) return false;
         // A rule that asks for more than the name vouches only for what met it, which is not known here.
         When only_names = *rule.when;

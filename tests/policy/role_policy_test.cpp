@@ -61,3 +61,21 @@ TEST_CASE("a statement without effects was judged when it was prepared") {
     CHECK(decision.verdict == Verdict::allow);
     CHECK(decision.masks.size() == 2);
 }
+
+TEST_CASE("who opens a function by its exact name vouches for what it gives, under `of` as under `function`") {
+    const auto verdict = [](const std::string& rule) {
+        const Fixture fixture("      - allow: read\n" + rule + masks);
+        sql::Statement statement;
+        statement.effects = effects_of("call crm.balance");
+        statement.outputs.push_back({"balance", {}, {"crm.balance"}});
+        const catalogue::Snapshot empty{{}};
+        const sql::Dialect nothing{};
+        return fixture.role.decide(statement, Sensitivity(RoleMasks(fixture.policy, fixture.policy.roles.at(0)), empty, {}, nothing)).verdict;
+    };
+    CHECK(verdict("      - allow: call\n        of: crm.balance\n") == Verdict::allow);
+    CHECK(verdict("      - allow: call\n        when: { function: crm.balance }\n") == Verdict::allow);
+    CHECK(verdict("      - allow: call\n") == Verdict::deny);
+    CHECK(verdict("      - allow: call\n        of: \"crm.*\"\n") == Verdict::deny);
+    CHECK(verdict("      - allow: call\n        of: crm.other\n      - allow: call\n") == Verdict::deny);
+    CHECK(verdict("      - warn: call\n        of: crm.balance\n        when: { hours: \"Mo-Fr 08:00-18:00\" }\n      - allow: call\n") == Verdict::deny);
+}
