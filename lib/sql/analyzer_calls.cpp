@@ -408,7 +408,8 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     for (const Value& arg : args) all = merge(all, arg);
     Value out;
     for (const catalogue::Function* function : candidates) {
-        if (const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name)) {
+        const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name);
+        if (rule != nullptr && rule->kind != FunctionKind::counting) {
             // It computes from its arguments, but may fail on them, keep them (set_limit) or give any number of rows.
             if (function->returns_set) decides(all);
             Value vetted = through(all, rule->kind == FunctionKind::aggregate ? Flow::aggregated : Flow::transformed);
@@ -478,10 +479,10 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             value = std::move(*read);
         } else {
             value = through(all, Flow::transformed);
-            value.functions.push_back(full);
             out_.unread_code = true;
+            if (rule == nullptr) value.functions.push_back(full);
             // Code that nobody can read and nobody knew is vouched for by nobody: neither for what it gives nor for what it does.
-            if (function->recent) {
+            if (function->recent && rule == nullptr) {
                 value.opaque = true;
                 Effect& unread = out_.effects.emplace_back();
                 unread.effect_class = EffectClass::call;

@@ -77,8 +77,10 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
     return found == rules.end() ? nullptr : &found->second;
 }
 
-// Contrib extensions whose C functions compute from their arguments and touch nothing else. Left out on purpose: dblink,
-// postgres_fdw, file_fdw, tablefunc's crosstab and connectby, xml2's tables, pageinspect, pgstattuple, pg_walinspect, adminpack, lo.
+// Contrib extensions whose C functions compute from their arguments and touch nothing else; and those that look at how a table is
+// stored, which are calls like any other (they lock, and run what its indexes compute), but give numbers and places, no values
+// (PostgreSQL manual, appendix F). Left out on purpose: dblink, postgres_fdw, file_fdw, tablefunc's crosstab and connectby, xml2's
+// tables, pageinspect, pg_walinspect, adminpack, lo, pg_stat_statements.
 // Of PostGIS those are left out that read or change tables named by an argument, or the statistics and indexes of one, and long
 // transactions (PostGIS manual, "Management Functions", "Long Transaction Support"); ST_Transform reads spatial_ref_sys alone.
 const FunctionRule* extension_function(std::string_view extension, std::string_view name) {
@@ -92,7 +94,9 @@ const FunctionRule* extension_function(std::string_view extension, std::string_v
         "lockrow", "longtransactionsenabled", "populate_geometry_columns", "postgis_addbbox", "postgis_cache_bbox", "postgis_dropbbox", "postgis_extensions_upgrade", "st_estimatedextent",
         "st_findextent", "st_fromflatgeobuftotable", "unlockrows", "updategeometrysrid", "postgis_hasbbox",
     };
-    static constexpr FunctionRule transparent{"", FunctionKind::transparent, true};
+    static constexpr FunctionRule transparent{"", FunctionKind::transparent, true}, about_storage{"", FunctionKind::counting, true};
+    static constexpr std::string_view storage[] = {"amcheck", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_visibility", "pgrowlocks", "pgstattuple"};
+    if (std::find(std::begin(storage), std::end(storage), extension) != std::end(storage)) return &about_storage;
     if (extension == "tablefunc" && name == "normal_rand") return &transparent;
     if (extension == "postgis" && std::find(postgis_by_name.begin(), postgis_by_name.end(), name) == postgis_by_name.end()) return &transparent;
     if (std::find(vetted.begin(), vetted.end(), extension) == vetted.end()) return nullptr;
