@@ -125,10 +125,18 @@ Value Analyzer::cast(const Expr& expr, Value of) {
             place = here;
             to = type;
         }
-        // From one, to one of the server's own.
+        if (to != nullptr) out.type = expr.text.empty() ? to->id : 0;
+        // From one, or from an array or a domain of it, to one of the server's own.
+        const auto made_of = [&](catalogue::Id source) {
+            catalogue::Id id = given_to.type;
+            for (int steps = 0; id != 0 && id != source && steps < 32; ++steps) {
+                const catalogue::Type* type = names_.snapshot->type(id);
+                id = type == nullptr ? 0 : type->kind == catalogue::TypeKind::domain ? type->base : type->element;
+            }
+            return id == source;
+        };
         for (const catalogue::Cast& cast : names_.snapshot->casts())
-            if ((given_to.type != 0 ? cast.source == given_to.type : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr)
-                out = merge(out, cast_by(cast, given_to));
+            if ((given_to.type != 0 ? made_of(cast.source) : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr) out = merge(out, cast_by(cast, given_to));
         const catalogue::Id built_in = dialect_.type(expr.name.last());
         if (to != nullptr) out.rows_inside = spreads(to->id);
         else if (built_in != 0 && expr.name.last() != "record" && expr.name.last() != "_record") out.rows_inside = false;
