@@ -1,10 +1,11 @@
 #pragma once
 
 // The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
-// analyzer_query.cpp (SELECT), analyzer_names.cpp (FROM, views, columns), analyzer_expr.cpp (values), analyzer_calls.cpp (functions),
-// analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what decides which rows come), analyzer_truth.cpp,
-// analyzer_bounds.cpp and analyzer_samples.cpp (what holds for every row), analyzer_givens.cpp (what literals meet),
-// analyzer_write.cpp, analyzer_utility.cpp (all other statements).
+// analyzer_query.cpp (SELECT), analyzer_from.cpp (FROM, WITH), analyzer_names.cpp (relations, views, columns), analyzer_expr.cpp and
+// analyzer_values.cpp (values), analyzer_calls.cpp (functions), analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what
+// decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for every row),
+// analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp (all
+// other statements).
 
 #include <map>
 #include <memory>
@@ -73,6 +74,9 @@ struct ScopeTable {
     const catalogue::Relation* all_of = nullptr;    ///< a subquery: the table that it shows all rows of
     bool is_target = false;             ///< of an UPDATE, DELETE or MERGE
 };
+
+/// Of a table whose columns are not all listed: what the others may hold, from what the listed ones do.
+Value rest_of(const ScopeTable& table);
 
 struct CteBinding {
     std::string name;
