@@ -69,6 +69,7 @@ struct ScopeTable {
     bool complete = true;               ///< false: it may have columns that are not listed
     bool exact_order = true;            ///< false: how many columns `*` gives is not known
     bool unknown_is_opaque = false;     ///< the columns that are not listed may hold values of any table
+    const ValueRelation* shows = nullptr;   ///< then: which these are
     Value rest;                         ///< what a column that is not listed may hold
     const catalogue::Relation* relation = nullptr;  ///< a base relation
     const catalogue::Relation* all_of = nullptr;    ///< a subquery: the table that it shows all rows of
@@ -166,7 +167,7 @@ class Analyzer {
     std::vector<ScopeTable> join(const tree::From& from, Scope& scope, const CteBinding* ctes);
     const CteBinding* bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes);
     Value column(const tree::Expr& expr, const Scope& scope);
-    bool find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain);
+    bool find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain, bool elsewhere = false);
     Value row_of(const ScopeTable& table);
     void use(const ScopeTable& table, const ScopeColumn& column);
 

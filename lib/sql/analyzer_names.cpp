@@ -244,6 +244,7 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
         if (const ValueRelation* shows = dialect_.value_relation(relation.name); resolved.system && shows != nullptr) {
             for (const std::string_view safe : shows->safe_columns) out.columns.push_back({std::string(safe), {}, false, false});
             out.unknown_is_opaque = true;
+            out.shows = shows;
             out_.unread_code = out_.unread_code || foreign_;
         }
         out.complete = out.exact_order = !resolved.system && relation.kind != RelationKind::sequence && relation.kind != RelationKind::index;
@@ -281,9 +282,15 @@ void Analyzer::use(const ScopeTable& table, const ScopeColumn& column) {
     if (table.relation != nullptr) read(*table.relation, column.name);
 }
 
-bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain) {
+/// `elsewhere`: a query inside this one may have the name, too.
+bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& value, bool& uncertain, bool elsewhere) {
     bool found = false;
     Value rest;
+    // What is not listed is that of another relation of the server's own where there is one, unless it is known to be of this one.
+    const auto may_show = [&](const ScopeTable& table) {
+        const bool another = elsewhere || std::any_of(scope.tables.begin(), scope.tables.end(), [](const ScopeTable& other) { return !other.complete && !other.unknown_is_opaque; });
+        return !another || table.shows == nullptr || std::find(table.shows->value_columns.begin(), table.shows->value_columns.end(), name) != table.shows->value_columns.end();
+    };
     for (const ScopeTable& table : scope.tables) {
         for (const ScopeColumn& column : table.columns) {
             if (column.hidden || column.name != name) continue;
@@ -295,7 +302,7 @@ bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& v
             uncertain = true;
             rest = merge(rest, table.rest);
         }
-        if (table.unknown_is_opaque) rest.opaque = true;
+        if (table.unknown_is_opaque && may_show(table)) rest.opaque = true;
         if (!found && (table.relation != nullptr || table.is_target) && dialect_.is_system_column(name)) {
             if (table.is_target) target_used_ = true;
             uncertain = true;
@@ -317,7 +324,7 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
         if (parts.size() == 1) {
             Value value;
             bool uncertain = false;
-            if (find_column(last, *in, value, uncertain)) {
+            if (find_column(last, *in, value, uncertain, anywhere)) {
                 // In a routine it may be the variable of that name (plpgsql.variable_conflict).
                 for (const auto& [name, variable] : named_parameters_)
                     if (name == last && variable.has_value()) value = merge(value, variable);

@@ -52,6 +52,7 @@ struct CodeBody {
 struct ValueRelation {
     std::string_view name;
     std::vector<std::string_view> safe_columns;
+    std::vector<std::string_view> value_columns;   ///< the others, as far as they are known
 };
 
 struct Dialect {

@@ -207,14 +207,20 @@ bool is_system_schema(std::string_view schema) { return schema == "pg_catalog" |
 // Statistics hold values of the tables they are about, and the correlation of two rows tells which is the larger; activity holds the texts of other sessions' statements.
 const ValueRelation* value_relation(std::string_view name) {
     static const std::vector<ValueRelation> relations = {
-        {"pg_stats", {"schemaname", "tablename", "attname", "inherited", "null_frac", "avg_width", "n_distinct"}},
-        {"pg_statistic", {"starelid", "staattnum", "stainherit", "stanullfrac", "stawidth", "stadistinct"}},
-        {"pg_stats_ext", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "attnames", "kinds", "inherited", "n_distinct", "dependencies"}},
-        {"pg_stats_ext_exprs", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "inherited", "null_frac", "avg_width", "n_distinct"}},
-        {"pg_statistic_ext_data", {"stxoid", "stxdinherit"}},
+        {"pg_stats", {"schemaname", "tablename", "attname", "inherited", "null_frac", "avg_width", "n_distinct"},
+         {"most_common_vals", "most_common_freqs", "histogram_bounds", "correlation", "most_common_elems", "most_common_elem_freqs", "elem_count_histogram", "range_length_histogram", "range_empty_frac", "range_bounds_histogram"}},
+        {"pg_statistic", {"starelid", "staattnum", "stainherit", "stanullfrac", "stawidth", "stadistinct"},
+         {"stakind1", "stakind2", "stakind3", "stakind4", "stakind5", "staop1", "staop2", "staop3", "staop4", "staop5", "stacoll1", "stacoll2", "stacoll3", "stacoll4", "stacoll5",
+          "stanumbers1", "stanumbers2", "stanumbers3", "stanumbers4", "stanumbers5", "stavalues1", "stavalues2", "stavalues3", "stavalues4", "stavalues5"}},
+        {"pg_stats_ext", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "attnames", "kinds", "inherited", "n_distinct", "dependencies"},
+         {"exprs", "most_common_vals", "most_common_val_nulls", "most_common_freqs", "most_common_base_freqs"}},
+        {"pg_stats_ext_exprs", {"schemaname", "tablename", "statistics_schemaname", "statistics_name", "statistics_owner", "inherited", "null_frac", "avg_width", "n_distinct"},
+         {"expr", "most_common_vals", "most_common_freqs", "histogram_bounds", "correlation", "most_common_elems", "most_common_elem_freqs", "elem_count_histogram", "range_length_histogram", "range_empty_frac", "range_bounds_histogram"}},
+        {"pg_statistic_ext_data", {"stxoid", "stxdinherit"}, {"stxdndistinct", "stxddependencies", "stxdmcv", "stxdexpr"}},
         {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "client_addr", "client_hostname", "client_port", "backend_start",
-                              "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"}},
-        {"pg_largeobject", {"loid", "pageno"}},
+                              "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"},
+         {"query"}},
+        {"pg_largeobject", {"loid", "pageno"}, {"data"}},
     };
     const auto found = std::find_if(relations.begin(), relations.end(), [&](const ValueRelation& relation) { return relation.name == name; });
     return found == relations.end() ? nullptr : &*found;
