@@ -188,6 +188,7 @@ class Analyzer {
     Value cast(const tree::Expr& expr, Value of);
     Value unnested(const tree::Expr& expr, const std::vector<Value>& args, Value elements) const;
     bool spreads(catalogue::Id type) const;
+    catalogue::Id array_of(catalogue::Id type) const;
     bool gives_any_type(const catalogue::Function& function) const;
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
     Value rows_of(const std::vector<std::uint32_t>& relations) const;

@@ -99,6 +99,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
             out.type = spread;
             out.rows_inside = true;
         }
+        if (name == "array_agg" && args.size() == 1) out.type = array_of(args[0].type);
         if (name == "unnest") return unnested(expr, args, std::move(out));
         // A row of the type that the first argument has.
         if (const catalogue::Relation* members = name.ends_with("_populate_record") || name.ends_with("_populate_recordset") ? members_of(args.empty() ? 0 : args[0].type) : nullptr; members != nullptr) {
@@ -152,6 +153,15 @@ std::optional<Value> Analyzer::call_as_cast(const Expr& expr, const std::vector<
 bool Analyzer::gives_any_type(const catalogue::Function& function) const {
     static constexpr std::string_view types[] = {"anyelement", "anyarray", "anynonarray", "anycompatible", "anycompatiblearray", "anycompatiblenonarray"};
     return std::any_of(std::begin(types), std::end(types), [&](std::string_view type) { return dialect_.type(type) == function.returns; });
+}
+
+/// The type of arrays of that type of the user's, for rows; 0: it is none.
+catalogue::Id Analyzer::array_of(catalogue::Id id) const {
+    if (members_of(id) == nullptr) return 0;
+    const catalogue::Type* type = names_.snapshot->type(id);
+    for (const catalogue::Type* array : names_.snapshot->types("_" + type->name))
+        if (array->element == id) return array->id;
+    return 0;
 }
 
 /// Whether unnest gives several columns of a value of this type.

@@ -289,6 +289,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 return out;
             }
             Value out, code, first;
+            bool alike = expr.kind == Kind::array;   // all of one type
             bool structured = false;   // what is compared, or put into an array of arrays
             // CASE x WHEN y and NULLIF compare by the operator that `=` is under the search path.
             const bool equates = (expr.text == "case" && expr.number != 0) || expr.text == "nullif";
@@ -297,6 +298,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
                 meet_type(value.type);
                 out = merge(out, value);
                 if (i == 0) first = value;
+                alike = alike && value.type == first.type;
                 const bool compared = equates && i % 2 == 1 && i + (expr.text == "case" ? 1 : 0) < expr.args.size();
                 if (compared) code = merge(code, operators_used(tree::Name{{"="}, expr.at}, first, value));
                 structured = structured || ((compared || expr.kind == Kind::array) && (first.structured || first.is_row || value.structured || value.is_row));
@@ -310,6 +312,7 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             if (parses || compares) out.fallible = true;
             if (out.has_value() && ((chooses && out.fallible) || parses || compares)) out.may_fail = true;
             if (expr.kind == Kind::array) out.structured = true;
+            if (alike) out.type = array_of(first.type);
             return out;
         }
         case Kind::exists: {
@@ -336,7 +339,9 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
             for (const auto& [name, value] : result.outputs) out = merge(out, value);
             out.opaque = out.opaque || !result.exact;
             out.fallible = out.structured = true;
-            return through(std::move(out), Flow::aggregated);
+            out = through(std::move(out), Flow::aggregated);
+            if (result.outputs.size() == 1) out.type = array_of(result.outputs[0].second.type);
+            return out;
         }
         case Kind::any_query: {
             const Result result = query(*expr.query, &scope, ctes, false);
