@@ -180,6 +180,7 @@ class Analyzer {
     void expand_row(const Value& row, Result& result) const;
     const catalogue::Relation* members_of(catalogue::Id type) const;
     Value eval(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
+    Value value_of(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
     bool reachable(const std::string* schema, const std::string& in) const;

@@ -149,6 +149,41 @@ Value Analyzer::cast(const Expr& expr, Value of) {
 }
 
 Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
+    Value out = value_of(expr, scope, ctes);
+    if (!expr.newer || expr.name.parts.empty()) return out;
+    // To an older server it is a column or a variable, where there are no arguments, or a call of a user's function.
+    const std::string& name = expr.column_name.empty() ? expr.name.last() : expr.column_name;
+    if (expr.args.empty()) {
+        for (const Scope* in = &scope; in != nullptr; in = in->outer) {
+            Value column;
+            bool uncertain = false;
+            const bool found = find_column(name, *in, column, uncertain);
+            out = merge(out, column);
+            if (found) break;
+        }
+        for (const auto& [named, variable] : named_parameters_)
+            if (named == name) out = merge(out, variable);
+    }
+    std::vector<Value> args;
+    for (const tree::ExprPtr& arg : expr.args) args.push_back(eval(*arg, scope, ctes));
+    if (const MadeRelation* made = made_function(tree::Name{{name}, expr.at}); made != nullptr) {
+        // Of this very message: nothing is known of it.
+        Effect& called = out_.effects.emplace_back();
+        called.effect_class = EffectClass::call;
+        called.objects.push_back({made->schema, name, {}, false, false, false});
+        called.detail = "a function that the same message makes";
+        out_.runs_code = out_.calls_code = true;
+        out.functions.push_back(made->schema + "." + name);
+    }
+    std::vector<const catalogue::Function*> users;
+    if (names_.snapshot != nullptr)
+        for (const catalogue::Function* function : names_.snapshot->functions(name))
+            if (reachable(nullptr, function->schema)) users.push_back(function);
+    return users.empty() ? out : merge(out, call_user(users, {}, args));
+}
+
+/// As the grammar reads it.
+Value Analyzer::value_of(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
     switch (expr.kind) {
         case Kind::column: {
             Value out = column(expr, scope);

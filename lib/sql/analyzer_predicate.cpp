@@ -71,7 +71,7 @@ const Expr* Analyzer::told_by(const Expr& expr) const {
         if (!number && !keeps_text(*inside)) return nullptr;
         inside = under;
     }
-    return inside->kind == Kind::constant && !inside->is_null ? inside : nullptr;
+    return inside->kind == Kind::constant && !inside->is_null && !inside->newer ? inside : nullptr;
 }
 
 void Analyzer::decides(const Value& value, Filter::Use use) {
@@ -120,6 +120,7 @@ void Analyzer::order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& sc
 
 /// Made of constants and parameters alone.
 bool Analyzer::is_given(const Expr& expr) const {
+    if (expr.newer) return false;
     switch (expr.kind) {
         case Kind::constant: return true;
         case Kind::parameter: return parameters_.empty();

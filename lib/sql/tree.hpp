@@ -73,6 +73,7 @@ struct Expr {
     bool variadic = false;              ///< the last argument is an array of arguments
     bool star_argument = false;         ///< count(*)
     bool distinct = false;
+    bool newer = false;                 ///< a server older than the grammar reads a function of this name here, or a column
     bool windowed = false;
     std::vector<ExprPtr> decides;       ///< FILTER, ORDER BY, PARTITION BY of a call: which values, in which order
     std::vector<std::string> argument_names;   ///< parallel to args; empty: by position

@@ -29,6 +29,13 @@ ExprPtr combine(std::string text, int location, const char* column_name = "") {
     return expr;
 }
 
+/// What the grammar has of late (JSON_VALUE and its like: versions 16 and 17): to a server before that it is a call of whatever
+/// function has the name.
+ExprPtr newer(ExprPtr expr) {
+    expr->newer = true;
+    return expr;
+}
+
 /// Something of the session's own, written as a word.
 ExprPtr word(std::string text, int location, const char* column_name) {
     ExprPtr expr = tree::make_expr(Kind::constant, at(location));
@@ -127,6 +134,8 @@ ExprPtr lower_window(const WindowDef* window) {
 ExprPtr lower_call(const FuncCall* call) {
     ExprPtr expr = tree::make_expr(Kind::call, at(call->location));
     expr->name = lower_name(call->funcname, call->location);
+    // JSON_OBJECT(…) and SYSTEM_USER: the grammar itself says pg_catalog.
+    expr->newer = expr->name.parts.size() == 2 && expr->name.parts[0] == "pg_catalog" && (expr->name.parts[1] == "json_object" || expr->name.parts[1] == "system_user");
     expr->star_argument = call->agg_star;
     expr->distinct = call->agg_distinct;
     expr->windowed = call->over != nullptr;
@@ -222,7 +231,7 @@ ExprPtr lower_constructor(const Node* node) {
         case T_JsonFuncExpr: {
             const auto* json = as<JsonFuncExpr>(node);
             const char* name = json->op == JSON_EXISTS_OP ? "json_exists" : json->op == JSON_QUERY_OP ? "json_query" : json->op == JSON_VALUE_OP ? "json_value" : "";
-            ExprPtr expr = combine("json", json->location, name);
+            ExprPtr expr = newer(combine("json", json->location, name));
             add_json(expr, json->context_item);
             add(expr, json->pathspec);
             add_all(expr, json->passing);
@@ -236,17 +245,17 @@ ExprPtr lower_constructor(const Node* node) {
             return expr;
         }
         case T_JsonParseExpr: {
-            ExprPtr expr = combine("json", as<JsonParseExpr>(node)->location, "json");
+            ExprPtr expr = newer(combine("json", as<JsonParseExpr>(node)->location, "json"));
             add_json(expr, as<JsonParseExpr>(node)->expr);
             return expr;
         }
         case T_JsonScalarExpr: {
-            ExprPtr expr = combine("json", as<JsonScalarExpr>(node)->location, "json_scalar");
+            ExprPtr expr = newer(combine("json", as<JsonScalarExpr>(node)->location, "json_scalar"));
             add(expr, as<JsonScalarExpr>(node)->expr);
             return expr;
         }
         case T_JsonSerializeExpr: {
-            ExprPtr expr = combine("json", as<JsonSerializeExpr>(node)->location, "json_serialize");
+            ExprPtr expr = newer(combine("json", as<JsonSerializeExpr>(node)->location, "json_serialize"));
             add_json(expr, as<JsonSerializeExpr>(node)->expr);
             return expr;
         }
@@ -262,12 +271,12 @@ ExprPtr lower_constructor(const Node* node) {
             return expr;
         }
         case T_JsonObjectConstructor: {
-            ExprPtr expr = combine("json", as<JsonObjectConstructor>(node)->location, "json_object");
+            ExprPtr expr = newer(combine("json", as<JsonObjectConstructor>(node)->location, "json_object"));
             add_all(expr, as<JsonObjectConstructor>(node)->exprs);
             return expr;
         }
         case T_JsonArrayConstructor: {
-            ExprPtr expr = combine("json", as<JsonArrayConstructor>(node)->location, "json_array");
+            ExprPtr expr = newer(combine("json", as<JsonArrayConstructor>(node)->location, "json_array"));
             add_all(expr, as<JsonArrayConstructor>(node)->exprs);
             return expr;
         }
@@ -283,6 +292,7 @@ ExprPtr lower_constructor(const Node* node) {
             ExprPtr expr = tree::make_expr(Kind::call);
             expr->name.parts = {"pg_catalog", "json_agg"};
             expr->column_name = IsA(node, JsonObjectAgg) ? "json_objectagg" : "json_arrayagg";
+            expr->newer = true;
             if (IsA(node, JsonObjectAgg)) {
                 agg = as<JsonObjectAgg>(node)->constructor;
                 add(expr, as<JsonObjectAgg>(node)->arg);
@@ -603,7 +613,7 @@ ExprPtr lower_expr(const Node* node) {
         case T_GroupingFunc: {
             return word("grouping", as<GroupingFunc>(node)->location, "grouping");
         }
-        case T_MergeSupportFunc: return word("merge action", as<MergeSupportFunc>(node)->location, "merge_action");
+        case T_MergeSupportFunc: return newer(word("merge action", as<MergeSupportFunc>(node)->location, "merge_action"));
         case T_GroupingSet: {
             ExprPtr expr = combine("grouping set", as<GroupingSet>(node)->location);
             add_all(expr, as<GroupingSet>(node)->content);
