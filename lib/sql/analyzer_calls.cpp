@@ -44,7 +44,14 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         return out;
     };
     // Made or replaced by the same message: what the catalogue knows by that name may not be it.
-    if (const MadeRelation* made = made_function(expr.name)) return unvetted(made->schema);
+    // It is read when it is there (the message goes in pieces then); until that, a rule that allows the name did not mean it.
+    if (const MadeRelation* made = made_function(expr.name)) {
+        Value out = unvetted(made->schema);
+        Effect& unread = out_.effects.emplace_back(out_.effects.back());
+        unread.objects[0].resolved = false;
+        unread.detail = "a function that the same message makes";
+        return out;
+    }
 
     // What the search path can find: a function of the user's may stand before, or match better than, the built-in one.
     std::vector<const catalogue::Function*> users;

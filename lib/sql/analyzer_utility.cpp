@@ -646,17 +646,20 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
     catalogue::Context context;
     if (names.context != nullptr) context = *names.context;
     const Names now{names.snapshot, names.context != nullptr ? &context : nullptr};
-    bool settings = false, catalogue = false, lost = false, fires = false;
+    bool settings = false, catalogue = false, lost = false, fires = false, operators = false;
     for (const tree::Statement& statement : statements) {
         Analyzer analyzer(now, dialect, made);
         out.statements.push_back(analyzer.run(statement));
         for (Effect& effect : out.statements.back().effects)
             if (effect.effect_class == EffectClass::session_set) effect.misleading = dialect.misleading(effect.setting, effect.detail);
         const Statement& done = out.statements.back();
-        if (lost && names.snapshot != nullptr && out.unparsed.empty() && (!done.relations.empty() || statement.query != nullptr || statement.write != nullptr)) {
-            out.unparsed = "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself";
+        const bool computes = !done.relations.empty() || statement.query != nullptr || statement.write != nullptr || !statement.inner.empty() || !statement.expressions.empty() || !statement.code.empty();
+        if ((lost || operators) && names.snapshot != nullptr && out.unparsed.empty() && computes) {
+            out.unparsed = lost ? "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself"
+                                : "an earlier statement of the same message makes an operator or a cast, whose code is not followed; send it by itself";
             out.unparsed_at = statement.begin;
         }
+        operators = operators || statement.makes_operators;
         const auto runs_triggers = [](const Effect& effect) {
             using Class = EffectClass;
             return inside(effect.effect_class, Class::write) || effect.effect_class == Class::bulk_import || effect.effect_class == Class::ddl_truncate || effect.effect_class == Class::call;

@@ -237,6 +237,7 @@ struct Statement {
     bool executes_inner = false;            ///< EXPLAIN ANALYZE and the like run it now; effects of inner count anyway
     bool changes_catalogue = false;
     bool changes_settings = false;
+    bool makes_operators = false;           ///< CREATE OPERATOR, CREATE CAST: code that runs where no name says so
     bool of_rule = false;                   ///< CREATE RULE: old and new in its condition and actions are rows of its table
     bool only_names = false;                ///< it changes what names mean or who may use them, and looks at no row
     bool opaque = false;                    ///< part of it was not understood

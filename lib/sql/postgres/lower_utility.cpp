@@ -508,6 +508,7 @@ Statement lower_statement(const Node* node) {
             const bool code = (define->kind == OBJECT_TYPE && define->definition != NIL) || (define->kind == OBJECT_COLLATION && option(define->definition, "rules") != nullptr);
             change(out, code ? Class::server : Class::ddl_create, kind_of(define->kind), lower_name(define->defnames, -1));
             out.effects.back().or_replace = define->replace;
+            out.makes_operators = define->kind == OBJECT_OPERATOR;
             return out;
         }
         case T_AlterEnumStmt: change(out, Class::ddl_alter, ObjectKind::type, lower_name(as<AlterEnumStmt>(node)->typeName, -1)); return out;
@@ -601,6 +602,7 @@ Statement lower_statement(const Node* node) {
             return out;
         case T_CreateCastStmt: case T_CreateConversionStmt: case T_CreateOpFamilyStmt:
             effect(out, Class::ddl_create);
+            out.makes_operators = IsA(node, CreateCastStmt);
             out.changes_catalogue = true;
             return out;
         case T_ReplicaIdentityStmt: effect(out, Class::ddl_alter).rewrites_table = false; return out;
