@@ -282,7 +282,7 @@ class Grammar:
                 lambda: 'sqrt(%s)' % sub('n'), lambda: '%s / %s' % (sub('n'), sub('n')), lambda: 'extract(epoch from %s)' % sub('s')]
 
     def date_forms(self, sub, scope, depth, aggregate):
-        return [lambda: 'make_date(year => 2000 + (%s) %% 20, month => 1, day => 2)' % sub('i'), lambda: '%s + %d' % (sub('d'), self.r.randint(0, 9)), lambda: '(%s)::date' % sub(self.pick('st')), lambda: "date_trunc('year', %s)::date" % sub('s')]
+        return [lambda: 'make_date(year => (2000 + (%s) %% 20)::int, month => 1, day => 2)' % sub('i'), lambda: '%s + %d' % (sub('d'), self.r.randint(0, 9)), lambda: '(%s)::date' % sub(self.pick('st')), lambda: "date_trunc('year', %s)::date" % sub('s')]
 
     def time_forms(self, sub, scope, depth, aggregate):
         return [lambda: "%s + interval '1 day'" % sub('s'), lambda: '(%s)::timestamp' % sub('d'), lambda: "date_trunc('month', %s)" % sub('s')]
@@ -312,7 +312,7 @@ class Grammar:
         return [lambda: 'array[%s, %s]' % (sub('t'), sub('t')), lambda: "string_to_array(%s, ',')" % sub('t'), lambda: 'array_append(%s, %s)' % (sub('a'), sub('t')),
                 lambda: 'array(%s)' % self.query(['t'], scope, depth), lambda: '%s || %s' % (sub('a'), sub('a')), lambda: "regexp_split_to_array(%s, '@')" % sub('t'),
                 lambda: '(%s)[1:1]' % sub('a'), lambda: "array_remove(%s, 'a')" % sub('a'), lambda: "regexp_match(%s, '(.)(.*)')" % sub('t'),
-                lambda: 'array[[%s, %s], [%s, %s]]' % (sub('t'), sub('t'), sub('t'), sub('t')), lambda: "tsvector_to_array(to_tsvector('simple', %s))" % sub('t'), lambda: 'array_fill(%s, array[2])' % sub('t'),
+                lambda: 'array[[%s, %s], [%s, %s]]' % (sub('t'), sub('t'), sub('t'), sub('t')), lambda: "tsvector_to_array(to_tsvector('simple', %s))" % sub('t'), lambda: 'array_fill((%s)::text, array[2])' % sub('t'),
                 lambda: "array_replace(%s, 'a', %s)" % (sub('a'), sub('t')), lambda: 'array_prepend(%s, %s)' % (sub('t'), sub('a'))]
 
     def pair_forms(self, sub, scope, depth, aggregate):
