@@ -16,7 +16,7 @@ using namespace sample;
 using tree::Expr;
 using Kind = Expr::Kind;
 
-constexpr std::size_t most_rows = 4000, most_parts = 400;
+constexpr std::size_t most_rows = 4000, most_parts = 400, most_steps = 400000;
 constexpr const char* whole_row = "the row";
 
 }  // namespace
@@ -396,7 +396,7 @@ class Samples {
     }
 
     Cell eval(const Expr& expr, const Frame* frame, int depth) {
-        if (depth > 60) return make(Is::unknown);
+        if (depth > 60 || ++steps_ > most_steps) return make(Is::unknown);
         const auto arg = [&](std::size_t i) { return eval(*expr.args[i], frame, depth + 1); };
         switch (expr.kind) {
             case Kind::column: {
@@ -626,6 +626,7 @@ class Samples {
     const Analyzer& analyzer_;
     const ScopeTable* target_ = nullptr;
     bool is_view_ = false;
+    std::size_t steps_ = 0;
     std::vector<Column> columns_;
     std::vector<std::pair<std::string, Cell>> row_;
     sample::Values values_;

@@ -13,6 +13,8 @@ bool matches_anything(std::string_view pattern);   // analyzer_bounds.cpp
 namespace sample {
 namespace {
 
+constexpr std::size_t longest_text = 2000;   // longer ones are not computed
+
 struct Civil {
     long year;
     int month, day;
@@ -188,10 +190,10 @@ Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides) {
             return {};
         };
         const auto x = text(a), y = text(b);
-        return x && y ? of_text(*x + *y) : make(Is::unknown);
+        return x && y && x->size() + y->size() < longest_text ? of_text(*x + *y) : make(Is::unknown);
     }
     if (one_of(way, {"~~", "!~~", "~~*", "!~~*"})) {
-        if (!a(Is::text) || !b(Is::text) || b.text.ends_with('\\')) return make(Is::unknown);
+        if (!a(Is::text) || !b(Is::text) || a.text.size() * b.text.size() > 100000 || b.text.ends_with('\\')) return make(Is::unknown);
         const bool folds = way.ends_with('*');
         const bool met = folds ? like(folded_case(a.text), folded_case(b.text)) : like(a.text, b.text);
         return of_truth(met != way.starts_with('!'));
@@ -240,7 +242,7 @@ Cell call(const std::string& name, const std::vector<Cell>& args) {
             else if (arg(Is::number) && arg.width != 0 && !arg.flag) out += std::to_string(static_cast<long long>(arg.number));
             else return arg(Is::fixed) || arg(Is::fails) ? arg : make(Is::unknown);
         }
-        return of_text(out);
+        return out.size() < longest_text ? of_text(out) : make(Is::unknown);
     }
     bool fixed = !args.empty();
     for (const Cell& arg : args) fixed = fixed && (arg(Is::fixed) || (arg(Is::text) && arg.flag));
@@ -294,7 +296,7 @@ Cell call(const std::string& name, const std::vector<Cell>& args) {
         if (name == "left") return of_text(s.substr(0, static_cast<std::size_t>(std::clamp(n >= 0 ? n : size + n, 0LL, size))));
         if (name == "right") return of_text(s.substr(static_cast<std::size_t>(std::clamp(n >= 0 ? size - n : -n, 0LL, size))));
         if (one_of(name, {"substr", "substring"})) return of_text(s.substr(static_cast<std::size_t>(std::clamp(n - 1, 0LL, size))));
-        if (name == "repeat" && n * size < 5000) {
+        if (name == "repeat" && n * size < static_cast<long long>(longest_text)) {
             std::string out;
             for (long long i = 0; i < n; ++i) out += s;
             return of_text(out);
@@ -303,8 +305,8 @@ Cell call(const std::string& name, const std::vector<Cell>& args) {
     if (text(0) && text(1) && text(2) && args.size() == 3 && name == "replace") {
         std::string out = args[0].text;
         if (!args[1].text.empty())
-            for (std::size_t at = 0; out.size() < 5000 && (at = out.find(args[1].text, at)) != std::string::npos; at += args[2].text.size()) out.replace(at, args[1].text.size(), args[2].text);
-        return of_text(out);
+            for (std::size_t at = 0; out.size() < longest_text && (at = out.find(args[1].text, at)) != std::string::npos; at += args[2].text.size()) out.replace(at, args[1].text.size(), args[2].text);
+        return out.size() < longest_text ? of_text(out) : make(Is::unknown);
     }
     if (text(0) && number(1) && number(2) && args.size() == 3 && one_of(name, {"substr", "substring"}) && characters(args[0].text) == args[0].text.size()) {
         const auto size = static_cast<long double>(args[0].text.size()), from = std::max(1.0L, args[1].number), to = std::min(size + 1, args[1].number + args[2].number);
