@@ -78,6 +78,25 @@ class Unsaid(unittest.TestCase):
                     'create index on t (same(a))', "insert into t (b) values ('x')", "update t set b = 'y' where b = 'x'", 'analyze t', 'reindex table t'):
             self.assertIsNone(error(self.wire.query(sql)), sql)
 
+    def test_made_and_run_by_one_message(self):
+        """A rule allows the name; what stands behind it is read all the same."""
+        proxy = Proxy(self.postgres, ROLES.replace('    masks: pii\nmasks', '      - deny: write.delete\n        when: { where: missing }\n    masks: pii\nmasks'))
+        self.addCleanup(proxy.close)
+        wire = Wire(proxy.url)
+        self.addCleanup(wire.close)
+        wire.query('select 1')
+        empties = "create function gives() returns int language plpgsql as 'begin delete from public.sink; return 1; end'"
+        for sql in (empties + '; select gives()', f'begin; {empties}; select gives(); commit', empties + '; prepare p as select gives(); execute p', empties + '; create table made as select gives() as a',
+                    empties.replace('()', '(int)', 1) + '; create operator !!! (function = gives, rightarg = int); select !!! 1',
+                    empties.replace('()', '(int)', 1).replace('gives', 'of_no_rule') + '; create operator !!! (function = of_no_rule, rightarg = int); prepare q as select !!! 1; execute q',
+                    "create type en as enum ('a'); " + empties.replace('()', '(en)', 1).replace('gives', 'of_no_rule') + "; create cast (en as int) with function of_no_rule(en) as implicit; select 1 + 'a'::en"):
+            with self.subTest(sql):
+                self.postgres.sql("insert into sink values ('kept')")
+                self.assertEqual((error(wire.query(sql)) or {}).get('C'), '42501')
+                wire.query('rollback')
+                self.assertEqual(self.postgres.sql('select count(*) > 0 from sink'), 't')
+        self.assertIsNone(error(wire.query("create function same(a int) returns int language sql immutable as 'select $1'; create operator ### (function = same, rightarg = int); select ### 1, same(2)")))
+
 
 if __name__ == '__main__':
     main()
