@@ -14,7 +14,7 @@ for name in ('search_path', 'schemata', 'tables', 'views', 'table_columns', 'vie
         work = getattr(e, name)
         try:
             rows = work()
-            rows = list(rows) if not isinstance(rows, (str, bool)) else rows
+            rows = sorted(rows, key=str) if not isinstance(rows, (str, bool)) else rows
             print(name, len(rows) if name == 'datatypes' else [str(r) for r in rows if 't_' not in str(r) or name != 'databases'][:400])
         except Exception as error:
             print(name, type(error).__name__, error)

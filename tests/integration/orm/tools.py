@@ -9,7 +9,7 @@ import ordinary
 
 HERE = pathlib.Path(__file__).resolve().parent
 NODE_MODULES = [p for p in os.environ.get('NODE_PATH', '').split(':') + sorted(map(str, ordinary.HERE.parents[2].glob('build/*/npm/node_modules'))) if p and os.path.isdir(p)]
-BY_HAND = {'asyncpg', 'odbc', 'tcl', 'jdbc', 'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
+BY_HAND = {'pgloader', 'check_postgres', 'r_dbi', 'tdbc', 'asyncpg', 'odbc', 'tcl', 'jdbc', 'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
 
 
 class Tool:
@@ -114,4 +114,10 @@ TOOLS += [
     Tool('liquibase', ['bash', HERE / 'liquibase.sh'], ['program:java', 'file:' + LIQUIBASE, 'file:/usr/share/java/postgresql.jar'], env={'LIQUIBASE': LIQUIBASE, 'JAVA_TOOL_OPTIONS': '-XX:TieredStopAtLevel=1 -Xshare:auto'}, timeout=500),
     Tool('sqitch', ['bash', HERE / 'sqitch.sh'], ['program:sqitch', 'program:psql']),
     Tool('pgcli', ['/usr/bin/python3', HERE / 'pgcli.py'], ['python:pgcli'], APP),
+]
+TOOLS += [
+    Tool('pgloader', ['bash', HERE / 'pgloader.sh'], ['program:pgloader', 'program:sqlite3', 'program:psql'], APP),
+    Tool('check_postgres', ['bash', HERE / 'check_postgres.sh'], ['program:check_postgres', 'program:psql'], APP),
+    Tool('r_dbi', ['Rscript', '--vanilla', HERE / 'r_dbi.R'], ['program:Rscript', 'file:/usr/lib/R/site-library/RPostgreSQL'], APP),
+    Tool('tdbc', ['tclsh', HERE / 'tdbc.tcl'], ['program:tclsh', 'file:/usr/share/doc/tcl8.6-tdbc-postgres'], APP),
 ]
