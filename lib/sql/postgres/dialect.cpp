@@ -219,7 +219,7 @@ const ValueRelation* value_relation(std::string_view name) {
         {"pg_statistic_ext_data", {"stxoid", "stxdinherit"}, {"stxdndistinct", "stxddependencies", "stxdmcv", "stxdexpr"}},
         {"pg_stat_activity", {"datid", "datname", "pid", "leader_pid", "usesysid", "usename", "client_addr", "client_hostname", "client_port", "backend_start",
                               "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"},
-         {"query"}},
+         {"query", "application_name"}},
         {"pg_largeobject", {"loid", "pageno"}, {"data"}},
     };
     const auto found = std::find_if(relations.begin(), relations.end(), [&](const ValueRelation& relation) { return relation.name == name; });
