@@ -89,6 +89,10 @@ Snapshot::Snapshot(Parts parts) : parts_(std::move(parts)) {
         functions_by_id_.emplace(parts_.functions[i].id, i);
         functions_by_name_.emplace(parts_.functions[i].name, i);
     }
+    for (const Type& type : parts_.types)
+        for (const Id id : type.unsaid)
+            if (const Function* called = function(id); called != nullptr && called->recent && std::find(new_behind_types_.begin(), new_behind_types_.end(), id) == new_behind_types_.end())
+                new_behind_types_.push_back(id);
     for (std::size_t i = 0; i < parts_.operators.size(); ++i)
         operators_by_name_.emplace(parts_.operators[i].name, i);
     // A look-up takes a node of some 64 bytes, with its place in the table.

@@ -157,6 +157,8 @@ class Snapshot {
     std::vector<const Operator*> operators(std::string_view name) const;
     const std::vector<Relation>& relations() const { return parts_.relations; }
     const std::vector<Cast>& casts() const { return parts_.casts; }
+    /// New functions that the checks and defaults of domains call.
+    const std::vector<Id>& new_behind_types() const { return new_behind_types_; }
     const Context& rendered_under() const { return parts_.rendered_under; }
     /// Larger than every object that was known when the snapshot was taken.
     Id highest() const { return highest_; }
@@ -172,6 +174,7 @@ class Snapshot {
     std::unordered_map<Id, std::size_t> functions_by_id_;
     std::unordered_multimap<std::string_view, std::size_t> functions_by_name_;
     std::unordered_multimap<std::string_view, std::size_t> operators_by_name_;
+    std::vector<Id> new_behind_types_;
     Id highest_ = 0;
     std::size_t bytes_ = 0;
 };

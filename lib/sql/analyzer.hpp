@@ -258,6 +258,7 @@ class Analyzer {
     Value values_of_type(const tree::Name& name);
     void triggers_of(const catalogue::Relation& relation);
     void unsaid_code(const catalogue::Relation& relation);
+    void code_of_types();
     Value coerce(catalogue::Id type, Value value);
     void casts_unsaid(Statement& done);
     void meet_type(catalogue::Id type);

@@ -472,6 +472,9 @@ Statement Analyzer::run(const tree::Statement& statement) {
     utility_ = statement.query == nullptr && statement.write == nullptr;
     out_.explainable = statement.query != nullptr || statement.write != nullptr || statement.stores_values || statement.kind == StatementKind::declare_cursor ||
                        statement.kind == StatementKind::execute || statement.kind == StatementKind::prepare || statement.kind == StatementKind::copy_out;
+    if (names_.snapshot != nullptr && depth_ == 0 && !names_.snapshot->new_behind_types().empty() &&
+        (out_.explainable || std::any_of(statement.effects.begin(), statement.effects.end(), [](const tree::UtilityEffect& effect) { return effect.effect_class == EffectClass::call || effect.effect_class == EffectClass::bulk_import; })))
+        code_of_types();
     Result result;
     bool rows = false;
     if (statement.query != nullptr) {

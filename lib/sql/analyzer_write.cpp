@@ -180,6 +180,24 @@ void Analyzer::unsaid_code(const Relation& relation) {
     }
 }
 
+/// Values become ones of a domain in too many ways to tell that they do not: as arguments, as what a function returns, in rows made
+/// of json or XML. So new code of a domain counts in all statements while what it means now reaches values. When the domain was made
+/// it was refused if it did, or could not be read.
+void Analyzer::code_of_types() {
+    for (const catalogue::Id id : names_.snapshot->new_behind_types()) {
+        Analyzer probe(names_, dialect_, made_);
+        probe.path_ = path_;
+        probe.depth_ = depth_ + 1;
+        probe.foreign_ = true;
+        const Value value = probe.call_user({names_.snapshot->function(id)}, {}, {});
+        for (const Source& source : value.sources) decides(Value{{source}});
+        for (const Filter& filter : probe.out_.filters)
+            if (!filter.opaque && filter.functions.empty()) decides(Value{{filter.source}});
+        for (const Copy& copy : probe.out_.copies)
+            for (const Source& source : copy.sources) decides(Value{{source}});
+    }
+}
+
 /// A trigger made by code that is new: what was there when the engine first saw the database is the schema's own.
 void Analyzer::triggers_of(const Relation& relation) {
     if (names_.snapshot == nullptr) return;

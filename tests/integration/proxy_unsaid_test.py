@@ -73,6 +73,16 @@ class Unsaid(unittest.TestCase):
         self.changes_its_mind([HOLDS, 'create table t(a text check (holds(a)))', 'create domain d as text check (holds(value))', 'create table u(a d)', 'create table w(a text)', 'create index on w ((holds(a)))'],
                               "insert into t values ('q')", "insert into u values ('q')", "insert into w values ('q')", 'analyze w', 'analyze')
 
+    def test_domains_wherever_a_value_becomes_one(self):
+        self.changes_its_mind([HOLDS, 'create domain d as text check (holds(value))', 'create type pair as (a d, b int)', "create function uses(a d) returns int language sql as 'select 1'"],
+                              "select a from json_to_record('{\"a\":\"x\"}') as t(a d)", "select row('x', 1)::pair", "select uses('x')", "prepare p (d) as select $1")
+        self.assertIsNone(error(self.wire.query('drop view pg_temp.src')))
+        for sql in ('create temp table src as select 1 as id, \'x\'::text as v', "select uses('x')"):
+            self.assertIsNone(error(self.wire.query(sql)), sql)
+
+    def test_json_was_a_name_like_others(self):
+        self.changes_its_mind([HOLDS, 'create schema s', 'create domain s."json" as text check (public.holds(value))', 'set search_path = s, pg_catalog, public'], "select 'x'::json")
+
     def test_code_that_keeps_its_names(self):
         for sql in ("create function same(t text) returns text language sql immutable as 'select lower($1)'", "create table t(a text default same('X'), b text check (same(b) = b), g text generated always as (same(b)) stored)",
                     'create index on t (same(a))', "insert into t (b) values ('x')", "update t set b = 'y' where b = 'x'", 'analyze t', 'reindex table t'):

@@ -554,6 +554,8 @@ ExprPtr lower_expr(const Node* node) {
             const auto* cast = as<TypeCast>(node);
             ExprPtr expr = tree::make_expr(Kind::cast, at(cast->location));
             expr->name = lower_name(cast->typeName->names, cast->typeName->location);
+            // JSON is a word of the grammar since version 16; before it is a name like others.
+            if (expr->name.parts.size() == 2 && expr->name.parts[0] == "pg_catalog" && expr->name.parts[1] == "json") expr->name.parts.erase(expr->name.parts.begin());
             if (cast->typeName->arrayBounds != NIL) expr->text = "[]";
             expr->modified = cast->typeName->typmods != NIL;
             add(expr, cast->arg);
