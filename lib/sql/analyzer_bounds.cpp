@@ -154,9 +154,7 @@ std::pair<long double, long double> Analyzer::bounds_of(const Expr& expr, const 
         case Kind::column: {
             const ScopeColumn* column = column_of(*inside, scope);
             if (column == nullptr || !column->not_null) return anything;
-            if (column->value.type == 21) return {-32768, 32767};                                        // pg_type.dat
-            if (column->value.type == 23) return {-2147483648.0L, 2147483647.0L};
-            if (column->value.type == 20) return {-9223372036854775808.0L, 9223372036854775807.0L};
+            if (const long double low = dialect_.built_in(column->value.type, -1).lowest(); low < 0) return {low, -low - 1};
             return anything;
         }
         case Kind::call: {
@@ -211,12 +209,13 @@ std::pair<long double, long double> Analyzer::bounds_of(const Expr& expr, const 
 bool Analyzer::holds_within_bounds(const std::string& way, const Expr& a, const Expr& b, const Scope& scope) const {
     const bool above = way == ">=" || way == ">", below = way == "<=" || way == "<", other = way == "<>" || way == "!=";
     if (!above && !below && !other) return false;
-    // Text that is never empty against the empty one; also the text of what has no empty one: numbers, uuid, date (pg_type.dat).
+    // Text that is never empty against the empty one; also the text of what has no empty one: numbers, uuid, date.
     const Expr *left = without_casts(&a), *right = without_casts(&b);
     if ((other || way == ">" || way == ">=") && right->kind == Kind::constant && left->kind != Kind::constant) {
         const ScopeColumn* column = a.kind == Kind::cast && keeps_text(a) ? column_of(*left, scope) : nullptr;
-        constexpr catalogue::Id printed[] = {20, 21, 23, 1082, 1700, 2950};
-        const bool text = column != nullptr && std::find(std::begin(printed), std::end(printed), column->value.type) != std::end(printed);
+        using Is = BuiltIn::Kind;
+        constexpr Is printed[] = {Is::whole, Is::decimal, Is::day, Is::uuid};
+        const bool text = column != nullptr && std::find(std::begin(printed), std::end(printed), dialect_.built_in(column->value.type, -1).kind) != std::end(printed);
         if (text || never_empty(a)) {
             literals_matter_ = true;
             if (!right->is_null && right->text.empty()) return true;

@@ -119,13 +119,9 @@ void Analyzer::touch(const Relation& relation) {
     if (relation.has_expressions) out_.runs_code = out_.calls_code = out_.unread_code = true;
 }
 
-/// Numbers, texts, dates and the like, which compare and join with each other whatever they are. Not so arrays and rows (of other
-/// sizes, of what has no `=`), ranges, json (its steps read the text, and some of that is no character), nor what has a collation
-/// of its own: two of them do not compare (PostgreSQL manual, "Collation Support").
+/// As BuiltIn::ordinary; nor is what has a collation of its own: two of them do not compare (PostgreSQL manual, "Collation Support").
 bool Analyzer::is_ordinary(catalogue::Id id) const {
-    // pg_type.dat
-    static constexpr catalogue::Id built_in[] = {16, 17, 18, 20, 21, 23, 25, 26, 650, 700, 701, 774, 790, 829, 869, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950, 3802};
-    if (std::find(std::begin(built_in), std::end(built_in), id) != std::end(built_in)) return true;
+    if (dialect_.built_in(id, -1).ordinary) return true;
     const catalogue::Type* type = names_.snapshot == nullptr ? nullptr : names_.snapshot->type(id);
     return type != nullptr && (type->kind == catalogue::TypeKind::enumeration || (type->kind == catalogue::TypeKind::base && type->element == 0));
 }

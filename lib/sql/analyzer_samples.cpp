@@ -23,7 +23,7 @@ constexpr const char* whole_row = "the row";
 
 class Samples {
   public:
-    Samples(const Analyzer& analyzer, const Scope& scope) : analyzer_(analyzer), values_(analyzer.names_.snapshot) {
+    Samples(const Analyzer& analyzer, const Scope& scope) : analyzer_(analyzer), values_(analyzer.dialect_, analyzer.names_.snapshot) {
         for (const ScopeTable& table : scope.tables)
             if (table.is_target) target_ = &table;
     }
@@ -646,11 +646,11 @@ bool Analyzer::picks(const Expr& expr, const Scope& scope) const {
         const ScopeColumn* column = column_of(side, scope, &of);
         if (column == nullptr || !of->is_target) return false;
         const catalogue::Type* type = names_.snapshot == nullptr ? nullptr : names_.snapshot->type(column->value.type);
-        return column->value.type != 16 && (type == nullptr || type->kind != catalogue::TypeKind::enumeration);
+        return dialect_.built_in(column->value.type, -1).kind != BuiltIn::Kind::boolean && (type == nullptr || type->kind != catalogue::TypeKind::enumeration);
     };
     const auto is_whole = [&](const Expr& side) {
         const ScopeColumn* column = column_of(side, scope);
-        return column != nullptr && (column->value.type == 20 || column->value.type == 21 || column->value.type == 23);   // pg_type.dat
+        return column != nullptr && dialect_.built_in(column->value.type, -1).kind == BuiltIn::Kind::whole;
     };
     if (expr.kind == Kind::in_list && !expr.negated) return many(*expr.args[0]) && std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return given(*arg); });
     if (expr.kind != Kind::operation || expr.args.size() != 2 || !expr.text.empty() || expr.name.parts.empty()) return false;

@@ -321,8 +321,7 @@ Analyzer::Truth Analyzer::compared(const std::string& way, const Expr& a, const 
     if (other) {
         const ScopeColumn* column = column_of(*left, scope);
         if (column == nullptr || !column->not_null) return Truth::unknown;
-        // int2, int4, int8: pg_type.dat
-        const long double low = column->value.type == 21 ? -32768.0L : column->value.type == 23 ? -2147483648.0L : column->value.type == 20 ? -9223372036854775808.0L : 0;
+        const long double low = dialect_.built_in(column->value.type, -1).lowest();
         if (low == 0) return Truth::unknown;
         const long double high = -low - 1;
         // A text_shape() tells numbers of up to four and up to nine digits apart. So all numbers of one shape are well within the
@@ -517,7 +516,7 @@ Analyzer::Truth Analyzer::truth(const Expr& expr, const Scope& scope) const {
             if (const ScopeColumn* column = expr.args.empty() || expr.negated || names_.snapshot == nullptr ? nullptr : column_of(*without_casts(expr.args[0].get()), scope); column != nullptr) {
                 std::set<std::string> left;
                 if (const catalogue::Type* type = names_.snapshot->type(column->value.type); type != nullptr) left = {type->labels.begin(), type->labels.end()};
-                else if (column->value.type == 16) left = {"false", "true"};
+                else if (dialect_.built_in(column->value.type, -1).kind == BuiltIn::Kind::boolean) left = {"false", "true"};
                 if (left.empty()) return Truth::unknown;
                 literals_matter_ = true;
                 for (std::size_t i = 1; i < expr.args.size(); ++i) left.erase(without_casts(expr.args[i].get())->text);

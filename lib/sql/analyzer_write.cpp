@@ -140,7 +140,7 @@ Value Analyzer::kept(const Expr& expr, const Scope& scope, const CteBinding* cte
 
 /// json, jsonb, hstore: what `||`, `-` and the like leave members in place of.
 bool Analyzer::is_document_type(catalogue::Id id) const {
-    if (id == 114 || id == 3802) return true;   // pg_type.dat
+    if (dialect_.built_in(id, -1).kind == BuiltIn::Kind::document) return true;
     const catalogue::Type* type = names_.snapshot == nullptr ? nullptr : names_.snapshot->type(id);
     return type != nullptr && type->name == "hstore" && type->kind == catalogue::TypeKind::base;
 }

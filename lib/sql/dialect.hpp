@@ -55,6 +55,22 @@ struct ValueRelation {
     std::vector<std::string_view> value_columns;   ///< the others, as far as they are known
 };
 
+/// What matters of the values of a built-in type.
+struct BuiltIn {
+    enum class Kind : std::uint8_t { none, boolean, whole, decimal, floating, text, day, moment, uuid, document, other };
+    Kind kind = Kind::none;         ///< none: no built-in type, or not one that is known
+    int bytes = 0;                  ///< whole: 2, 4, 8
+    int digits = 0, scale = 0;      ///< decimal: of how many, and how many behind the point; 0: any
+    std::size_t characters = 0;     ///< text: at most; 0: any
+    catalogue::Id element = 0;      ///< it is an array of these
+    /// They compare and join with each other whatever they are. Not so arrays and rows (of other sizes, of what has no `=`), ranges,
+    /// and json as text (its steps read it, and some of that is no character).
+    bool ordinary = false;
+
+    /// whole: the least; the greatest is `-lowest() - 1`. Else 0.
+    long double lowest() const { return bytes == 2 ? -32768.0L : bytes == 4 ? -2147483648.0L : bytes == 8 ? -9223372036854775808.0L : 0; }
+};
+
 struct Dialect {
     /// The rule of a built-in function; null for a name that is not vetted. `schema` may be empty: the system's own.
     const FunctionRule* (*function)(std::string_view schema, std::string_view name);
@@ -63,6 +79,7 @@ struct Dialect {
     std::vector<std::string> (*table_function_columns)(std::string_view name, std::size_t arguments, bool& known);
     /// The number of a built-in type that is no row; 0: there is none of that name.
     catalogue::Id (*type)(std::string_view name);
+    BuiltIn (*built_in)(catalogue::Id type, std::int32_t modifier);
     /// Whether the server may make a value of the second built-in type from one of the first without being told to.
     bool (*converts)(catalogue::Id from, catalogue::Id to);
     /// The columns that a value of that built-in type is spread into where it stands in FROM (unnest); empty: one, or an array's elements.

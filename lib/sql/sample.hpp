@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "catalogue/snapshot.hpp"
+#include "sql/dialect.hpp"
 #include "sql/tree.hpp"
 
 namespace dbguard::sql::sample {
@@ -72,7 +73,7 @@ Cell call(const std::string& name, const std::vector<Cell>& args);
 /// Values that a column can have, among them those that a condition may turn on: its constants and their neighbours.
 class Values {
   public:
-    explicit Values(const catalogue::Snapshot* snapshot) : snapshot_(snapshot) {}
+    Values(const Dialect& dialect, const catalogue::Snapshot* snapshot) : dialect_(dialect), snapshot_(snapshot) {}
 
     void note_constant(const std::string& text);
     /// `name`: of the column. few: no neighbours.
@@ -86,6 +87,7 @@ class Values {
     std::vector<Cell> moment_samples(char unit, bool few) const;
     std::vector<Cell> lists_of(catalogue::Id element, bool few) const;
 
+    const Dialect& dialect_;
     const catalogue::Snapshot* snapshot_;
     std::vector<long double> numbers_;
     std::vector<std::string> texts_;

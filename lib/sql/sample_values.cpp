@@ -11,22 +11,6 @@ namespace {
 
 constexpr long double infinite = std::numeric_limits<long double>::infinity();
 
-/// pg_type.dat: of the arrays of types that are built in.
-catalogue::Id array_element(catalogue::Id type) {
-    switch (type) {
-        case 1000: return 16;
-        case 1005: return 21;
-        case 1007: return 23;
-        case 1016: return 20;
-        case 1009: return 25;
-        case 1015: return 1043;
-        case 1231: return 1700;
-        case 1182: return 1082;
-        case 2951: return 2950;
-        default: return 0;
-    }
-}
-
 }  // namespace
 
 void Values::note_constant(const std::string& text) {
@@ -121,42 +105,39 @@ std::vector<Cell> Values::of_type(catalogue::Id type, std::int32_t modifier, con
         }
         return out;
     }
-    // pg_type.dat
-    switch (type) {
-        case 16: return {of_truth(true), of_truth(false)};
-        case 21: return whole_samples(2, few);
-        case 23: return whole_samples(4, few);
-        case 20: return whole_samples(8, few);
-        case 700: case 701: case 1700: {
-            const int precision = type == 1700 && modifier >= 4 ? (modifier - 4) >> 16 : 0, scale = type == 1700 && modifier >= 4 ? (modifier - 4) & 0x7ff : 0;
+    const BuiltIn built_in = dialect_.built_in(type, modifier);
+    switch (built_in.kind) {
+        using enum BuiltIn::Kind;
+        case boolean: return {of_truth(true), of_truth(false)};
+        case whole: return whole_samples(built_in.bytes, few);
+        case decimal: case floating: {
             std::vector<long double> numbers{7, 0, -1};
             if (!few) numbers.insert(numbers.end(), {1, 0.5L, -2.5L, 1e30L, -1e30L});
             const auto telling = telling_numbers(few);
             numbers.insert(numbers.end(), telling.begin(), telling.end());
             std::vector<Cell> out;
             for (long double number : numbers) {
-                if (precision > 0) {
-                    const long double unit = std::pow(10.0L, scale), end = std::pow(10.0L, precision - scale) - 1 / unit;
+                if (built_in.digits > 0) {
+                    const long double unit = std::pow(10.0L, built_in.scale), end = std::pow(10.0L, built_in.digits - built_in.scale) - 1 / unit;
                     number = std::clamp(std::round(number * unit) / unit, -end, end);
                 }
                 if (out.size() < 80) out.push_back(of_number(number));
             }
             return out;
         }
-        case 25: case 1043: case 19: return text_samples(type == 1043 && modifier > 4 ? static_cast<std::size_t>(modifier - 4) : type == 19 ? 63 : 1000, few);
-        case 1082: return moment_samples('d', few);
-        case 1114: case 1184: return moment_samples('t', few);
-        case 2950: {
+        case text: return text_samples(built_in.characters > 0 ? built_in.characters : 1000, few);
+        case day: return moment_samples('d', few);
+        case moment: return moment_samples('t', few);
+        case uuid: {
             std::vector<Cell> out;
-            for (const char* text : {"5b2a3f4e-1c9d-4e6f-8a7b-0c1d2e3f4a5b", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}) out.push_back(of_text(text));
-            for (const std::string& text : texts_)
-                if (text.size() == 36) out.push_back(of_text(folded_case(text)));
+            for (const char* sample : {"5b2a3f4e-1c9d-4e6f-8a7b-0c1d2e3f4a5b", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}) out.push_back(of_text(sample));
+            for (const std::string& given : texts_)
+                if (given.size() == 36) out.push_back(of_text(folded_case(given)));
             return out;
         }
         default: break;
     }
-    if (known != nullptr && known->element != 0) return lists_of(known->element, few);
-    if (const auto element = array_element(type); element != 0) return lists_of(element, few);
+    if (const auto element = known != nullptr ? known->element : built_in.element; element != 0) return lists_of(element, few);
     Cell thing = make(Is::thing);
     thing.text = name;
     return {thing};

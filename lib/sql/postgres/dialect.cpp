@@ -153,6 +153,67 @@ catalogue::Id type(std::string_view name) {
     return found == types.end() ? 0 : found->second;
 }
 
+// pg_type.dat; of modifiers: PostgreSQL, numeric_typmod_precision and VARHDRSZ.
+sql::BuiltIn built_in(catalogue::Id type, std::int32_t modifier) {
+    using enum sql::BuiltIn::Kind;
+    const auto plain = [](sql::BuiltIn::Kind kind, int bytes = 0) {
+        sql::BuiltIn out;
+        out.kind = kind;
+        out.bytes = bytes;
+        out.ordinary = true;
+        return out;
+    };
+    const auto array_of = [](catalogue::Id element) {
+        sql::BuiltIn out;
+        out.kind = other;
+        out.element = element;
+        return out;
+    };
+    switch (type) {
+        case 16: return plain(boolean);
+        case 20: return plain(whole, 8);
+        case 21: return plain(whole, 2);
+        case 23: return plain(whole, 4);
+        case 700: case 701: return plain(floating);
+        case 1700: {
+            sql::BuiltIn out = plain(decimal);
+            if (modifier >= 4) {
+                out.digits = (modifier - 4) >> 16;
+                out.scale = (modifier - 4) & 0x7ff;
+            }
+            return out;
+        }
+        case 25: return plain(text);
+        case 19: case 1043: {
+            sql::BuiltIn out = plain(text);
+            if (type == 19) out.characters = 63;
+            else if (modifier > 4) out.characters = static_cast<std::size_t>(modifier - 4);
+            out.ordinary = type != 19;
+            return out;
+        }
+        case 1082: return plain(day);
+        case 1114: case 1184: return plain(moment);
+        case 2950: return plain(uuid);
+        case 3802: return plain(document);   // jsonb
+        case 114: {                          // json: text
+            sql::BuiltIn out = plain(document);
+            out.ordinary = false;
+            return out;
+        }
+        case 17: case 18: case 26: case 650: case 774: case 790: case 829: case 869: case 1042: case 1083: case 1186: case 1266: return plain(other);
+        case 1000: return array_of(16);
+        case 1005: return array_of(21);
+        case 1007: return array_of(23);
+        case 1016: return array_of(20);
+        case 1009: return array_of(25);
+        case 1015: return array_of(1043);
+        case 1231: return array_of(1700);
+        case 1182: return array_of(1082);
+        case 2951: return array_of(2950);
+        default: return {};
+    }
+}
+
 // pg_cast.castcontext = 'i', a little more than it says: groups in which each type can become some other. Of arrays what their
 // elements are is not looked at; pseudo-types take anything.
 bool converts(catalogue::Id from, catalogue::Id to) {
@@ -290,7 +351,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, type, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 
