@@ -1,8 +1,6 @@
 // What decides which rows come: filters. Whether a WHERE selects at all: analyzer_truth.cpp.
 
 #include <algorithm>
-#include <cstdlib>
-#include <optional>
 
 #include "sql/analyzer.hpp"
 

@@ -11,13 +11,13 @@
 namespace dbguard::sql::postgres {
 namespace {
 
-struct BuiltIn {
+struct VettedFunction {
     std::string_view name;
     char letter;
     bool returns_set;
 };
 
-constexpr BuiltIn built_ins[] = {
+constexpr VettedFunction built_ins[] = {
 #include "sql/postgres/functions.inc"
 };
 
@@ -33,12 +33,12 @@ constexpr BuiltInType built_in_types[] = {
 constexpr catalogue::Id tsvector = 3614;
 
 // Written as functions, but made by the grammar: no row of pg_proc names them.
-constexpr BuiltIn made_by_grammar[] = {
+constexpr VettedFunction made_by_grammar[] = {
     {"coalesce", 't', false}, {"greatest", 't', false}, {"least", 't', false}, {"nullif", 't', false},
 };
 
 // Triggers that are built in. Nobody calls them by name but CREATE TRIGGER; what they do with a row is not read.
-constexpr BuiltIn trigger_functions[] = {
+constexpr VettedFunction trigger_functions[] = {
     {"suppress_redundant_updates_trigger", 's', false}, {"tsvector_update_trigger", 's', false}, {"tsvector_update_trigger_column", 's', false},
 };
 
@@ -68,9 +68,9 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
     if (!schema.empty() && schema != "pg_catalog") return nullptr;
     static const auto rules = [] {
         std::unordered_map<std::string_view, FunctionRule> out;
-        for (const BuiltIn& entry : built_ins) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), entry.returns_set});
-        for (const BuiltIn& entry : trigger_functions) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), false});
-        for (const BuiltIn& entry : made_by_grammar) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), false});
+        for (const VettedFunction& entry : built_ins) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), entry.returns_set});
+        for (const VettedFunction& entry : trigger_functions) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), false});
+        for (const VettedFunction& entry : made_by_grammar) out.emplace(entry.name, FunctionRule{entry.name, kind_of(entry.letter), false});
         return out;
     }();
     const auto found = rules.find(name);
@@ -154,17 +154,17 @@ catalogue::Id type(std::string_view name) {
 }
 
 // pg_type.dat; of modifiers: PostgreSQL, numeric_typmod_precision and VARHDRSZ.
-sql::BuiltIn built_in(catalogue::Id type, std::int32_t modifier) {
-    using enum sql::BuiltIn::Kind;
-    const auto plain = [](sql::BuiltIn::Kind kind, int bytes = 0) {
-        sql::BuiltIn out;
+BuiltIn built_in(catalogue::Id type, std::int32_t modifier) {
+    using enum BuiltIn::Kind;
+    const auto plain = [](BuiltIn::Kind kind, int bytes = 0) {
+        BuiltIn out;
         out.kind = kind;
         out.bytes = bytes;
         out.ordinary = true;
         return out;
     };
     const auto array_of = [](catalogue::Id element) {
-        sql::BuiltIn out;
+        BuiltIn out;
         out.kind = other;
         out.element = element;
         return out;
@@ -176,7 +176,7 @@ sql::BuiltIn built_in(catalogue::Id type, std::int32_t modifier) {
         case 23: return plain(whole, 4);
         case 700: case 701: return plain(floating);
         case 1700: {
-            sql::BuiltIn out = plain(decimal);
+            BuiltIn out = plain(decimal);
             if (modifier >= 4) {
                 out.digits = (modifier - 4) >> 16;
                 out.scale = (modifier - 4) & 0x7ff;
@@ -185,7 +185,7 @@ sql::BuiltIn built_in(catalogue::Id type, std::int32_t modifier) {
         }
         case 25: return plain(text);
         case 19: case 1043: {
-            sql::BuiltIn out = plain(text);
+            BuiltIn out = plain(text);
             if (type == 19) out.characters = 63;
             else if (modifier > 4) out.characters = static_cast<std::size_t>(modifier - 4);
             out.ordinary = type != 19;
@@ -196,7 +196,7 @@ sql::BuiltIn built_in(catalogue::Id type, std::int32_t modifier) {
         case 2950: return plain(uuid);
         case 3802: return plain(document);   // jsonb
         case 114: {                          // json: text
-            sql::BuiltIn out = plain(document);
+            BuiltIn out = plain(document);
             out.ordinary = false;
             return out;
         }
