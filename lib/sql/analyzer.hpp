@@ -79,12 +79,22 @@ struct ScopeTable {
 /// Of a table whose columns are not all listed: what the others may hold, from what the listed ones do.
 Value rest_of(const ScopeTable& table);
 
+struct CteBinding;
+
+/// The CTEs of one WITH, whose names differ.
+struct WithBindings {
+    std::unordered_map<std::string_view, const CteBinding*> by_name;
+    const CteBinding* outer = nullptr;   ///< where the WITH stands: the last of those that are visible there
+};
+
+/// A CTE. As a place in a statement: what is visible where this one is the last that is.
 struct CteBinding {
     std::string name;
+    const WithBindings* with = nullptr;
+    std::size_t place = 0;               ///< in its WITH; those before it are visible behind it
     std::vector<ScopeColumn> columns;
     bool exact = true;
     const catalogue::Relation* all_of = nullptr;    ///< as of a ScopeTable
-    const CteBinding* outer = nullptr;
 };
 
 struct Scope {
@@ -303,6 +313,7 @@ class Analyzer {
     };
     std::map<catalogue::Id, ExpandedView> views_;
     std::vector<std::unique_ptr<CteBinding>> bindings_;
+    std::vector<std::unique_ptr<WithBindings>> withs_;
     std::vector<const Value*> parameters_;   ///< inside an SQL function: what $n stands for
     std::vector<std::pair<std::string, Value>> named_parameters_;
     const std::vector<std::string>* path_ = nullptr;  ///< overrides the session's search path inside stored definitions

@@ -50,6 +50,15 @@ std::vector<const tree::Cte*> in_order_of_use(const std::vector<tree::Cte>& with
     return out;
 }
 
+/// What the name means at that place; null: no CTE.
+const CteBinding* find_cte(const CteBinding* at, const std::string& name) {
+    for (; at != nullptr; at = at->with->outer) {
+        const auto found = at->with->by_name.find(name);
+        if (found != at->with->by_name.end() && found->second->place <= at->place) return found->second;
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 Value rest_of(const ScopeTable& table) {
@@ -60,11 +69,20 @@ Value rest_of(const ScopeTable& table) {
 }
 
 const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes) {
+    if (with.empty()) return ctes;
+    const auto opened = [&](const CteBinding* around) {
+        withs_.push_back(std::make_unique<WithBindings>());
+        withs_.back()->outer = around;
+        return withs_.back().get();
+    };
+    WithBindings* const all = opened(ctes);
+    std::size_t place = 0;
     for (const tree::Cte* item : recursive ? in_order_of_use(with) : as_written(with)) {
         const tree::Cte& cte = *item;
         auto binding = std::make_unique<CteBinding>();
         binding->name = cte.name;
-        binding->outer = ctes;
+        binding->with = all;
+        binding->place = place++;
         CteBinding* bound = binding.get();
         bindings_.push_back(std::move(binding));
         const auto rebind = [&](const Result& result) {
@@ -93,7 +111,10 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
             const CteBinding* inside = bind(cte.query->with, cte.query->recursive, outer, ctes);
             Result total = query(*cte.query->left, outer, inside, true);
             rebind(total);
-            bound->outer = inside;
+            // Its second term sees itself, then its own WITH.
+            WithBindings* const itself = opened(inside);
+            itself->by_name.emplace(bound->name, bound);
+            bound->with = itself;
             for (int round = 0; round < 16; ++round) {
                 const Result next = query(*cte.query->right, outer, bound, true);
                 bool changed = false;
@@ -113,11 +134,12 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
             rebind(total);
             for (const ScopeColumn& column : bound->columns)
                 if (std::find(cte.cycle_columns.begin(), cte.cycle_columns.end(), column.name) != cte.cycle_columns.end()) decides(column.value);
-            bound->outer = ctes;
+            bound->with = all;
         } else {
             rebind(query(*cte.query, outer, ctes, true));
             bound->all_of = all_of(*cte.query);
         }
+        all->by_name.emplace(bound->name, bound);
         ctes = bound;
     }
     return ctes;
@@ -155,8 +177,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
         case Kind::relation: {
             for (const tree::ExprPtr& function : from.functions) decides(eval(*function, scope, ctes));
             if (from.relation.parts.size() == 1) {
-                for (const CteBinding* cte = ctes; cte != nullptr; cte = cte->outer) {
-                    if (cte->name != from.relation.last()) continue;
+                if (const CteBinding* cte = find_cte(ctes, from.relation.last())) {
                     ScopeTable table;
                     table.alias = from.alias.empty() ? cte->name : from.alias;
                     table.columns = cte->columns;
