@@ -255,9 +255,14 @@ void GuardSession::transaction_may_have_ended() {
 // ---- the statement ----------------------------------------------------------------------------------------------------
 
 GuardSession::Running* GuardSession::running(std::uint64_t number) {
-    for (Running& one : running_)
-        if (one.number == number) return &one;
-    return nullptr;
+    const auto at = std::ranges::lower_bound(running_, number, {}, &Running::number);
+    return at != running_.end() && at->number == number ? &*at : nullptr;
+}
+
+void GuardSession::forget(const Running& one) {
+    running_.rerase(std::ranges::lower_bound(running_, one.number, {}, &Running::number));
+    // An idle connection keeps room for a message or two.
+    if (running_.empty() && running_.capacity() > 4) running_.set_capacity(0);
 }
 
 std::optional<Refusal> GuardSession::execute(
@@ -325,7 +330,9 @@ Session::Submitted GuardSession::submit(
         }
     }
     out.number = number;
-    Running& started = running_.emplace_back();
+    if (running_.full()) running_.set_capacity(std::max<std::size_t>(2, 2 * running_.capacity()));
+    running_.push_back({});
+    Running& started = running_.back();
     started.number = number;
     started.began = now;
     started.quotes = credentials;
@@ -487,36 +494,36 @@ RowVerdict GuardSession::rows(std::uint64_t number, std::uint64_t count, std::ui
 }
 
 void GuardSession::finish(std::uint64_t number, const Outcome& outcome, Clock::time_point now) {
-    const auto at = std::find_if(running_.begin(), running_.end(), [&](const Running& one) { return one.number == number; });
+    Running* one = running(number);
     if (auto* writer = shared_->options.recording.get()) {
-        if (at != running_.end()) flush_rows(*at);
+        if (one != nullptr) flush_rows(*one);
         recording::Done event;
         event.statement = number;
         event.tag = outcome.tag;
         event.rows = outcome.rows;
         event.bytes = outcome.bytes;
-        if (at != running_.end()) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - at->began);
+        if (one != nullptr) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - one->began);
         event.suspended = outcome.suspended;
         event.cut = outcome.cut;
         writer->append(event);
     }
-    if (at != running_.end() && !outcome.suspended) running_.erase(at);
+    if (one != nullptr && !outcome.suspended) forget(*one);
 }
 
 void GuardSession::fail(std::uint64_t number, std::string_view sqlstate, std::string_view text, Clock::time_point now) {
     ++shared_->statistics.failed;
-    const auto at = std::find_if(running_.begin(), running_.end(), [&](const Running& one) { return one.number == number; });
+    Running* one = running(number);
     if (auto* writer = shared_->options.recording.get()) {
-        if (at != running_.end()) flush_rows(*at);
+        if (one != nullptr) flush_rows(*one);
         recording::Failed event;
         event.statement = number;
-        const std::string shown = recorded_message(sqlstate, text, at != running_.end() && at->quotes);
+        const std::string shown = recorded_message(sqlstate, text, one != nullptr && one->quotes);
         event.code = sqlstate;
         event.text = shown;
-        if (at != running_.end()) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - at->began);
+        if (one != nullptr) event.took = std::chrono::duration_cast<std::chrono::microseconds>(now - one->began);
         writer->append(event);
     }
-    if (at != running_.end()) running_.erase(at);
+    if (one != nullptr) forget(*one);
 }
 
 std::optional<Session::Clock::time_point> GuardSession::deadline(Clock::time_point began) const {

@@ -2,6 +2,8 @@
 
 // The Session of the engine (relay/engine.hpp). Private to this room.
 
+#include <boost/circular_buffer.hpp>
+
 #include "masking/apply.hpp"
 #include "relay/shared.hpp"
 
@@ -100,6 +102,7 @@ class GuardSession : public Session {
     void use(const catalogue::SnapshotRef& snapshot);
     void names_unknown(const std::string& why);
     Running* running(std::uint64_t number);
+    void forget(const Running& one);
     void flush_rows(Running& running);
     void tell_of_change();
     /// The transaction that changed names is over, or may be.
@@ -130,7 +133,7 @@ class GuardSession : public Session {
     std::vector<std::string> misleading_;   ///< parameters whose value makes the server read texts otherwise than the analysis does
     bool records_rows_ = false;
     bool records_columns_ = false;
-    std::vector<Running> running_;
+    boost::circular_buffer<Running> running_;  ///< by number; taken from the front as a rule, and a pipeline can be tens of thousands long
     std::unique_ptr<Refusal> limit_refusal_;
     bool ended_ = false;
     bool connected_ = false;         ///< what the server reported at first is known: the rest is change

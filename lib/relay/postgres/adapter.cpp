@@ -348,7 +348,7 @@ void Adapter::expire(Clock::time_point now, Output& out) {
 /// Until the request has reached the server nothing new may run there: it would be what is cancelled.
 bool Adapter::take_cancel() {
     if (!std::exchange(cancel_wanted_, false)) return false;
-    if (hold_ == Hold::none) hold(Hold::cancel);
+    if (hold_ == Hold::none || hold_ == Hold::full) hold(Hold::cancel);
     return true;
 }
 

@@ -41,7 +41,8 @@ struct AdapterLimits {
     std::size_t max_recorded_parameter_bytes = 64 * 1024;
     std::size_t max_recorded_row_bytes = 1024 * 1024;
     std::size_t max_answer_bytes = 64 * 1024 * 1024;
-    std::size_t max_pending = 100'000;
+    /// Messages without an answer, from which on the client is not read. The server's buffer of 8 KiB fills long before: its answers come.
+    std::size_t max_pending = 4096;
     std::size_t max_names = 100'000;
 };
 
@@ -85,7 +86,7 @@ class Adapter {
     using Header = wire::postgres::FrameHeader;
     /// pass: the message goes on as received. drop: it does not (handled, or replaced). hold: not yet. stop: the session is over.
     enum class Step : std::uint8_t { pass, drop, hold, stop };
-    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, drain, count, piece };
+    enum class Hold : std::uint8_t { none, question, probe, types, copy, abort, cancel, drain, count, piece, full };
 
     /// One side's stream of messages.
     struct Inlet {

@@ -67,10 +67,12 @@ PlanRef refusing_plan(Refusal refusal) {
 }  // namespace
 
 Adapter::Step Adapter::client_message(const Header& header, std::string_view body) {
-    if (pending_.size() > limits_.max_pending)
-        return fatal("54000", "more messages are waiting for an answer than dbguard keeps account of");
     // Up to the next Sync the server ignores everything; so it need not see it.
     if (skipping_ && header.type != 'S' && header.type != 'X') return Step::drop;
+    if (pending_.size() >= limits_.max_pending) {
+        hold(Hold::full);
+        return Step::hold;
+    }
     const bool copy_message = header.type == 'd' || header.type == 'c' || header.type == 'f';
     if (copy_in_ && !copy_message && header.type != 'S' && header.type != 'H' && header.type != 'X')
         return fatal("08P01", std::string("unexpected message type '") + header.type + "' while COPY data is read");
@@ -406,12 +408,10 @@ Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
     portal->statement = statements_.later(bind.statement);
     PreparedRef now = statements_.now(bind.statement);
     if (now && now != portal->statement) {
-        bool changes_in_pipeline = false;
-        for (const Pending& entry : pending_) {
-            if (!entry.extended()) changes_in_pipeline = false;
-            else if (entry.kind == Pending::Kind::parse && entry.owner == Pending::Owner::client && entry.name == bind.statement) changes_in_pipeline = true;
-        }
-        if (changes_in_pipeline) now.reset();
+        const auto changes = [&](const Pending& entry) { return entry.kind == Pending::Kind::parse && entry.owner == Pending::Owner::client && entry.name == bind.statement; };
+        const auto last = std::make_reverse_iterator(pending_.end()), first = std::make_reverse_iterator(pending_.begin());
+        const auto found = std::find_if(last, first, [&](const Pending& entry) { return !entry.extended() || changes(entry); });
+        if (found != first && changes(*found)) now.reset();
     }
     for (const auto& prepared : {portal->statement, now}) {
         if (!prepared) continue;

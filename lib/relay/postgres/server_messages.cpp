@@ -108,6 +108,7 @@ Adapter::Step Adapter::client_reply(const Header& header, std::span<char> bytes)
 void Adapter::pop() {
     pending_.pop();
     if (!pending_.empty()) pending_.front().began = now_;
+    if (hold_ == Hold::full && pending_.size() <= limits_.max_pending / 2) release_client();
 }
 
 void Adapter::warn_once(Pending& entry) {

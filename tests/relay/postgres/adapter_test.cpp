@@ -414,6 +414,31 @@ TEST_CASE("a Sync behind a COPY waits until it is known who reads it") {
     CHECK(talk.take() == "<B CommandComplete \"COPY 1\"\n<B ReadyForQuery I\n");
 }
 
+TEST_CASE("a client that sends more than is kept account of is read on when answers have come") {
+    AdapterLimits limits;
+    limits.max_pending = 4;
+    Conversation talk(limits);
+    talk.client(q("1") + q("2") + q("3") + q("4") + q("5") + q("6"));
+    CHECK(talk.take() == ">F Query \"1\"\n>F Query \"2\"\n>F Query \"3\"\n>F Query \"4\"\n");
+    CHECK(!talk.adapter.wants_client_bytes());
+    talk.server(done("A") + ready('I'));
+    CHECK(talk.take() == "<B CommandComplete \"A\"\n<B ReadyForQuery I\n");
+    talk.server(done("B") + ready('I'));
+    CHECK(talk.take() == ">F Query \"5\"\n>F Query \"6\"\n<B CommandComplete \"B\"\n<B ReadyForQuery I\n");
+    CHECK(!talk.adapter.ended());
+
+    // While a cancel is on its way nothing new runs, whatever is answered.
+    talk.client(q("7"));
+    talk.session.time_limit = std::chrono::seconds(5);
+    talk.adapter.expire(talk.now + std::chrono::seconds(5), talk.output);
+    CHECK(talk.adapter.take_cancel());
+    talk.take();
+    talk.server(error("57014", "canceling") + ready('I') + done("D") + ready('I') + done("E") + ready('I'));
+    CHECK(talk.take().find(">F Query") == std::string::npos);
+    talk.adapter.cancel_sent(talk.now, talk.output);
+    CHECK(talk.drain().take() == ">F Query \"7\"\n");
+}
+
 TEST_CASE("messages that nobody asked for end the session") {
     for (const std::string& message : {row({"1"}), done("SELECT 1"), parse_complete, ready('I'), columns({plain_column}), error("42601", "x")}) {
         Conversation talk;
