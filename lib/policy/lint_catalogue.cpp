@@ -62,7 +62,7 @@ class CatalogueLinter {
             bool relation_found = false, column_found = false;
             std::vector<std::string_view> columns;
             for (const auto& relation : snapshot_.relations()) {
-                if (!names(pattern, relation)) continue;
+                if (is_servers_own(relation.schema) || !names(pattern, relation)) continue;
                 relation_found = true;
                 for (const auto& column : relation.columns) {
                     columns.push_back(column.name);
@@ -127,7 +127,7 @@ class CatalogueLinter {
         const RoleRules rules(policy_, role, Engine::postgres);
         const RoleMasks masks(policy_, role);
         for (const auto& relation : snapshot_.relations()) {
-            if (!holds_rows(relation) || relation.columns.empty()) continue;
+            if (is_servers_own(relation.schema) || !holds_rows(relation) || relation.columns.empty()) continue;
             std::string shown;
             bool any_masked = false;
             for (const auto& column : relation.columns) {

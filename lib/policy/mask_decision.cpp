@@ -81,7 +81,8 @@ class MaskDecision {
             else if (computed_from == nullptr || column->derived > computed_from->derived) computed_from = column;
         }
         const std::string* code = unvouched(role_, output.functions);
-        if (output.opaque || code != nullptr) {
+        if (output.opaque && output.as_shown) mask = masking::Mask{};   // null
+        if ((output.opaque && !output.as_shown) || code != nullptr) {
             refuse(
                 decision_, "masks", "\"" + output.name + "\" " + (code != nullptr ? "comes from " + *code + ", whose code may read masked columns" : "may hold values of masked columns"),
                 code != nullptr ? "Read the tables directly, or have the policy allow that function by name." : "Read the tables directly."

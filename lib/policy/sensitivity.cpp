@@ -49,6 +49,7 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
     };
     const auto name = [](const Relation& relation, const catalogue::Column& column) { return relation.schema + "." + relation.name + "." + column.name; };
     for (const Relation& relation : snapshot.relations()) {
+        if (dialect.is_system_schema(relation.schema)) continue;   // what those hold of values the analysis says
         // A view has no values of its own: its columns are what its query reads.
         for (const catalogue::Column& column : relation.columns) {
             const ColumnRule rule = masks.column(relation.schema, relation.name, column.name, column.tags);

@@ -426,6 +426,24 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     Value out;
     for (const catalogue::Function* function : candidates) {
         const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name);
+        if (rule != nullptr && rule->kind == FunctionKind::shows_values) {
+            // Rows, of which some columns are texts of any statement.
+            decides(all);
+            Value row = through(all, Flow::transformed);
+            row.as_shown = !row.opaque;
+            row.opaque = row.is_row = true;
+            auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+            const ValueRelation* shows = dialect_.value_relation(function->name);
+            for (const std::string& name : function->output_names) {
+                Value& field = fields->emplace_back(name, Value{}).second;
+                field.opaque = field.as_shown = shows == nullptr || std::find(shows->value_columns.begin(), shows->value_columns.end(), name) != shows->value_columns.end();
+            }
+            row.fields = std::move(fields);
+            out_.unread_code = out_.unread_code || foreign_;
+            if (candidates.size() == 1) return row;
+            out = merge(out, through(std::move(row), Flow::transformed));
+            continue;
+        }
         if (rule != nullptr && rule->kind != FunctionKind::counting) {
             // It computes from its arguments, but may fail on them, keep them (set_limit) or give any number of rows.
             if (function->returns_set) decides(all);

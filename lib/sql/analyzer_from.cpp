@@ -229,8 +229,10 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 }
                 all = merge(all, value);
             }
-            // How many rows come, and which, depends on what it is computed from.
-            decides(all);
+            // How many rows come, and which, depends on what it is computed from; not on what they show.
+            Value from_what = all;
+            if (from_what.as_shown) from_what.opaque = false;
+            decides(from_what);
             const Value member = through(all, Flow::transformed);
             if (!from.defined_columns.empty()) {
                 for (const std::string& name : from.defined_columns) table.columns.push_back({name, member, false, false});

@@ -237,11 +237,20 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
         // Its columns are the server's own.
         read(relation, "");
         out.relation = &relation;
-        if (const ValueRelation* shows = dialect_.value_relation(relation.name); resolved.system && shows != nullptr) {
+        const ValueRelation* shows = resolved.system ? dialect_.value_relation(relation.name) : nullptr;
+        if (shows != nullptr) out_.unread_code = out_.unread_code || foreign_;
+        if (!relation.columns.empty()) {
+            for (const catalogue::Column& column : relation.columns) {
+                ScopeColumn& listed = out.columns.emplace_back();
+                listed.name = column.name;
+                listed.value.opaque = listed.value.as_shown = shows != nullptr && std::find(shows->safe_columns.begin(), shows->safe_columns.end(), column.name) == shows->safe_columns.end();
+            }
+            return out;
+        }
+        if (shows != nullptr) {
             for (const std::string_view safe : shows->safe_columns) out.columns.push_back({std::string(safe), {}, false, false});
             out.unknown_is_opaque = true;
             out.shows = shows;
-            out_.unread_code = out_.unread_code || foreign_;
         }
         out.complete = out.exact_order = !resolved.system && relation.kind != RelationKind::sequence && relation.kind != RelationKind::index;
         return out;
@@ -298,7 +307,10 @@ bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& v
             uncertain = true;
             rest = merge(rest, table.rest);
         }
-        if (table.unknown_is_opaque && may_show(table)) rest.opaque = true;
+        if (table.unknown_is_opaque && may_show(table)) {
+            rest.as_shown = !rest.opaque || rest.as_shown;
+            rest.opaque = true;
+        }
         if (!found && (table.relation != nullptr || table.is_target) && dialect_.is_system_column(name)) {
             if (table.is_target) target_used_ = true;
             uncertain = true;
@@ -347,7 +359,7 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
             if (table.is_target) target_used_ = true;
             if (table.unknown_is_opaque && !dialect_.is_system_column(last)) {
                 Value unknown;
-                unknown.opaque = true;
+                unknown.opaque = unknown.as_shown = true;
                 return unknown;
             }
             if (dialect_.is_system_column(last)) return {};

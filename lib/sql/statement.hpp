@@ -38,13 +38,15 @@ struct Source {
     auto operator<=>(const Source&) const = default;
 };
 
-/// One column of a result. `opaque`: its value may come from anything the statement can reach.
+/// One column of a result. `opaque`: its value may come from anything the statement can reach. `as_shown`: then it is as a relation of
+/// the server's own shows it (statistics, texts of other sessions), and nothing was computed of it.
 struct Output {
     std::string name;
     std::vector<Source> sources;
     std::vector<std::string> functions;  ///< code outside the vetted list that the value passed through, as `schema.name`
     bool may_fail = false;  ///< computing it may fail for some values: whether it does tells something about them
     bool opaque = false;
+    bool as_shown = false;
 
     bool operator==(const Output&) const = default;
 };

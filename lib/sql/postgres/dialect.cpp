@@ -80,7 +80,7 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
 // Contrib extensions whose C functions compute from their arguments and touch nothing else; and those that look at how a table is
 // stored, which are calls like any other (they lock, and run what its indexes compute), but give numbers and places, no values
 // (PostgreSQL manual, appendix F). Left out on purpose: dblink, postgres_fdw, file_fdw, tablefunc's crosstab and connectby, xml2's
-// tables, pageinspect, pg_walinspect, adminpack, lo, pg_stat_statements.
+// tables, pageinspect, pg_walinspect, adminpack, lo. Of pg_stat_statements one reads, as of the server's own statistics.
 // Of PostGIS those are left out that read or change tables named by an argument, or the statistics and indexes of one, and long
 // transactions (PostGIS manual, "Management Functions", "Long Transaction Support"); ST_Transform reads spatial_ref_sys alone.
 const FunctionRule* extension_function(std::string_view extension, std::string_view name) {
@@ -97,6 +97,8 @@ const FunctionRule* extension_function(std::string_view extension, std::string_v
     static constexpr FunctionRule transparent{"", FunctionKind::transparent, true}, about_storage{"", FunctionKind::counting, true};
     static constexpr std::string_view storage[] = {"amcheck", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_visibility", "pgrowlocks", "pgstattuple"};
     if (std::find(std::begin(storage), std::end(storage), extension) != std::end(storage)) return &about_storage;
+    static constexpr FunctionRule shows_values{"", FunctionKind::shows_values, true};
+    if (extension == "pg_stat_statements" && (name == "pg_stat_statements" || name == "pg_stat_statements_info")) return &shows_values;
     if (extension == "tablefunc" && name == "normal_rand") return &transparent;
     if (extension == "postgis" && std::find(postgis_by_name.begin(), postgis_by_name.end(), name) == postgis_by_name.end()) return &transparent;
     if (std::find(vetted.begin(), vetted.end(), extension) == vetted.end()) return nullptr;
@@ -282,6 +284,9 @@ const ValueRelation* value_relation(std::string_view name) {
                               "xact_start", "query_start", "state_change", "wait_event_type", "wait_event", "state", "backend_xid", "backend_xmin", "query_id", "backend_type"},
          {"query", "application_name"}},
         {"pg_largeobject", {"loid", "pageno"}, {"data"}},
+        // Of extensions: rows of a function, which has its columns' names.
+        {"pg_stat_statements", {}, {"query"}},
+        {"pg_stat_statements_info", {}, {}},
     };
     const auto found = std::find_if(relations.begin(), relations.end(), [&](const ValueRelation& relation) { return relation.name == name; });
     return found == relations.end() ? nullptr : &*found;
