@@ -163,6 +163,17 @@ class Protocol(unittest.TestCase):
         self.assertEqual(types(self.sends(close('S', 's'), sync)), '3Z')
         self.assertEqual(error(self.wire.query('execute s(1)'))['C'], '26000')
 
+    def test_formats_that_do_not_fit(self):
+        straight = Wire(self.postgres.url('postgres'))
+        self.addCleanup(straight.close)
+        for formats, results in (((0, 1), ()), ((0, 0, 0), (0, 1, 0)), ((), (0, 1, 0)), ((7,), ()), ((), (9,))):
+            sent = parse('', 'select email, phone from people where id = $1') + bind('', '', ['1'], formats, results) + describe('P', '') + execute('') + sync
+            straight.send(sent)
+            expected, m = straight.until_ready(), self.sends(sent)
+            self.assertEqual(types(m), types(expected), (formats, results))
+            self.assertEqual([error(m)[which] for which in 'SCM'], [error(expected)[which] for which in 'SCM'])
+        self.assertEqual(rows(self.wire.query('select id from people where id = 1')), [['1']])
+
     def test_a_portal_nobody_described(self):
         m = self.sends(parse('', 'select phone from people where id = $1'), bind('', '', ['2']), execute(''), sync)
         self.assertEqual((types(m), rows(m)), ('12DCZ', [['***-***-6543']]))

@@ -425,6 +425,8 @@ Adapter::Step Adapter::on_bind(const Header& header, std::string_view body) {
     if (whole) {
         for (std::size_t i = 0; i < bind.result_formats.size(); ++i) portal->result_formats.push_back(bind.result_formats[i]);
         portal->parameter_count = static_cast<std::uint16_t>(bind.parameters.size());
+        // The server refuses others (src/backend/tcop/postgres.c, exec_bind_message).
+        portal->formats_unknown = bind.parameter_formats.size() > 1 && bind.parameter_formats.size() != bind.parameters.size();
         if (bind.parameters.raw().size() <= limits_.max_recorded_parameter_bytes)
             portal->parameters = bind.parameters.raw();
         bool binary = false;

@@ -145,17 +145,21 @@ constexpr std::array fixed_sentences = {
     Raised{"DeadLockReport", "40P01"},
     Raised{"ExecOnConflictUpdate", "21000"},
     Raised{"OnConflict_CheckForSerializationFailure", "40001"},
+    Raised{"PortalSetResultFormat", "08P01"},  // a Bind of so many result formats
     Raised{"PreCommit_CheckForSerializationFailure", "40001"},
     Raised{"ProcessInterrupts", "25P03"},  // … due to idle-in-transaction timeout
     Raised{"ProcessInterrupts", "55P03"},  // … due to lock timeout
     Raised{"ProcessInterrupts", "57014"},  // … due to statement timeout, user request
     Raised{"ProcessInterrupts", "57P01"},
     Raised{"RevalidateCachedQuery", "0A000"},  // cached plan must not change result type: drivers prepare again
+    Raised{"exec_bind_message", "08P01"},  // so many parameters, or formats
+    Raised{"exec_bind_message", "22023"},  // unsupported format code
     Raised{"exec_bind_message", "25P02"},
     Raised{"exec_execute_message", "25P02"},
     Raised{"exec_parse_message", "25P02"},
     Raised{"exec_parse_message", "42601"},  // cannot insert multiple commands …
     Raised{"exec_simple_query", "25P02"},
+    Raised{"printtup_prepare_info", "22023"},  // unsupported format code
 };
 
 /// Their message names the statement's own tables, columns and constraints, or says what the statement is; values stand in the

@@ -87,10 +87,6 @@ Result<BindView> decode_bind(std::string_view body) {
     message.parameters = read_value_list(in, error);
     message.result_formats = read_int16_list(in, error);
     if (const auto done = finish(in, error); !done) return done.error();
-    const auto formats = message.parameter_formats.size();
-    // The server's own rule: src/backend/tcop/postgres.c, exec_bind_message().
-    if (formats > 1 && formats != message.parameters.size())
-        return Error{errc::bad_count, "parameter formats"};
     return message;
 }
 

@@ -36,7 +36,7 @@ struct BindView {
     Int16ListView result_formats;  ///< none: all text; one: for all; else one a column
     bool operator==(const BindView&) const = default;
 };
-/// Also refused: parameter formats that are neither none, one, nor one a parameter (bad_count).
+/// Parameter formats that are neither none, one, nor one a parameter are the server's to refuse, with an ordinary error.
 Result<BindView> decode_bind(std::string_view body);
 Result<void> encode(const BindView& message, ByteWriter& out);
 Result<void> encode_bind(

@@ -22,6 +22,13 @@ TEST_CASE("a Bind gives its parts without copying") {
     CHECK(bind->result_formats.size() == 1);
 }
 
+TEST_CASE("a Bind with more formats than parameters is one") {
+    const auto bind = decode_bind("\0s\0\0\2\0\0\0\1\0\1\0\0\0\1a\0\0"s);
+    REQUIRE(bind.has_value());
+    CHECK(bind->parameter_formats.size() == 2);
+    CHECK(bind->parameters.size() == 1);
+}
+
 TEST_CASE("formats are none, one for all, or one each") {
     const auto formats = [](const std::string& raw, std::size_t i) {
         return format_at(Int16ListView(raw), i);

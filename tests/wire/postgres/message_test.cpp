@@ -110,11 +110,6 @@ TEST_CASE(
     CHECK(
         code(Sender::frontend, frame('B', "\0\0\0\0\0\1\x7f\xff\xff\xff\0\0"s)) == errc::truncated
     );
-    // two formats for three parameters
-    CHECK(
-        code(Sender::frontend, frame('B', "\0\0\0\2\0\0\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0"s)) ==
-        errc::bad_count
-    );
     CHECK(
         code(Sender::frontend, frame('F', "\0\0\0\1\0\2\0\0\0\0\0\1\0\0\0\0\0\0"s)) ==
         errc::bad_count
