@@ -164,6 +164,11 @@ class Adapter {
     void note_plan(const Plan& plan);
 
     // ---- own_messages.cpp
+    bool own_statement(std::string_view sql, Pending::Owner owner, bool aside, ByteWriter& writer, const Portal* portal = nullptr);
+    bool begin_own(Pending::Owner owner, bool with_savepoint, ByteWriter& writer);
+    bool forget_own(Pending::Owner owner, ByteWriter& writer);
+    bool close_savepoint(Pending::Owner owner, ByteWriter& writer);
+    void rescue_transaction(Pending::Owner owner);
     void ask(const Question& question, const Portal* portal);
     void probe(std::string_view text, std::string_view parse_body);
     bool ask_next_copy_types(const Plan& plan, std::string_view text);
@@ -271,6 +276,7 @@ class Adapter {
     bool held_simple_ = false;     ///< the message at hand, or held, is a Query
     bool probe_accepted_ = false;  ///< the held message's text: the server can parse it
     bool probe_answered_ = false;  ///< … cannot, and the client has its error
+    bool in_savepoint_ = false;    ///< of dbguard's own, behind which its messages run that are on their way
     int asked_again_ = 0;          ///< the question that is open: how often, after it had failed
     struct Probed {
         PlanRef plan;

@@ -32,40 +32,79 @@ Pending own_entry(Pending::Kind kind, Pending::Owner owner) {
 
 }  // namespace
 
+/// One statement, from Parse to Close, with the parameters of `portal`. `aside`: what it gives is nobody's. False: it cannot be sent.
+bool Adapter::own_statement(std::string_view sql, Pending::Owner owner, bool aside, ByteWriter& writer, const Portal* portal) {
+    using Kind = Pending::Kind;
+    const auto& name = own_name();
+    bool sent = true;
+    if (portal != nullptr) {
+        const wp::ValueListView values(portal->parameter_count, portal->parameters);
+        const std::vector<wp::ValueView> parameters(values.begin(), values.end());
+        sent &= wp::encode_parse(name, sql, portal->statement->parameter_types, writer).has_value();
+        sent &= wp::encode_bind(name, name, portal->parameter_formats, parameters, {}, writer).has_value();
+    } else {
+        sent &= wp::encode_parse(name, sql, {}, writer).has_value();
+        sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
+    }
+    sent &= wp::encode(wp::ExecuteView{name, 0}, writer).has_value();
+    sent &= wp::encode(wp::CloseView{wp::Target::portal, name}, writer).has_value();
+    sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
+    push(own_entry(Kind::parse, owner));
+    push(own_entry(Kind::bind, owner));
+    push(own_entry(Kind::execute, owner)).aside = aside;
+    push(own_entry(Kind::close, owner));
+    push(own_entry(Kind::close, owner));
+    return sent;
+}
+
+/// The beginning of something of dbguard's own. What fails in the client's transaction block would take it along: it runs behind a
+/// savepoint. Only where it is certain that a block is open (elsewhere SAVEPOINT is the error): nothing is on its way, and no pipeline
+/// is open, in which the block may have ended.
+bool Adapter::begin_own(Pending::Owner owner, bool with_savepoint, ByteWriter& writer) {
+    in_savepoint_ = with_savepoint && status_ == 'T' && pending_.empty() && !pipeline_open_;
+    return forget_own(owner, writer) && (!in_savepoint_ || own_statement("SAVEPOINT " + own_name(), owner, true, writer));
+}
+
+/// What an earlier statement left behind when it failed half-way; closing what is not there is no error.
+bool Adapter::forget_own(Pending::Owner owner, ByteWriter& writer) {
+    push(own_entry(Pending::Kind::close, owner));
+    return wp::encode(wp::CloseView{wp::Target::statement, own_name()}, writer).has_value();
+}
+
+/// Also when nothing failed: so no lock stays that the server took to answer (a view's definition takes one on each table behind it), and
+/// no local setting.
+bool Adapter::close_savepoint(Pending::Owner owner, ByteWriter& writer) {
+    return own_statement("ROLLBACK TO SAVEPOINT " + own_name(), owner, true, writer) && own_statement("RELEASE SAVEPOINT " + own_name(), owner, true, writer);
+}
+
+/// Something of dbguard's own has failed in the client's transaction block: brings that back.
+void Adapter::rescue_transaction(Pending::Owner owner) {
+    in_savepoint_ = false;   // it is tried once
+    auto& out = to_server();
+    ByteWriter writer(out.own());
+    // In the transaction the portal is still there, too.
+    push(own_entry(Pending::Kind::close, owner));
+    if (!wp::encode(wp::CloseView{wp::Target::portal, own_name()}, writer) || !forget_own(owner, writer) || !close_savepoint(owner, writer) || !wp::encode(wp::Sync{}, writer)) throw std::logic_error("a transaction cannot be brought back");
+    push(own_entry(Pending::Kind::sync, owner));
+    out.commit();
+}
+
 /// Parse, Bind, Execute, Close, and Sync, or Flush where the client's own pipeline is open: a Sync would end its transaction.
 void Adapter::ask(const Question& question, const Portal* portal) {
     using Kind = Pending::Kind;
     constexpr auto owner = Pending::Owner::question;
-    const auto& name = own_name();
     auto& out = to_server();
     ByteWriter writer(out.own());
-    bool sent = true;
-    // What an earlier question left behind when it failed half-way; closing what is not there is no error.
-    sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
     of_statement_.reset();
     if (question.of_statement) of_statement_ = question.shift;
-    push(own_entry(Kind::close, owner));
-    for (const std::string* sql : {&question.before, &question.sql, &question.after}) {
-        if (sql->empty()) continue;
-        const bool aside = sql != &question.sql;
-        if (question.of_statement && portal != nullptr && !aside) {
-            const wp::ValueListView values(portal->parameter_count, portal->parameters);
-            const std::vector<wp::ValueView> parameters(values.begin(), values.end());
-            sent &= wp::encode_parse(name, *sql, portal->statement->parameter_types, writer).has_value();
-            sent &= wp::encode_bind(name, name, portal->parameter_formats, parameters, {}, writer).has_value();
-        } else {
-            sent &= wp::encode_parse(name, *sql, {}, writer).has_value();
-            sent &= wp::encode_bind(name, name, {}, {}, {}, writer).has_value();
-        }
-        sent &= wp::encode(wp::ExecuteView{name, 0}, writer).has_value();
-        sent &= wp::encode(wp::CloseView{wp::Target::portal, name}, writer).has_value();
-        sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
-        push(own_entry(Kind::parse, owner));
-        push(own_entry(Kind::bind, owner));
-        push(own_entry(Kind::execute, owner)).aside = aside;
-        push(own_entry(Kind::close, owner));
-        push(own_entry(Kind::close, owner));
-    }
+    // The error of a question about the client's statement is that statement's.
+    bool sent = begin_own(owner, !question.of_statement, writer);
+    if (!question.before.empty()) sent &= own_statement(question.before, owner, true, writer);
+    sent &= own_statement(question.sql, owner, false, writer, question.of_statement ? portal : nullptr);
+    if (in_savepoint_)
+        sent &= close_savepoint(owner, writer);
+    else if (!question.after.empty())
+        sent &= own_statement(question.after, owner, true, writer);
     if (!sent) throw std::logic_error("a question of dbguard's own cannot be sent");
     pending_.back().statement = 1;  // the last one, where no Sync follows
     if (pipeline_open_ && !held_simple_) {
@@ -126,15 +165,15 @@ bool Adapter::ask_copy_types(std::string_view text) {
     hold(Hold::types);
     auto& out = to_server();
     ByteWriter writer(out.own());
-    const bool sent = wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value() &&
-                      wp::encode_parse(name, *query, {}, writer).has_value() &&
-                      wp::encode(wp::DescribeView{wp::Target::statement, name}, writer).has_value() &&
-                      wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
-    if (!sent) throw std::logic_error("the types of a COPY cannot be asked for");
-    push(own_entry(Kind::close, owner));
+    bool sent = begin_own(owner, true, writer);
+    sent &= wp::encode_parse(name, *query, {}, writer).has_value();
+    sent &= wp::encode(wp::DescribeView{wp::Target::statement, name}, writer).has_value();
+    sent &= wp::encode(wp::CloseView{wp::Target::statement, name}, writer).has_value();
     push(own_entry(Kind::parse, owner));
     push(own_entry(Kind::describe, owner));
     push(own_entry(Kind::close, owner));
+    if (in_savepoint_) sent &= close_savepoint(owner, writer);
+    if (!sent) throw std::logic_error("the types of a COPY cannot be asked for");
     if (pipeline_open_ && !held_simple_) {
         pending_.back().statement = 1;
         [[maybe_unused]] const auto flushed = wp::encode(wp::Flush{}, writer);

@@ -268,9 +268,9 @@ void Adapter::drop_until_sync(std::string_view sqlstate) {
 
 namespace {
 
-/// What went away while the server looked at it (XX000, "cache lookup failed"), a deadlock, a conflict with recovery: others change
-/// names at the same time, and it need not come to pass again.
-bool passes(std::string_view sqlstate) { return sqlstate == "XX000" || sqlstate == "40P01" || sqlstate == "40001"; }
+/// What went away while the server looked at it (XX000, "cache lookup failed"), a deadlock, a lock that the client's lock_timeout did not
+/// wait for, a conflict with recovery: others change names at the same time, and it need not come to pass again.
+bool passes(std::string_view sqlstate) { return sqlstate == "XX000" || sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "40001"; }
 
 }  // namespace
 
@@ -283,6 +283,14 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     status_ = status;
     Step step = Step::pass;
     const Owner owner = entry.owner;
+    if (owner == Owner::question || owner == Owner::types) {
+        if (status == 'E' && pending_.size() == 1 && in_savepoint_) {
+            pop();
+            rescue_transaction(owner);
+            return Step::drop;
+        }
+        in_savepoint_ = false;
+    }
     if (owner == Owner::client && entry.kind == Kind::simple && send_next_piece(entry)) return Step::drop;
     if (owner == Owner::client && entry.kind == Kind::simple && next_piece(entry)) return Step::drop;
     if (owner == Owner::client && counted_ && !counted_->begun) counted_.reset();
@@ -319,7 +327,7 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     } else if (owner == Owner::question) {
         const bool answered = std::exchange(probe_answered_, false);
         if (!answered) step = Step::drop;
-        if (const auto question = answered || !passes(answer_ ? answer_->error : "") || status != 'I' || pending_.size() > 1 || asked_again_ == 3 ? std::nullopt : session_.question()) {
+        if (const auto question = answered || !passes(answer_ ? answer_->error : "") || status == 'E' || pending_.size() > 1 || asked_again_ == 3 ? std::nullopt : session_.question()) {
             ++asked_again_;
             pop();
             ask(*question, nullptr);

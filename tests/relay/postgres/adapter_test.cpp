@@ -139,7 +139,7 @@ TEST_CASE("what stands around a question is run with it, and what it gives is no
     }
 }
 
-TEST_CASE("a question that fails by what others do at the same time is asked again, some times, but not in a transaction") {
+TEST_CASE("a question that fails by what others do at the same time is asked again, some times") {
     Conversation talk;
     talk.session.questions["select 1"] = "select names";
     const auto asked = [](const std::string& sent) { return sent.find(">F Parse \"OWN\" \"select names\"") != std::string::npos && sent.find("<B") == std::string::npos; };
@@ -160,15 +160,71 @@ TEST_CASE("a question that fails by what others do at the same time is asked aga
         CHECK(talk.take() == ">F Query \"select 1\"\n");
         CHECK(joined(talk.session.log) == "answer error XX000 of to select names\nsubmit select 1\n");
     }
-    SUBCASE("in a transaction, which has failed with it") {
-        talk.client(q("begin")).server(done("BEGIN") + ready('T')).take();
-        CHECK(asked(talk.client(q("select 1")).take()));
-        CHECK(talk.server(failed + ready('E')).take() == ">F Query \"select 1\"\n");
-    }
     SUBCASE("another error is its answer") {
         talk.client(q("select 1"));
         talk.take();
         CHECK(talk.server(close_complete + error("42501", "permission denied") + ready('I')).take() == ">F Query \"select 1\"\n");
+    }
+}
+
+TEST_CASE("in the client's transaction block a question runs behind a savepoint, and a question that fails leaves the block as it was") {
+    const auto sent = [](const std::string& sql) {
+        return ">F Parse \"OWN\" \"" + sql + "\" []\n>F Bind \"OWN\" \"OWN\" [] [] []\n>F Execute \"OWN\" 0\n>F Close portal \"OWN\"\n>F Close statement \"OWN\"\n";
+    };
+    const auto ran = [](const char* tag) { return parse_complete + bind_complete + done(tag) + close_complete + close_complete; };
+    const std::string close = ">F Close statement \"OWN\"\n";
+    const std::string close_both = ">F Close portal \"OWN\"\n" + close;
+    const std::string back = sent("ROLLBACK TO SAVEPOINT OWN") + sent("RELEASE SAVEPOINT OWN") + ">F Sync\n";
+    const std::string asked = close + sent("SAVEPOINT OWN") + sent("select names") + back;
+    const std::string is_back = ran("ROLLBACK") + ran("RELEASE") + ready('T');
+    const std::string answered = close_complete + ran("SAVEPOINT") + parse_complete + bind_complete + row({"a"}) + done("SELECT 1") + close_complete + close_complete + is_back;
+    const std::string failed = close_complete + ran("SAVEPOINT") + error("40P01", "deadlock detected") + ready('E');
+
+    Conversation talk;
+    talk.client(q("begin")).server(done("BEGIN") + ready('T')).take();
+    talk.session.questions["select 1"] = "select names";
+    SUBCASE("it is answered") {
+        CHECK(talk.client(q("select 1")).take() == asked);
+        CHECK(talk.server(answered).take() == ">F Query \"select 1\"\n");
+        CHECK(joined(talk.session.log).ends_with("answer of a to select names\nsubmit select 1\n"));
+    }
+    SUBCASE("it fails, and is asked again") {
+        talk.client(q("select 1")).take();
+        CHECK(talk.server(failed).take() == close_both + back);
+        CHECK(talk.session.status == 'T');   // nobody learns of it
+        CHECK(talk.server(close_complete + close_complete + is_back).take() == asked);
+        CHECK(talk.server(answered).take() == ">F Query \"select 1\"\n");
+        CHECK(talk.session.log.back() == "submit select 1");
+    }
+    SUBCASE("it fails in a way that will not pass") {
+        talk.client(q("select 1")).take();
+        CHECK(talk.server(close_complete + ran("SAVEPOINT") + error("42501", "permission denied") + ready('E')).take() == close_both + back);
+        CHECK(talk.server(close_complete + close_complete + is_back).take() == ">F Query \"select 1\"\n");
+        CHECK(joined(talk.session.log).find("answer error 42501 of to select names\n") != std::string::npos);
+        CHECK(talk.session.status == 'T');
+    }
+    SUBCASE("nor can the block be brought back: then it has failed") {
+        talk.client(q("select 1")).take();
+        talk.server(failed).take();
+        CHECK(talk.server(error("25P02", "current transaction is aborted") + ready('E')).take() == ">F Query \"select 1\"\n");
+        CHECK(talk.session.status == 'E');
+    }
+    SUBCASE("the types of a COPY are asked for in the same way") {
+        talk.session.questions.clear();
+        talk.session.plans["copy t to stdout"] = ScriptedSession::make({{StatementKind::copy_out, "", {"null"}}});
+        const std::string described = ">F Parse \"OWN\" \"SELECT * FROM  t\" []\n>F Describe statement \"OWN\"\n>F Close statement \"OWN\"\n";
+        CHECK(talk.client(q("copy t to stdout")).take() == close + sent("SAVEPOINT OWN") + described + back);
+        CHECK(talk.server(close_complete + ran("SAVEPOINT") + error("42P01", "no such relation") + ready('E')).take() == close_both + back);
+        CHECK(talk.server(close_complete + close_complete + is_back).take() == ">F Query \"copy t to stdout\"\n");
+    }
+    SUBCASE("not where something is on its way, which may end the block") {
+        talk.client(q("commit")).take();
+        CHECK(talk.client(q("select 1")).take().find("SAVEPOINT") == std::string::npos);
+    }
+    SUBCASE("nor in an open pipeline") {
+        talk.client(parse("", "commit") + bind("", "") + execute("")).take();
+        talk.server(parse_complete + bind_complete + no_data + done("COMMIT")).take();
+        CHECK(talk.client(parse("", "select 1")).take().find("SAVEPOINT") == std::string::npos);
     }
 }
 
