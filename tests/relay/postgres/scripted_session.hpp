@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "../../support/postgres_frames.hpp"
 #include "masking/apply.hpp"
 #include "masking/type.hpp"
 #include "relay/postgres/adapter.hpp"
 #include "wire/postgres/message.hpp"
 #include "wire/postgres/simple_query.hpp"
-#include "wire/postgres/trace.hpp"
 
 namespace dbguard::relay::postgres {
 
@@ -184,17 +184,11 @@ class Conversation {
     }
     static std::vector<std::string> lines(const std::string& bytes, wire::postgres::Sender sender, std::string& rest) {
         rest += bytes;
+        const auto frames = wire::postgres::take_frames(rest, sender);
+        if (!frames) return {"? " + frames.error().text()};
         std::vector<std::string> out;
-        for (;;) {
-            const auto frame = wire::postgres::first_frame(rest, sender);
-            if (!frame) return {"? " + frame.error().text()};
-            if (!*frame) return out;
-            std::string line = wire::postgres::trace(sender, **frame);
-            // dbguard's own names are random.
-            for (std::size_t at; (at = line.find("dbguard_")) != std::string::npos && line.size() >= at + 24;) line.replace(at, 24, "OWN");
-            out.push_back(std::move(line));
-            rest.erase(0, (**frame).bytes.size());
-        }
+        for (const auto& frame : *frames) out.push_back(wire::postgres::line_of(frame, sender));
+        return out;
     }
 
     AdapterLimits limits_;
