@@ -94,11 +94,12 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
                 column.value = result.outputs[i].second;
                 bound->columns.push_back(std::move(column));
             }
-            for (const std::string& added : cte.added_columns) {
-                // SEARCH and CYCLE collect values of the query's own columns.
+            for (const tree::AddedColumn& added : cte.added_columns) {
                 ScopeColumn column;
-                column.name = added;
-                for (const auto& [name, value] : result.outputs) column.value = merge(column.value, through(value, Flow::transformed));
+                column.name = added.name;
+                for (std::size_t i = 0; i < result.outputs.size(); ++i)
+                    if (!result.exact || std::find(added.of.begin(), added.of.end(), bound->columns[i].name) != added.of.end())
+                        column.value = merge(column.value, through(bound->columns[i].value, Flow::transformed));
                 bound->columns.push_back(std::move(column));
             }
         };

@@ -108,12 +108,18 @@ struct From {
     ExprPtr on;
 };
 
+/// A column that SEARCH or CYCLE adds, made of others of its query.
+struct AddedColumn {
+    std::string name;
+    std::vector<std::string> of;
+};
+
 struct Cte {
     std::string name;
     std::vector<std::string> column_aliases;
     QueryPtr query;
     std::unique_ptr<Write> write;
-    std::vector<std::string> added_columns;  ///< SEARCH and CYCLE
+    std::vector<AddedColumn> added_columns;
     std::vector<std::string> cycle_columns;  ///< CYCLE a, b: no row comes again that has the same there
 };
 

@@ -74,6 +74,20 @@ class Catalogue(unittest.TestCase):
         self.assertIsNone(error(m))
         return [row(b) for t, b in m if t == 'D']
 
+    def test_views_with_search_and_cycle(self):
+        """As the server prints them, which its own grammar does not always read."""
+        self.admin.query("delete from t1; insert into t1 (id, c1, c3) values (1, 'a', 'hidden')")
+        for number, (clause, column, masked) in enumerate((('search depth first by id set o', 'o::text', False), ('search breadth first by id, c3 set o', 'o::text', True),
+                                                           ('cycle id set c using p', 'c', False), ("cycle id set c to 'Y' default 'N' using p", 'c', False),
+                                                           ("cycle id set c to 1.5 default 2 using p", 'c', False))):
+            with self.subTest(clause):
+                view = 'walk%d' % number
+                self.assertIsNone(error(self.admin.query('create or replace view %s as with recursive t(id, c3) as (select id, c3 from t1 union all select t.id, t.c3 from t where t.id < 0) %s '
+                                                         'select id, c3, %s as added from t' % (view, clause, column))))
+                wire = self.session()
+                self.assertEqual(self.masked(wire, 'select id, c3 from ' + view), [['1', '***']])
+                self.assertEqual((error(wire.query('select added from ' + view)) or {}).get('C'), '42501' if masked else None)
+
     def test_it_is_asked_for_once(self):
         self.admin.query("delete from t1; insert into t1 (id, c1, c3) values (1, 'a', 'hidden')")
         first = self.session()

@@ -80,6 +80,18 @@ class Unsaid(unittest.TestCase):
         for sql in ('create temp table src as select 1 as id, \'x\'::text as v', "select uses('x')"):
             self.assertIsNone(error(self.wire.query(sql)), sql)
 
+    def test_it_ends_with_the_code_that_was_the_reason(self):
+        ends = ('drop domain d', 'drop function holds(text) cascade', "create or replace function holds(t text) returns boolean language sql immutable as 'select true'", 'drop view pg_temp.src')
+        for end in ends:
+            with self.subTest(end):
+                self.setUp()
+                for sql in (*NAMES, HOLDS, 'create domain d as text check (holds(value))', *OTHER_NAMES):
+                    self.assertIsNone(error(self.wire.query(sql)), sql)
+                self.assertEqual(error(self.wire.query('select id from people'))['C'], '42501')
+                self.assertIsNone(error(self.wire.query(end)), end)
+                # The view is gone, or nobody looks into it; for the function a table of that name has to be there.
+                self.assertEqual(self.wire.rows('select id from people'), [['1']])
+
     def test_json_was_a_name_like_others(self):
         self.changes_its_mind([HOLDS, 'create schema s', 'create domain s."json" as text check (public.holds(value))', 'set search_path = s, pg_catalog, public'], "select 'x'::json")
 

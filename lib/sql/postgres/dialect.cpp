@@ -346,7 +346,7 @@ ParsedText parse_text(std::string_view text) {
         out.error = "too deep";
         return out;
     }
-    Parsed parsed = parse(text);
+    Parsed parsed = parse_printed(text);
     out.statements = std::move(parsed.statements);
     out.error = std::move(parsed.error);
     out.error_at = parsed.error_at;

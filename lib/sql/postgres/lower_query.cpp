@@ -432,11 +432,11 @@ std::vector<tree::Cte> lower_with(const WithClause* with, bool& recursive) {
         lowered.column_aliases = strings(cte->aliascolnames);
         if (IsA(cte->ctequery, SelectStmt)) lowered.query = lower_query(cte->ctequery);
         else lowered.write = lower_write(cte->ctequery);
-        if (cte->search_clause != nullptr) lowered.added_columns.push_back(text_of(cte->search_clause->search_seq_column));
+        if (cte->search_clause != nullptr) lowered.added_columns.push_back({text_of(cte->search_clause->search_seq_column), strings(cte->search_clause->search_col_list)});
         if (cte->cycle_clause != nullptr) {
             lowered.cycle_columns = strings(cte->cycle_clause->cycle_col_list);
-            lowered.added_columns.push_back(text_of(cte->cycle_clause->cycle_mark_column));
-            lowered.added_columns.push_back(text_of(cte->cycle_clause->cycle_path_column));
+            lowered.added_columns.push_back({text_of(cte->cycle_clause->cycle_mark_column), lowered.cycle_columns});
+            lowered.added_columns.push_back({text_of(cte->cycle_clause->cycle_path_column), lowered.cycle_columns});
         }
         out.push_back(std::move(lowered));
     });

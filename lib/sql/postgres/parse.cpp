@@ -199,4 +199,36 @@ Parsed parse(std::string_view text) {
     return parsed;
 }
 
+namespace {
+
+/// The end of the cast that begins at `begin`, where it stands behind a constant of CYCLE; 0: it does not.
+std::size_t cycle_cast_end(std::string_view text, std::size_t begin) {
+    if (begin == 0 || text.substr(begin, 2) != "::" || text[begin - 1] != '\'') return 0;
+    for (std::size_t i = begin + 2; i < text.size(); ++i) {
+        const std::string_view rest = text.substr(i);
+        if (rest.starts_with(" DEFAULT ") || rest.starts_with(" USING ")) return i;
+        if (text[i] == '"') {
+            i = text.find('"', i + 1);
+            if (i == std::string_view::npos) return 0;
+        } else if (!is_word(static_cast<unsigned char>(text[i])) && std::string_view(" .,()[]").find(text[i]) == std::string_view::npos) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+Parsed parse_printed(std::string_view text) {
+    Parsed parsed = parse(text);
+    std::string without(text);
+    for (int casts = 0; !parsed.error.empty() && casts < 32; ++casts) {
+        const std::size_t end = cycle_cast_end(without, parsed.error_at);
+        if (end == 0) break;
+        without.erase(parsed.error_at, end - parsed.error_at);
+        parsed = parse(without);
+    }
+    return parsed;
+}
+
 }  // namespace dbguard::sql::postgres

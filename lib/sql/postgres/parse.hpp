@@ -32,4 +32,8 @@ inline constexpr std::size_t shallow_depth = 250;
 /// Needs a stack for depth_bound(text). `text` must be UTF-8 without NUL; standard_conforming_strings is taken as on.
 Parsed parse(std::string_view text);
 
+/// The same of what the server printed, also where its own grammar does not read that: it prints `CYCLE … SET c TO 'Y'::text DEFAULT
+/// 'N'::text`, and takes no casts there (ruleutils.c, get_with_clause; gram.y, opt_cycle_clause).
+Parsed parse_printed(std::string_view text);
+
 }  // namespace dbguard::sql::postgres
