@@ -236,7 +236,13 @@ const std::string& load_query() {
                ", CASE WHEN c.oid >=# 16384 AND c.relkind =# ANY ('{v,m}'::pg_catalog.\"char\"[]) THEN pg_catalog.pg_get_viewdef(c.oid) END" + t +
                ", (SELECT pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid =# c.oid)" + t +
                ", (SELECT pg_catalog.array_agg(g.tgfoid) FROM pg_catalog.pg_trigger g WHERE g.tgrelid =# c.oid AND NOT g.tgisinternal)" + t +
-               ", (EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid =# c.oid))" + t + nulls(3) +
+               ", (EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid =# c.oid))" + t +
+               // What has been looked at and holds for children, too. A bound as it is written: the constraint that the server makes of
+               // it locks the tables above.
+               ", (SELECT pg_catalog.array_agg(pg_catalog.pg_get_expr(k.conbin, k.conrelid)) FROM pg_catalog.pg_constraint k"
+               " WHERE k.conrelid =# c.oid AND k.contype =# 'c' AND k.convalidated AND NOT k.connoinherit)" + t +
+               ", CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END" + t +
+               ", CASE WHEN c.relkind =# 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END" + t +
                " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid =# c.relnamespace"
                " WHERE c.relkind <># ALL ('{i,I,t}'::pg_catalog.\"char\"[]) AND c.relnamespace " + names;
         // One row a relation, an array for each property of its columns, all in one order: with a row a column, most of what
@@ -264,12 +270,12 @@ const std::string& load_query() {
                ", (SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid =# y.oid)" + t + nulls(2) +
                " FROM pg_catalog.pg_type y JOIN pg_catalog.pg_namespace n ON n.oid =# y.typnamespace"
                " WHERE y.oid >=# 16384 AND y.typnamespace " + names;
-        // The checks of domains that call code which is not built in.
-        sql += " UNION ALL SELECT 'D', k.contypid" + t + ", pg_catalog.pg_get_expr(k.conbin, 0::pg_catalog.oid)" + t + nulls(10) +
-               " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contypid <># 0::pg_catalog.oid AND k.conbin IS NOT NULL"
-               " AND EXISTS (SELECT FROM pg_catalog.pg_depend d"
+        // The checks of domains: whether they were looked at when they came, and whether they call code which is not built in.
+        sql += " UNION ALL SELECT 'D', k.contypid" + t + ", pg_catalog.pg_get_expr(k.conbin, 0::pg_catalog.oid)" + t + ", k.convalidated" + t +
+               ", (EXISTS (SELECT FROM pg_catalog.pg_depend d"
                " WHERE d.classid =# 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid =# k.oid AND d.refobjid >=# 16384"
-               " AND d.refclassid =# ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, 'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid]))";
+               " AND d.refclassid =# ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, 'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid])))" + t + nulls(8) +
+               " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contypid <># 0::pg_catalog.oid AND k.conbin IS NOT NULL";
         sql += " UNION ALL SELECT 'F', p.oid" + t + ", n.nspname" + t + ", p.proname" + t + ", p.prokind" + t + ", l.lanname" + t +
                ", p.prosecdef" + t + ", p.proretset" + t + ", p.prorettype" + t +
                ", (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
@@ -321,7 +327,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
     parts.rendered_under = context;
     std::unordered_map<Id, std::size_t> relation_at;
     std::unordered_map<Id, std::vector<std::string>> made_of;   // aggregates
-    std::unordered_map<Id, std::vector<std::string>> checks;    // domains
+    std::unordered_map<Id, std::vector<std::string>> checks, conditions;   // domains
     std::unordered_map<Id, std::vector<Id>> types_unsaid, functions_unsaid;
     for (const auto& row : rows) {
         if (row.size() != 13 || !row[0] || row[0]->size() != 1) return Error{errc::bad_answer, "load"};
@@ -336,6 +342,9 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
         relation.parents = numbers(row[7]);
         relation.trigger_functions = numbers(row[8]);
         relation.has_expressions = string(row[9]) == "true";
+        relation.checks = elements(row[10]);
+        relation.partition_bound = string(row[11]);
+        relation.partition_key = string(row[12]);
         relation.own_temporary = relation.temporary && relation.schema == context.temp_schema;
         relation_at.emplace(relation.id, parts.relations.size());
         parts.relations.push_back(std::move(relation));
@@ -384,7 +393,10 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 parts.types.push_back(std::move(type));
                 break;
             }
-            case 'D': checks[number<Id>(row[1])].push_back(string(row[2])); break;
+            case 'D':
+                if (yes(row[4])) checks[number<Id>(row[1])].push_back(string(row[2]));
+                if (yes(row[3])) conditions[number<Id>(row[1])].push_back(string(row[2]));
+                break;
             case 'F': {
                 Function function;
                 function.id = number<Id>(row[1]);
@@ -449,6 +461,9 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
     if (!checks.empty())
         for (Type& type : parts.types)
             if (const auto found = checks.find(type.id); found != checks.end()) type.checks = std::move(found->second);
+    if (!conditions.empty())
+        for (Type& type : parts.types)
+            if (const auto found = conditions.find(type.id); found != conditions.end()) type.conditions = std::move(found->second);
     // Rows come as the server's join left them; `*` means the columns in the order of their numbers.
     for (Relation& relation : parts.relations)
         std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });

@@ -52,9 +52,9 @@ std::size_t held(const Rule& rule) { return held(rule.definition); }
 std::size_t held(const Reference& reference) { return held(reference.columns) + held(reference.referenced); }
 std::size_t held(const Relation& relation) {
     return held(relation.schema) + held(relation.name) + held(relation.columns) + held(relation.definition) + held(relation.rules) + held(relation.parents) +
-           held(relation.children) + held(relation.referenced_by) + held(relation.trigger_functions);
+           held(relation.children) + held(relation.referenced_by) + held(relation.trigger_functions) + held(relation.checks) + held(relation.partition_key) + held(relation.partition_bound);
 }
-std::size_t held(const Type& type) { return held(type.schema) + held(type.name) + held(type.labels) + held(type.checks); }
+std::size_t held(const Type& type) { return held(type.schema) + held(type.name) + held(type.labels) + held(type.checks) + held(type.conditions); }
 std::size_t held(const Function& function) {
     return held(function.schema) + held(function.name) + held(function.language) + held(function.extension) + held(function.arguments) + held(function.argument_names) +
            held(function.output_names) + held(function.body) + held(function.settings) + held(function.parts);

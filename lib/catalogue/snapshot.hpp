@@ -63,6 +63,9 @@ struct Relation {
     std::vector<Reference> referenced_by;
     std::vector<Id> trigger_functions;
     std::vector<Id> unsaid;         ///< functions that its defaults, checks, indexes, partition key and statistics call
+    std::vector<std::string> checks;  ///< conditions that all its rows and its children's meet, or come to NULL: CHECK
+    std::string partition_key;      ///< PostgreSQL: RANGE (placed_at); of a partitioned table
+    std::string partition_bound;    ///< PostgreSQL: FOR VALUES IN ('eu'), DEFAULT; of a partition
     bool has_expressions = false;   ///< checks, index expressions, policies made of code that is not built in
 
     const Column* column(std::string_view name) const;
@@ -83,6 +86,7 @@ struct Type {
     std::vector<std::string> labels;
     std::vector<std::string> checks;  ///< of a domain: those that call code which is not built in, over VALUE
     std::vector<Id> unsaid;           ///< of a domain: functions that its checks and its default call
+    std::vector<std::string> conditions;  ///< of a domain: all of its checks, over VALUE
 };
 
 struct Function {

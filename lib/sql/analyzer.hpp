@@ -250,6 +250,10 @@ class Analyzer {
     friend class Samples;
     bool picks(const tree::Expr& expr, const Scope& scope) const;
     bool holds_for_samples(const tree::Write& write, const Scope& scope) const;
+    std::string bounds_above(const catalogue::Relation& relation, int steps = 0) const;
+    std::string bounds_of_partitions(const catalogue::Relation& relation) const;
+    std::vector<tree::ExprPtr> conditions_of(const catalogue::Relation& relation, const std::set<std::string>& about) const;
+    bool is_narrowed(const catalogue::Relation& relation, const ScopeColumn& column, bool any) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
     bool keeps_text(const tree::Expr& cast) const;
     bool keeps_characters(const tree::Expr& cast) const;

@@ -45,6 +45,8 @@ Cell whole(long double value, int width) {
 }
 std::string printed(const Cell& cell) {
     std::string out = std::to_string(static_cast<int>(cell.is)) + (cell(Is::number) ? std::to_string(cell.number) : cell.text) + (cell.flag ? "+" : "");
+    if (cell(Is::range)) out += cell.text;
+    if (cell(Is::document)) out += cell.unit;
     for (const Cell& item : cell.items) out += "," + printed(item);
     return out;
 }
@@ -130,6 +132,8 @@ Cell as_the_other(const Cell& cell, const Cell& other) {
         return make(Is::fails);
     }
     if (other(Is::list)) return array_in(cell.text).value_or(make(Is::unknown));
+    if (other(Is::range)) return range_in(cell.text).value_or(make(Is::unknown));
+    if (other(Is::document)) return document_in(cell.text).value_or(make(Is::unknown));
     if (other(Is::thing)) return make(Is::unknown);
     return cell;
 }
@@ -175,11 +179,17 @@ Cell compare(const std::string& way, const Cell& left, const Cell& right) {
     }
     if (a.is != b.is) return make(Is::unknown);
     if (a(Is::thing)) return a.text == b.text ? of_truth(equal || way == "<=" || way == ">=") : make(Is::unknown);
+    if (a(Is::range) || a(Is::document)) {
+        if (printed(a) == printed(b)) return of_truth(equal || way == "<=" || way == ">=");
+        return a.unit != b.unit && (equal || other) ? of_truth(other) : make(Is::unknown);
+    }
     int order = 0;
     if (a(Is::number)) {
         if ((a.unit == ' ') != (b.unit == ' ')) return make(Is::unknown);
         order = a.number < b.number ? -1 : a.number > b.number;
-        if (a.flag && b.flag) return make(Is::unknown);
+        if ((a.flag || a.less) && (b.flag || b.less)) return make(Is::unknown);
+        if (a.less) return order < 0 && (below || other) ? of_truth(true) : order == 0 && way == "<=" ? of_truth(true) : make(Is::unknown);
+        if (b.less) return order > 0 && (above || other) ? of_truth(true) : order == 0 && way == ">=" ? of_truth(true) : make(Is::unknown);
         if (a.flag) return order > 0 && (above || other) ? of_truth(true) : order == 0 && way == ">=" ? of_truth(true) : make(Is::unknown);
         if (b.flag) return order < 0 && (below || other) ? of_truth(true) : order == 0 && way == "<=" ? of_truth(true) : make(Is::unknown);
     } else if (a(Is::truth)) {

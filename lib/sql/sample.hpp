@@ -23,13 +23,16 @@ struct Cell {
         fails,    ///< computing it ends the statement
         null, truth, number, text,
         list,     ///< a row or an array; open: of more than these
+        range,    ///< items: its ends, NULL where it has none; text: its brackets; flag: empty
+        document, ///< json: unit tells which kind; items: an object's names and values in turn, an array's elements, else the value itself
         thing,    ///< there, and equal to what is written the same
     };
     Is is = Is::unknown;
     bool flag = false;          ///< truth; number: or more than that; list: open; text: a literal, of whichever type is wanted
+    bool less = false;          ///< of a number: or less than that
     long double number = 0;
     int width = 0;              ///< of a whole number: bytes
-    char unit = ' ';            ///< d, t: a date, a moment: seconds since 2000
+    char unit = ' ';            ///< d, t: a date, a moment: seconds since 2000; of a document o, a: an object, an array; s, n, b, 0: text, number, truth, null
     std::string text;
     const catalogue::Type* labels = nullptr;   ///< of an enumeration: number is the place
     std::vector<Cell> items;
@@ -65,6 +68,17 @@ std::optional<Cell> settled(const Cell& a, const Cell& b);
 Cell compare(const std::string& way, const Cell& left, const Cell& right);
 Cell any(const std::string& way, const Cell& wanted, const Cell& list);
 Cell all(const std::string& way, const Cell& wanted, const Cell& list);
+/// sample_parts.cpp: ranges and json.
+std::optional<Cell> range_in(const std::string& text);
+std::optional<Cell> document_in(const std::string& text);
+/// A value as to_jsonb makes it.
+Cell document_of(const Cell& cell);
+Cell range_operation(const std::string& way, const Cell& left, const Cell& right);
+Cell document_operation(const std::string& way, const Cell& left, const Cell& right);
+/// Nothing where it is no function of ranges or json.
+std::optional<Cell> part_call(const std::string& name, const std::vector<Cell>& args);
+/// A cast to a range or to json.
+std::optional<Cell> part_cast(const std::string& name, const Cell& cell);
 /// sample_operations.cpp: of a cast, an operation or a call what is not its arguments stands in `expr`.
 Cell cast(const tree::Expr& expr, Cell cell);
 Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides);

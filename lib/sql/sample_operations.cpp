@@ -85,11 +85,12 @@ Cell cast(const tree::Expr& expr, Cell cell) {
     }
     if (cell(Is::null) || cell(Is::fixed) || cell(Is::fails) || cell(Is::unknown)) return cell;
     const std::string name = folded_case(expr.name.last());
+    if (const auto part = part_cast(name, cell)) return *part;
     if (one_of(name, {"text", "varchar", "bpchar", "name"}) && !expr.modified) {
         if (cell(Is::text)) return of_text(cell.text);
         if (cell(Is::truth)) return of_text(cell.flag ? "true" : "false");
         if (cell.labels != nullptr) return of_text(cell.text);
-        if (cell(Is::number) && cell.unit == ' ' && cell.width != 0 && !cell.flag) return of_text(std::to_string(static_cast<long long>(cell.number)));
+        if (cell(Is::number) && cell.unit == ' ' && cell.width != 0 && !cell.flag && !cell.less) return of_text(std::to_string(static_cast<long long>(cell.number)));
         if (cell(Is::number) && cell.unit == 'd' && std::isfinite(cell.number)) {
             const Civil day = civil_of(cell.number / 86400);
             char text[40];
@@ -106,11 +107,11 @@ Cell cast(const tree::Expr& expr, Cell cell) {
             const auto number = number_in(cell.text);
             return number && *number == std::trunc(*number) ? whole(*number, width) : make(Is::fails);
         }
-        return cell(Is::number) && cell.unit == ' ' && cell.labels == nullptr && !cell.flag ? whole(std::nearbyint(cell.number), width) : make(Is::unknown);
+        return cell(Is::number) && cell.unit == ' ' && cell.labels == nullptr && !cell.flag && !cell.less ? whole(std::nearbyint(cell.number), width) : make(Is::unknown);
     }
     if (one_of(name, {"numeric", "float4", "float8"}) && !expr.modified) {
         if (cell(Is::text)) return as_the_other(of_text(cell.text, true), of_number(0));
-        return cell(Is::number) && cell.unit == ' ' && cell.labels == nullptr && !cell.flag ? of_number(cell.number) : make(Is::unknown);
+        return cell(Is::number) && cell.unit == ' ' && cell.labels == nullptr && !cell.flag && !cell.less ? of_number(cell.number) : make(Is::unknown);
     }
     if (name == "bool") {
         if (cell(Is::text)) return as_the_other(of_text(cell.text, true), of_truth(true));
@@ -145,7 +146,7 @@ Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides) {
     }
     if (sides.size() == 1) {
         const Cell& side = sides[0];
-        if (!side(Is::number) || side.unit != ' ' || side.flag || side.labels != nullptr) return side(Is::number) ? make(Is::unknown) : side(Is::text) ? make(Is::unknown) : side;
+        if (!side(Is::number) || side.unit != ' ' || side.flag || side.less || side.labels != nullptr) return side(Is::number) ? make(Is::unknown) : side(Is::text) ? make(Is::unknown) : side;
         if (way == "-") return whole(-side.number, side.width);
         if (way == "+") return side;
         if (way == "@") return whole(std::fabs(side.number), side.width);
@@ -162,6 +163,9 @@ Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides) {
     }
     if (!expr.text.empty()) return make(Is::unknown);
     if (one_of(way, {"=", "<>", "!=", "<", "<=", ">", ">="})) return compare(way, a, b);
+    const auto either = [&](Is what) { return a(what) || b(what); };
+    if (either(Is::range)) return range_operation(way, a, b);
+    if (either(Is::document)) return document_operation(way, a, b);
     if (one_of(way, {"@>", "<@", "&&"})) {
         if (const auto out = settled(a, b)) return *out;
         const Cell x = as_the_other(a, b), y = as_the_other(b, a);
@@ -186,7 +190,7 @@ Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides) {
     if (way == "||") {
         const auto text = [](const Cell& side) -> std::optional<std::string> {
             if (side(Is::text)) return side.text;
-            if (side(Is::number) && side.width != 0 && !side.flag) return std::to_string(static_cast<long long>(side.number));
+            if (side(Is::number) && side.width != 0 && !side.flag && !side.less) return std::to_string(static_cast<long long>(side.number));
             return {};
         };
         const auto x = text(a), y = text(b);
@@ -201,7 +205,12 @@ Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides) {
     if (one_of(way, {"~", "~*"})) return b(Is::text) && matches_anything(b.text) ? of_truth(true) : make(Is::unknown);
     if (way == "^@") return a(Is::text) && b(Is::text) ? of_truth(a.text.starts_with(b.text)) : make(Is::unknown);
     const Cell x = as_the_other(a, b), y = as_the_other(b, a);
-    if (!x(Is::number) || !y(Is::number) || x.flag || y.flag || x.labels != nullptr || y.labels != nullptr) return x(Is::fails) || y(Is::fails) ? make(Is::fails) : make(Is::unknown);
+    if (x(Is::number) && y(Is::number) && (x.flag || x.less) && !y.flag && !y.less && x.unit == ' ' && y.unit == ' ' && y.labels == nullptr && (way == "+" || way == "-")) {
+        Cell out = x;   // or more than that, and so the sum
+        out.number += way == "+" ? y.number : -y.number;
+        return out;
+    }
+    if (!x(Is::number) || !y(Is::number) || x.flag || y.flag || x.less || y.less || x.labels != nullptr || y.labels != nullptr) return x(Is::fails) || y(Is::fails) ? make(Is::fails) : make(Is::unknown);
     if (x.unit != ' ' || y.unit != ' ') {
         // date + days, date - date
         if (x.unit == 'd' && y.unit == ' ' && y.width != 0 && (way == "+" || way == "-")) return of_number(x.number + (way == "+" ? y.number : -y.number) * 86400, 0, 'd');
@@ -226,6 +235,7 @@ Cell operation(const tree::Expr& expr, const std::vector<Cell>& sides) {
 }
 
 Cell call(const std::string& name, const std::vector<Cell>& args) {
+    if (const auto part = part_call(name, args)) return *part;
     if (name == "num_nulls" || name == "num_nonnulls") {
         long double count = 0;
         for (const Cell& arg : args) {
@@ -250,7 +260,7 @@ Cell call(const std::string& name, const std::vector<Cell>& args) {
         for (const Cell& arg : args)
             if (arg(is)) return arg;
     if (fixed && std::any_of(args.begin(), args.end(), [](const Cell& arg) { return arg(Is::fixed); })) return make(Is::fixed);
-    if (std::any_of(args.begin(), args.end(), [](const Cell& arg) { return arg(Is::fixed) || (arg(Is::number) && arg.flag); })) return make(Is::unknown);
+    if (std::any_of(args.begin(), args.end(), [](const Cell& arg) { return arg(Is::fixed) || (arg(Is::number) && (arg.flag || arg.less)); })) return make(Is::unknown);
     const auto text = [&](std::size_t i) { return args.size() > i && args[i](Is::text); };
     const auto number = [&](std::size_t i) { return args.size() > i && args[i](Is::number) && args[i].unit == ' ' && args[i].labels == nullptr; };
     if (args.size() == 1 && text(0)) {

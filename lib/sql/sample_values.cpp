@@ -128,6 +128,17 @@ std::vector<Cell> Values::of_type(catalogue::Id type, std::int32_t modifier, con
         case text: return text_samples(built_in.characters > 0 ? built_in.characters : 1000, few);
         case day: return moment_samples('d', few);
         case moment: return moment_samples('t', few);
+        case document: {
+            std::vector<Cell> out;
+            for (const char* text : {"{}", "[]", "null", "7", "\"abc\"", "true"}) out.push_back(*document_in(text));
+            for (const std::string& text : texts_) {
+                if (out.size() > 20) break;
+                out.push_back(*document_in("{}"));
+                out.back().items = {of_text(text), document_of(of_number(7, 8))};
+                if (const auto given = document_in(text)) out.push_back(*given);
+            }
+            return out;
+        }
         case uuid: {
             std::vector<Cell> out;
             for (const char* sample : {"5b2a3f4e-1c9d-4e6f-8a7b-0c1d2e3f4a5b", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"}) out.push_back(of_text(sample));
@@ -137,6 +148,16 @@ std::vector<Cell> Values::of_type(catalogue::Id type, std::int32_t modifier, con
         }
         default: break;
     }
+    for (const char* range : {"int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"})
+        if (known == nullptr && type != 0 && type == dialect_.type(range)) {
+            std::vector<Cell> out{*range_in("(,)"), *range_in("empty")};
+            const std::string_view of(range);
+            const char unit = of == "daterange" ? 'd' : of.starts_with("t") ? 't' : ' ';
+            const int width = of.starts_with("int") ? of[3] - '0' : 0;
+            out.push_back(*range_in("[,)"));
+            out.back().items = {of_number(unit == ' ' ? 7 : 9000.0L * 86400, width, unit), of_number(unit == ' ' ? 8 : 9001.0L * 86400, width, unit)};
+            return out;
+        }
     if (const auto element = known != nullptr ? known->element : built_in.element; element != 0) return lists_of(element, few);
     Cell thing = make(Is::thing);
     thing.text = name;

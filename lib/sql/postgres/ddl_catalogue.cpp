@@ -339,6 +339,7 @@ class Builder {
             const auto* constraint = as<Constraint>(node);
             if (constraint->contype == CONSTR_PRIMARY) primary_[relation.id] = {name};
             if (constraint->contype == CONSTR_FOREIGN) refers(relation, constraint, {name});
+            if (constraint->contype == CONSTR_CHECK) check_of(relation, constraint);
             if (constraint->contype == CONSTR_NOTNULL || constraint->contype == CONSTR_PRIMARY || constraint->contype == CONSTR_IDENTITY) added.not_null = true;
             if (constraint->contype == CONSTR_IDENTITY) sequences_.push_back({relation.schema, relation.name + "_" + name + "_seq"});
             if (constraint->contype == CONSTR_GENERATED) {
@@ -397,6 +398,24 @@ class Builder {
             primary_[relation.id] = strings(constraint->keys);
         }
         if (constraint->contype == CONSTR_FOREIGN) refers(relation, constraint, strings(constraint->fk_attrs));
+        if (constraint->contype == CONSTR_CHECK) check_of(relation, constraint);
+    }
+
+    void check_of(Relation& relation, const Constraint* constraint) {
+        if (constraint->is_no_inherit || constraint->skip_validation) return;
+        relation.checks.push_back("(" + bracketed(text_, static_cast<std::size_t>(std::max(0, constraint->location)), end_) + ")");
+    }
+
+    /// As the server prints it.
+    std::string bound_of(const PartitionBoundSpec* bound) const {
+        if (bound->is_default) return "DEFAULT";
+        const auto tokens = tokens_of(text_, static_cast<std::size_t>(std::max(0, bound->location)), end_);
+        const auto behind = [&](const char* word) {
+            const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const Token& token) { return token.depth == 0 && token.word == word; });
+            return found == tokens.end() ? std::string() : "(" + bracketed(text_, found->begin, end_) + ")";
+        };
+        if (bound->strategy == PARTITION_STRATEGY_LIST) return "FOR VALUES IN " + behind("in");
+        return bound->strategy == PARTITION_STRATEGY_RANGE ? "FOR VALUES FROM " + behind("from") + " TO " + behind("to") : "";
     }
 
     void refers(Relation& relation, const Constraint* constraint, const std::vector<std::string>& names) {
@@ -424,6 +443,7 @@ class Builder {
         each(create->inhRelations, [&](const Node* parent) {
             if (const Relation* above = known(as<RangeVar>(parent)); above != nullptr) {
                 relation.parents.push_back(above->id);
+                relation.checks.insert(relation.checks.end(), above->checks.begin(), above->checks.end());
                 copy_columns(relation, *above);
             }
         });
@@ -442,6 +462,11 @@ class Builder {
         each(create->tableElts, [&](const Node* element) {
             if (IsA(element, Constraint)) constraint_of(relation, as<Constraint>(element));
         });
+        if (create->partbound != nullptr) relation.partition_bound = bound_of(create->partbound);
+        if (create->partspec != nullptr) {
+            const char* strategy = create->partspec->strategy == PARTITION_STRATEGY_LIST ? "LIST (" : create->partspec->strategy == PARTITION_STRATEGY_RANGE ? "RANGE (" : "HASH (";
+            relation.partition_key = strategy + bracketed(text_, static_cast<std::size_t>(std::max(0, create->partspec->location)), end_) + ")";
+        }
         end_relation(std::move(relation));
     }
 
@@ -737,7 +762,8 @@ class Builder {
                     const bool calls = std::any_of(words.begin(), words.end(), [&](const Token& token) {
                         return std::any_of(parts_.functions.begin(), parts_.functions.end(), [&](const Function& function) { return function.name == token.word; });
                     });
-                    if (calls) (parts_.types.end() - 2)->checks.push_back(std::move(check));
+                    if (calls) (parts_.types.end() - 2)->checks.push_back(check);
+                    (parts_.types.end() - 2)->conditions.push_back("(" + check + ")");
                 });
                 return;
             }

@@ -51,3 +51,27 @@ CREATE TRIGGER watch BEFORE UPDATE ON watched FOR EACH ROW EXECUTE FUNCTION note
 CREATE TABLE ruled (id int, v text);
 CREATE RULE copy_down AS ON INSERT TO ruled DO ALSO INSERT INTO audit.log (id, line) VALUES (NEW.id, NEW.v);
 CREATE TABLE sized (id int PRIMARY KEY, small smallint NOT NULL, big bigint NOT NULL);
+CREATE DOMAIN above_zero AS int CHECK (VALUE > 0);
+CREATE TABLE limited (
+    id int PRIMARY KEY CHECK (id > 0),
+    state text NOT NULL CHECK (state IN ('new', 'old')),
+    qty int NOT NULL,
+    twice int GENERATED ALWAYS AS (qty * 2) STORED,
+    pct smallint CHECK (pct >= 0),
+    pieces above_zero NOT NULL,
+    code text NOT NULL CHECK (code ~ '^[a-z]{3}$'),
+    doc jsonb NOT NULL CHECK (jsonb_typeof(doc) = 'object'),
+    span int4range NOT NULL,
+    CONSTRAINT few CHECK (qty BETWEEN 1 AND 100),
+    CONSTRAINT later CHECK (qty > 50) NOT VALID
+);
+CREATE TABLE branches (id int, region text NOT NULL) PARTITION BY LIST (region);
+CREATE TABLE branches_eu PARTITION OF branches FOR VALUES IN ('eu');
+CREATE TABLE branches_rest PARTITION OF branches DEFAULT;
+CREATE VIEW cheap AS SELECT id, qty AS pieces, 1 AS one FROM limited WHERE qty < 10;
+CREATE FUNCTION always(n int) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION is_there(n int) RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM limited l WHERE l.id = n)';
+CREATE FUNCTION is_small(n int) RETURNS boolean LANGUAGE sql AS 'SELECT n < 5';
+CREATE FUNCTION is_small_too(n int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN IF n < 5 THEN RETURN true; END IF; RETURN false; END';
+CREATE FUNCTION always_and(n int, m int) RETURNS boolean LANGUAGE sql AS 'SELECT n = n';
+CREATE OPERATOR =!= (LEFTARG = int, RIGHTARG = int, FUNCTION = always_and);
