@@ -2,7 +2,7 @@
 
 // The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
 // analyzer_query.cpp (SELECT), analyzer_from.cpp (FROM, WITH), analyzer_names.cpp (relations, views, columns), analyzer_expr.cpp and
-// analyzer_values.cpp (values), analyzer_calls.cpp (functions), analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what
+// analyzer_values.cpp (values), analyzer_calls.cpp (functions), analyzer_texts.cpp (texts that are run), analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what
 // decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for every row),
 // analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp (all
 // other statements).
@@ -205,7 +205,9 @@ class Analyzer {
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
     Value rows_of(const std::vector<std::uint32_t>& relations) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
-    void run_text(const std::string& text, const std::string& what);
+    bool is_servers_function(const tree::Name& name) const;
+    std::optional<std::string> text_made_by(const tree::Expr& expr, int depth = 0) const;
+    std::optional<Value> values_of_text(const std::string& text);
     bool could_be(catalogue::Id given, catalogue::Id wanted) const;
     Value operators_used(const tree::Name& name, const Value& left, const Value& right);
     Value cast_by(const catalogue::Cast& cast, const Value& value);

@@ -357,25 +357,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             meets(args, true);
             if (rule.name == "ts_rewrite") text = in_order ? told_by(*expr.args[1]) : nullptr;
             if (text != nullptr) {
-                const ParsedText parsed = dialect_.parse(text->text);
-                if (parsed.error.empty()) {
-                    Value out = args;
-                    for (const tree::Statement& statement : parsed.statements) {
-                        const bool outer_foreign = std::exchange(foreign_, true);
-                        const Statement run = inner(statement);
-                        foreign_ = outer_foreign;
-                        absorb(run);
-                        for (const Output& output : run.outputs) {
-                            Value value;
-                            value.sources = output.sources;
-                            value.functions = output.functions;
-                            value.opaque = output.opaque;
-                            value.may_fail = output.may_fail;
-                            out = merge(out, value);
-                        }
-                    }
-                    return through(std::move(out), Flow::transformed);
-                }
+                if (const auto given = values_of_text(text->text)) return through(merge(args, *given), Flow::transformed);
             }
             Effect& called = add_effect(EffectClass::call, "runs a text that is only known when the statement runs");
             called.objects.push_back(function_object());
@@ -424,8 +406,33 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     Value all;
     for (const Value& arg : args) all = merge(all, arg);
     Value out;
+    bool text_read = false;
     for (const catalogue::Function* function : candidates) {
         const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name);
+        if (rule != nullptr && rule->kind == FunctionKind::runs_query) {
+            // Told by constants, it is what they say, whichever of its overloads it is; how many rows come, and what stands in which
+            // column, depends on all that they give.
+            if (text_read) continue;
+            meets(all, true);
+            std::optional<Value> given = all;
+            for (const tree::ExprPtr& arg : expr.args) {
+                const auto text = text_made_by(*arg);
+                if (given && text && is_number(*text)) continue;
+                const auto read = given && text ? values_of_text(*text) : std::nullopt;
+                if (read) given = merge(*given, *read);
+                else given.reset();
+            }
+            if (given && !expr.args.empty()) {
+                Value rows = through(std::move(*given), Flow::transformed);
+                decides(rows);
+                rows.fallible = true;
+                rows.may_fail = rows.has_value();
+                out = merge(out, rows);
+                text_read = true;
+                continue;
+            }
+            rule = nullptr;
+        }
         if (rule != nullptr && rule->kind == FunctionKind::shows_values) {
             // Rows, of which some columns are texts of any statement.
             decides(all);
@@ -556,7 +563,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         return out;
     }
     if (depth_ >= 16 || ++bodies_read_ > 200) return {};
-    const CodeBody body = dialect_.read_code(function);
+    CodeBody body = dialect_.read_code(function);
     if (!body.readable) return {};
     std::vector<std::string> own_path;
     for (const std::string& setting : function.settings) {
@@ -575,6 +582,14 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         }
     }
 
+    // Texts that it runs. What USING gives them are values that it has anyway, but not those of its own parameters' numbers.
+    for (const std::string& expression : body.run_texts) {
+        const ParsedText parsed = dialect_.parse(expression);
+        const bool one = parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements[0].query != nullptr && parsed.statements[0].query->items.size() == 1;
+        auto text = one ? text_made_by(*parsed.statements[0].query->items[0].expr) : std::nullopt;
+        if (!text || (!function.arguments.empty() && text->find('$') != std::string::npos)) return {};
+        body.texts.push_back(std::move(*text));
+    }
     const std::string unresolved_before = unresolved_;
     const std::uint32_t unresolved_at_before = unresolved_at_;
     unresolved_.clear();

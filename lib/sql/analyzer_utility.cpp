@@ -626,7 +626,7 @@ bool leaves_names(const tree::Statement& statement, const Names& names, const Di
     block.language = statement.code_language;
     block.body = statement.code;
     const CodeBody body = dialect.read_code(block);
-    if (!body.readable) return false;
+    if (!body.readable || !body.run_texts.empty()) return false;
     for (const std::string& text : body.texts) {
         const ParsedText parsed = dialect.parse(text);
         if (!parsed.error.empty()) return false;

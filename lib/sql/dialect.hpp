@@ -42,6 +42,7 @@ struct ParsedText {
 struct CodeBody {
     bool readable = false;              ///< false: it builds text and runs it, or is not understood
     std::vector<std::string> texts;     ///< every statement and expression (as `SELECT …`) in it, in no order
+    std::vector<std::string> run_texts; ///< expressions (as `SELECT …`) whose values are texts that it runs; they stand in `texts`, too
     std::vector<std::string> variables; ///< names that are not columns there
     bool sees_errors = false;           ///< it keeps what an error says, which may be values of the rows that it was about
     bool in_sequence = false;           ///< the texts are whole statements, the last one gives the value (SQL functions)

@@ -79,7 +79,7 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
 
 // Contrib extensions whose C functions compute from their arguments and touch nothing else; and those that look at how a table is
 // stored, which are calls like any other (they lock, and run what its indexes compute), but give numbers and places, no values
-// (PostgreSQL manual, appendix F). Left out on purpose: dblink, postgres_fdw, file_fdw, tablefunc's crosstab and connectby, xml2's
+// (PostgreSQL manual, appendix F). Left out on purpose: dblink, postgres_fdw, file_fdw, tablefunc's connectby, xml2's
 // tables, pageinspect, pg_walinspect, adminpack, lo. Of pg_stat_statements one reads, as of the server's own statistics.
 // Of PostGIS those are left out that read or change tables named by an argument, or the statistics and indexes of one, and long
 // transactions (PostGIS manual, "Management Functions", "Long Transaction Support"); ST_Transform reads spatial_ref_sys alone.
@@ -100,6 +100,8 @@ const FunctionRule* extension_function(std::string_view extension, std::string_v
     static constexpr FunctionRule shows_values{"", FunctionKind::shows_values, true};
     if (extension == "pg_stat_statements" && (name == "pg_stat_statements" || name == "pg_stat_statements_info")) return &shows_values;
     if (extension == "tablefunc" && name == "normal_rand") return &transparent;
+    static constexpr FunctionRule runs_query{"", FunctionKind::runs_query, true};
+    if (extension == "tablefunc" && name.starts_with("crosstab")) return &runs_query;
     if (extension == "postgis" && std::find(postgis_by_name.begin(), postgis_by_name.end(), name) == postgis_by_name.end()) return &transparent;
     if (std::find(vetted.begin(), vetted.end(), extension) == vetted.end()) return nullptr;
     return &transparent;
@@ -114,11 +116,11 @@ std::vector<std::string> table_function_columns(std::string_view name, std::size
         {"pg_get_keywords", {"word", "catcode", "barelabel", "catdesc", "baredesc"}},
         {"pg_timezone_names", {"name", "abbrev", "utc_offset", "is_dst"}}, {"pg_timezone_abbrevs", {"abbrev", "utc_offset", "is_dst"}},
         {"ts_parse", {"tokid", "token"}}, {"ts_token_type", {"tokid", "alias", "description"}},
-        {"pg_partition_tree", {"relid", "parentrelid", "isleaf", "level"}},
+        {"pg_partition_tree", {"relid", "parentrelid", "isleaf", "level"}}, {"pg_partition_ancestors", {"relid"}},
     };
-    static constexpr std::array<std::string_view, 12> single = {
+    static constexpr std::array<std::string_view, 11> single = {
         "generate_series", "generate_subscripts", "regexp_matches", "regexp_split_to_table", "string_to_table", "json_object_keys",
-        "jsonb_object_keys", "jsonb_path_query", "pg_listening_channels", "pg_partition_ancestors", "now", "current_schemas",
+        "jsonb_object_keys", "jsonb_path_query", "pg_listening_channels", "now", "current_schemas",
     };
     known = true;
     if (const auto found = columns.find(name); found != columns.end()) return found->second;

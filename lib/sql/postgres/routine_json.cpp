@@ -100,7 +100,16 @@ void walk(const json& node, CodeBody& body) {
     }
     if (!node.is_object()) return;
     for (const auto& [key, value] : node.items()) {
-        if (key == "PLpgSQL_stmt_dynexecute" || key == "PLpgSQL_stmt_dynfors" || key == "dynquery") body.readable = false;
+        if (key == "PLpgSQL_stmt_dynexecute" || key == "PLpgSQL_stmt_dynfors") {
+            // EXECUTE's and FOR … IN EXECUTE's text; of OPEN and RETURN QUERY it is the member `dynquery`.
+            const json* of = nullptr;
+            if (value.is_object())
+                if (const auto query = value.find("query"); query != value.end() && query->is_object())
+                    if (const auto found = query->find("PLpgSQL_expr"); found != query->end() && found->is_object()) of = &*found;
+            if (of == nullptr || of->value("parseMode", 0) != 2) body.readable = false;
+            else body.run_texts.push_back("SELECT " + of->value("query", ""));
+        }
+        if (key == "dynquery") body.readable = false;
         if (key == "refname" && value.is_string()) body.variables.push_back(value.get<std::string>());
         if (key == "PLpgSQL_expr" && value.is_object()) {
             const std::string query = value.value("query", "");
