@@ -4,10 +4,9 @@
 
 #include "catalogue/postgres.hpp"
 #include "policy/load.hpp"
+#include "../support/fixture_language.hpp"
 #include "../support/postgres_frames.hpp"
 #include "postgres_text.hpp"
-#include "relay/postgres/language.hpp"
-#include "sql/postgres/ddl_catalogue.hpp"
 #include "wire/postgres/extended_query.hpp"
 
 namespace dbguard::transcripts {
@@ -15,35 +14,6 @@ namespace dbguard::transcripts {
 namespace wp = wire::postgres;
 
 namespace {
-
-/// The catalogue that questions are answered with. Questions are plain functions, so it cannot belong to a player.
-catalogue::SnapshotRef& schema_now() {
-    static catalogue::SnapshotRef schema;
-    return schema;
-}
-
-/// PostgreSQL, whose questions about names come to know the schema whatever the answer is.
-const relay::Language& language() {
-    static const catalogue::Questions questions = [] {
-        catalogue::Questions out = catalogue::postgres::questions();
-        out.read_state = [](const catalogue::Rows&) -> Result<catalogue::State> {
-            catalogue::State state;
-            state.context = sql::postgres::fixture_context();
-            state.database_id = "1";
-            state.next_transaction = "1";
-            return state;
-        };
-        out.read_digest = [](const catalogue::Rows&) -> Result<std::string> { return std::string("1"); };
-        out.read_load = [](const catalogue::Rows&, const catalogue::Context&, catalogue::FunctionSources&) -> Result<catalogue::SnapshotRef> { return schema_now(); };
-        return out;
-    }();
-    static const relay::Language language = [] {
-        relay::Language out = relay::postgres::language();
-        out.questions = []() -> const catalogue::Questions& { return questions; };
-        return out;
-    }();
-    return language;
-}
 
 bool asks_names(std::string_view sql) {
     const auto& questions = catalogue::postgres::questions();
@@ -144,9 +114,9 @@ PostgresPlayer::PostgresPlayer(const std::string& policy, const std::string& rol
     if (!loaded.policy) throw std::runtime_error("the policy does not load");
     auto made = sql::postgres::catalogue_of_ddl(schema);
     if (!made) throw std::runtime_error("the schema is not understood: " + made.error().text());
-    schema_now() = *made;
+    relay::postgres::fixture_schema() = *made;
     relay::EngineOptions options;
-    options.language = &language();
+    options.language = &relay::postgres::fixture_language();
     options.policy = std::make_shared<const policy::Policy>(std::move(*loaded.policy));
     options.role = role;
     options.session = "s_1";
@@ -159,7 +129,7 @@ PostgresPlayer::PostgresPlayer(const std::string& policy, const std::string& rol
 }
 
 std::uint32_t PostgresPlayer::number_of(std::string_view schema, std::string_view relation) {
-    const auto* found = schema_now() ? schema_now()->relation(schema, relation) : nullptr;
+    const auto* found = relay::postgres::fixture_schema() ? relay::postgres::fixture_schema()->relation(schema, relation) : nullptr;
     return found == nullptr ? 0 : found->id;
 }
 
