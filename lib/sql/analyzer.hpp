@@ -4,8 +4,8 @@
 // analyzer_query.cpp (SELECT), analyzer_from.cpp (FROM, WITH), analyzer_names.cpp (relations, views, columns), analyzer_expr.cpp and
 // analyzer_values.cpp (values), analyzer_calls.cpp (functions), analyzer_texts.cpp (texts that are run), analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what
 // decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for every row),
-// analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp (all
-// other statements).
+// analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp and
+// analyzer_effects.cpp (all other statements); analyzer_message.cpp has one statement after the other.
 
 #include <map>
 #include <memory>
@@ -131,6 +131,8 @@ struct MadeRelation {
 
 /// `demo, "Mixed", public` as SET takes it: the names, unquoted.
 std::vector<std::string> listed_names(const std::string& value);
+/// CREATE TRIGGER: it names code that it does not run.
+bool makes_trigger(const tree::Statement& statement);
 /// Whether a regular expression finds something in every text.
 bool matches_anything(std::string_view pattern);
 

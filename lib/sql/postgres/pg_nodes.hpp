@@ -36,5 +36,7 @@ void each(const List* list, F&& f) {
 }
 
 inline std::string text_of(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+/// A byte position; 0 where the grammar gives none.
+inline std::uint32_t at(int location) { return location < 0 ? 0 : static_cast<std::uint32_t>(location); }
 
 }  // namespace dbguard::sql::postgres
