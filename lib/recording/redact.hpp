@@ -5,7 +5,7 @@
 //
 // In doubt something is lost, never kept:
 // - A statement whose text names a credential (a word with `password`, IDENTIFIED, USER MAPPING, CREATE SUBSCRIPTION,
-//   ALTER SYSTEM, dblink, crypt(), a literal that reads like a connection string, …; the list is in redact.cpp) loses all
+//   ALTER SYSTEM, dblink, crypt(), a literal that reads like a connection string, …; the list is in credentials.cpp) loses all
 //   its string literals and comments, at every level. Not only the literal behind PASSWORD: it can be put together from
 //   several.
 // - Text that was not parsed loses all literals, comments and quoted identifiers, at every level, and everything behind a
@@ -72,9 +72,5 @@ class Redactor {
     std::string shape_;
     LineHash hash_;
 };
-
-/// Whether a literal's content, escapes resolved, reads like it carries a credential: `password=…`, `"pwd": …`, a URL with
-/// `user:password@`.
-bool reads_like_credentials(std::string_view content);
 
 }  // namespace dbguard::recording

@@ -6,6 +6,7 @@
 
 #include "base/encoding.hpp"
 #include "masking/detect.hpp"
+#include "recording/credentials.hpp"
 #include "relay/guard_session.hpp"
 
 namespace dbguard::relay {
