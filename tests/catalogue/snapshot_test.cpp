@@ -20,6 +20,8 @@ Rows load_rows() {
          R"x({"where they read mail, dbguard:pii dbguard:card_no.",NULL,NULL})x"});
     add({"C", "99999", "{1}", "{\"of no relation\"}", "{25}", "{-1}", "{f}", "{f}", "{NULL}", "{NULL}"});
     add({"R", "16390", "public", "people", "r", "false"});
+    add({"R", "16412", "public", "sales", "p", "false", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt, std::nullopt, "LIST (region)"});
+    add({"R", "16413", "public", "sales_eu", "r", "false", std::nullopt, "{16412}", std::nullopt, "false", R"x({"(price > 0)","((name ~ 'a,b'::text))"})x", "FOR VALUES IN ('eu')"});
     add({"K", "16410", "16400", "c", "n", "{2,3}", "{1,4}"});
     add({"K", "16410", "99999", "a", "a", "{2}", "{1}"});
     add({"R", "16410", "pg_temp_3", "mine", "r", "true"});
@@ -27,6 +29,9 @@ Rows load_rows() {
     add({"L", "16400", "3", "true", "CREATE RULE …"});
     add({"T", "16420", "public", "mood", "e", "0", "0", "0", "-1", "{sad,\"so, so\",\"qu\\\"ote\"}"});
     add({"T", "16421", "public", "span", "r", "0", "0", "0", "-1", std::nullopt, "23"});
+    add({"T", "16422", "public", "whole", "d", "23", "0", "0", "-1"});
+    add({"D", "16422", "(VALUE > 0)", "true", "false"});
+    add({"D", "16422", "even(VALUE)", "false", "true"});
     add({"O", "public", "===", "16500", "25", "25"});
     add({"U", "r", "16400", "16500"});
     add({"U", "t", "16421", "16501"});
@@ -58,6 +63,14 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     CHECK(snapshot.relation(16400) == customers);
     CHECK(snapshot.relation("crm", "customers") == nullptr);
     CHECK(customers->parents == std::vector<Id>{16390, 16391});
+    const Relation* part = snapshot.relation(16413);
+    REQUIRE(part != nullptr);
+    CHECK(part->checks == std::vector<std::string>{"(price > 0)", "((name ~ 'a,b'::text))"});
+    CHECK(part->partition_bound == "FOR VALUES IN ('eu')");
+    CHECK(snapshot.relation(16412)->partition_key == "LIST (region)");
+    // A check that was not looked at when it came says nothing of the values that were there.
+    CHECK(snapshot.type(16422)->conditions == std::vector<std::string>{"(VALUE > 0)"});
+    CHECK(snapshot.type(16422)->checks == std::vector<std::string>{"even(VALUE)"});
     CHECK(snapshot.relation("public", "people")->children == std::vector<Id>{16400});
     REQUIRE(customers->referenced_by.size() == 1);
     CHECK(customers->referenced_by[0].table == 16410);
@@ -94,7 +107,7 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     REQUIRE(snapshot.operators("===").size() == 1);
     CHECK(snapshot.operators("===")[0]->function == 16500);
     CHECK(snapshot.operators("=").empty());
-    CHECK(snapshot.highest() == 16411);
+    CHECK(snapshot.highest() == 16413);
     CHECK(snapshot.rendered_under() == context());
 }
 

@@ -171,6 +171,27 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(compiled('hashtidextended'), [])
         self.assertEqual(compiled('pg_get_viewdef'), [])
 
+    def test_conditions_that_all_rows_meet(self):
+        """CHECK, bounds of partitions, checks of domains and generated columns, as the server prints them."""
+        self.assertIsNone(error(self.admin.query(
+            "create domain above_zero as int check (value > 0); "
+            "create table limited (id int primary key, price numeric(8,2) not null check (price >= 0), state text not null, n above_zero not null, m int not null, "
+            "twice int generated always as (m * 2) stored, constraint few check (m between 1 and 100), check (state in ('new', 'it''s old')), check (price < 50) no inherit); "
+            "create table sales (day date not null, region text not null) partition by range (day); "
+            "create table sales_26 partition of sales for values from ('2026-01-01') to ('2027-01-01') partition by list (region); "
+            "create table sales_26_eu partition of sales_26 for values in ('eu', 'uk'); create table sales_26_rest partition of sales_26 default")))
+        proxy = Proxy(self.postgres, ROLES.replace('masks: pii', '  - deny: write\n        when: { where: trivial }', 1).split('masks:')[0])
+        self.addCleanup(proxy.close)
+        wire = Wire(proxy.url)
+        self.addCleanup(wire.close)
+        for table, condition in (('limited', 'price >= 0'), ('limited', "state in ('new', 'it''s old')"), ('limited', "state <> 'lost' and m > 0"), ('limited', 'n > 0'), ('limited', 'twice > 1'),
+                                 ('sales_26', "day >= '2026-01-01'"), ('sales', "day < '2027-01-01'"), ('sales_26_eu', "region in ('uk', 'eu') and day > '2020-02-02'"),
+                                 ('sales_26_rest', "region <> 'uk'")):
+            self.assertEqual(error(wire.query('delete from %s where %s' % (table, condition)))['C'], '42501', condition)
+        for table, condition in (('limited', 'price > 0'), ('limited', 'price < 50'), ('limited', "state = 'new'"), ('limited', 'm > 1'), ('limited', 'n > 1'), ('limited', 'twice > 2'),
+                                 ('sales_26', "day >= '2026-02-01'"), ('sales_26_eu', "region = 'uk'"), ('sales_26_rest', "region = 'us'"), ('sales', "region = 'eu'")):
+            self.assertIsNone(error(wire.query('delete from %s where %s' % (table, condition))), condition)
+
     @unittest.skipUnless(TABLES, 'CATALOGUE_TABLES says how many tables')
     def test_what_it_costs(self):
         make_tables(self.admin, 40, TABLES)
