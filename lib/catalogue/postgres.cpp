@@ -278,7 +278,8 @@ const std::string& load_query() {
                " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contypid <># 0::pg_catalog.oid AND k.conbin IS NOT NULL";
         sql += " UNION ALL SELECT 'F', p.oid" + t + ", n.nspname" + t + ", p.proname" + t + ", p.prokind" + t + ", l.lanname" + t +
                ", p.prosecdef" + t + ", p.proretset" + t + ", p.prorettype" + t +
-               ", (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
+               // OR REPLACE leaves a function in its extension: with a slash (which no name has) where it came after that.
+               ", (SELECT e.extname" + t + " ||# CASE WHEN pg_catalog.age(p.xmin) <# pg_catalog.age(e.xmin) THEN '/' ELSE '' END FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
                " WHERE d.classid =# 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid =# p.oid AND d.deptype =# 'e')" + t +
                ", pg_catalog.concat_ws('|', pg_catalog.array_to_string(p.proargtypes::pg_catalog.oid[], ','),"
                " coalesce(p.proconfig" + t + ", ''))" + t +
@@ -408,6 +409,10 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 function.returns_set = yes(row[7]);
                 function.returns = number<Id>(row[8]);
                 function.extension = string(row[9]);
+                if (function.extension.ends_with('/')) {
+                    function.extension.pop_back();
+                    function.after_extension = true;
+                }
                 const std::string signature = string(row[10]);
                 const std::size_t bar = signature.find('|');   // the argument types are numbers
                 function.arguments = numbers("{" + signature.substr(0, bar == std::string::npos ? 0 : bar) + "}");

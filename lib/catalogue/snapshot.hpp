@@ -99,6 +99,7 @@ struct Function {
     bool returns_set = false;
     Id returns = 0;
     std::string extension;    ///< the extension it belongs to
+    bool after_extension = false;   ///< it was made or changed after that was made: by an update of it, by pg_upgrade, or by somebody
     std::vector<Id> arguments;
     std::vector<std::string> argument_names;   ///< of the inputs; may be empty
     std::vector<std::string> output_names;     ///< OUT and TABLE columns

@@ -207,6 +207,8 @@ class Analyzer {
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
     Value rows_of(const std::vector<std::uint32_t>& relations) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
+    const FunctionRule* extension_rule(const catalogue::Function& function) const;
+    bool is_servers_code(const catalogue::Function& function) const;
     bool is_servers_function(const tree::Name& name) const;
     std::optional<std::string> text_made_by(const tree::Expr& expr, int depth = 0) const;
     std::optional<Value> values_of_text(const std::string& text);

@@ -402,13 +402,39 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
     return {};
 }
 
+/// Null: it is of no extension that is as vetted as what is built in.
+const FunctionRule* Analyzer::extension_rule(const catalogue::Function& function) const {
+    return function.extension.empty() ? nullptr : dialect_.extension_function(function.extension, function.name);
+}
+
+/// Of an extension's: it is what the extension has made, or only the server's owner can have made another of it. CREATE OR REPLACE of
+/// one by somebody leaves it in its extension, with any code.
+bool Analyzer::is_servers_code(const catalogue::Function& function) const {
+    const auto is_own = [&](const catalogue::Function& one) { return dialect_.is_servers_language(one.language) || (!one.extension.empty() && !one.after_extension); };
+    if (function.kind != 'a') return is_own(function);
+    return std::all_of(function.parts.begin(), function.parts.end(), [&](const std::string& part) {
+        const catalogue::Function* made_of = is_number(part) ? names_.snapshot->function(static_cast<catalogue::Id>(std::strtoul(part.c_str(), nullptr, 10))) : nullptr;
+        return !is_number(part) || (made_of != nullptr && made_of->kind != 'a' && is_own(*made_of));
+    });
+}
+
 Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candidates, const Expr& expr, const std::vector<Value>& args) {
     Value all;
     for (const Value& arg : args) all = merge(all, arg);
     Value out;
     bool text_read = false;
     for (const catalogue::Function* function : candidates) {
-        const FunctionRule* rule = function->extension.empty() ? nullptr : dialect_.extension_function(function->extension, function->name);
+        const FunctionRule* rule = extension_rule(*function);
+        if (rule != nullptr && !is_servers_code(*function)) {
+            // Whoever may replace it has made what it does now: it is what its code says.
+            if (auto read = call_body(*function, args)) {
+                read->fallible = true;
+                read->may_fail = read->may_fail || read->has_value();
+                out = merge(out, *read);
+                continue;
+            }
+            rule = nullptr;
+        }
         if (rule != nullptr && rule->kind == FunctionKind::runs_query) {
             // Told by constants, it is what they say, whichever of its overloads it is; how many rows come, and what stands in which
             // column, depends on all that they give.

@@ -136,7 +136,7 @@ void Analyzer::casts_unsaid(Statement& done) {
     for (const catalogue::Cast& cast : names_.snapshot->casts()) {
         if (!cast.silent || (!types_.contains(cast.source) && !types_.contains(cast.target))) continue;
         const catalogue::Function* function = names_.snapshot->function(cast.function);
-        if (function != nullptr && !function->extension.empty() && dialect_.extension_function(function->extension, function->name) != nullptr) continue;
+        if (function != nullptr && extension_rule(*function) != nullptr && is_servers_code(*function)) continue;
         Value computed;
         for (const Output& output : done.outputs)
             if (!plain(output)) {

@@ -174,6 +174,8 @@ void Analyzer::unsaid_code(const Relation& relation) {
     for (const catalogue::Id id : functions) {
         const catalogue::Function* function = names_.snapshot->function(id);
         if (function == nullptr || !function->recent) continue;
+        // A trigger's: read with the row that it gets, where it is fired (triggers_of).
+        if (std::find(relation.trigger_functions.begin(), relation.trigger_functions.end(), id) != relation.trigger_functions.end()) continue;
         const Value value = call_user({function}, {}, {});
         decides(value);
         for (const catalogue::Column& column : relation.columns) assign(&relation, "", column.name, value);

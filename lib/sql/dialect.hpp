@@ -101,6 +101,8 @@ struct Dialect {
     bool (*is_system_column)(std::string_view name);
     /// Functions of well-known extensions that are as vetted as built-in ones: (extension, function) → its rule.
     const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
+    /// Languages in which only the server's owner writes functions.
+    bool (*is_servers_language)(std::string_view language);
     /// Settings that can only narrow what the session may do: setting one is no `session.set`.
     bool (*only_restricts)(std::string_view setting);
     /// Why a session may not set this to `value`: what follows would be read otherwise than the analysis reads it. Empty: it may.

@@ -107,6 +107,9 @@ const FunctionRule* extension_function(std::string_view extension, std::string_v
     return &transparent;
 }
 
+// Untrusted ones (PostgreSQL manual, CREATE LANGUAGE); other untrusted ones are ordinary code of the database.
+bool is_servers_language(std::string_view language) { return language == "c" || language == "internal"; }
+
 std::vector<std::string> table_function_columns(std::string_view name, std::size_t arguments, bool& known) {
     static const std::unordered_map<std::string_view, std::vector<std::string>> columns = {
         {"json_each", {"key", "value"}}, {"jsonb_each", {"key", "value"}}, {"json_each_text", {"key", "value"}}, {"jsonb_each_text", {"key", "value"}},
@@ -358,7 +361,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, only_restricts, misleading, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, is_servers_language, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 

@@ -289,3 +289,20 @@ SELECT system_identifier > 0 FROM pg_control_system()
 SELECT checkpoint_lsn > '0/0', timeline_id FROM pg_control_checkpoint()
 
 DROP TABLE pair; DROP FUNCTION band, plus, noted
+
+-- simple
+BEGIN; CREATE TABLE watched(id int, name text, email text); COMMIT
+
+BEGIN
+
+CREATE FUNCTION watches() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$
+
+CREATE TRIGGER watching BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION watches()
+
+CREATE INDEX watched_name ON watched(name)
+
+ALTER TABLE watched ADD COLUMN more int DEFAULT 1
+
+ROLLBACK
+
+DROP TABLE watched
