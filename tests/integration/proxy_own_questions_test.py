@@ -64,7 +64,7 @@ class OwnQuestions(unittest.TestCase):
         """The definition of a view wants a lock on what is behind it. The client's lock_timeout is the question's, too; it is asked again."""
         self.does(self.wire, 'begin')
         self.does(self.wire, "insert into other values (7)")
-        self.does(self.wire, "set local lock_timeout = '300ms'")
+        self.does(self.wire, "set local lock_timeout = '2s'")
         self.does(self.admin, 'begin')
         self.does(self.admin, 'lock table customers')
         answer = []
@@ -99,7 +99,7 @@ class OwnQuestions(unittest.TestCase):
         self.does(self.wire, 'begin')
         self.does(self.wire, 'declare c cursor for select id from generate_series(1, 4) id')
         self.assertEqual(self.wire.rows('fetch 1 from c'), [['1']])
-        self.does(self.wire, 'savepoint a')
+        self.does(self.wire, 'savepoint dbguard')                         # the name of dbguard's own, too
         self.does(self.wire, 'create temp table mine (id int)')
         self.assertEqual(self.wire.rows('fetch 1 from c'), [['2']])      # asks
         self.wire.send(parse('', 'select 5') + sync)
@@ -107,7 +107,7 @@ class OwnQuestions(unittest.TestCase):
         self.does(self.wire, 'create temp table also_mine (id int)')
         self.wire.send(parse('x', 'select id from also_mine') + sync)    # asks
         self.assertEqual(types(self.wire.until_ready()), '1Z')
-        self.does(self.wire, 'rollback to a')
+        self.does(self.wire, 'rollback to dbguard')
         self.assertEqual(self.wire.rows('fetch 1 from c'), [['3']])
         self.wire.send(bind('', '') + describe('P', '') + execute('') + sync)
         self.assertEqual(error(self.wire.until_ready())['C'], '26000')   # a Query came since: PostgreSQL's own rule

@@ -59,10 +59,11 @@ bool Adapter::own_statement(std::string_view sql, Pending::Owner owner, bool asi
 
 /// The beginning of something of dbguard's own. What fails in the client's transaction block would take it along: it runs behind a
 /// savepoint. Only where it is certain that a block is open (elsewhere SAVEPOINT is the error): nothing is on its way, and no pipeline
-/// is open, in which the block may have ended.
+/// is open, in which the block may have ended. It always has the same name, so that statistics of statements do not fill with it; one
+/// of the client's may have that, too: the later one counts, and it is gone when the client goes on.
 bool Adapter::begin_own(Pending::Owner owner, bool with_savepoint, ByteWriter& writer) {
     in_savepoint_ = with_savepoint && status_ == 'T' && pending_.empty() && !pipeline_open_;
-    return forget_own(owner, writer) && (!in_savepoint_ || own_statement("SAVEPOINT " + own_name(), owner, true, writer));
+    return forget_own(owner, writer) && (!in_savepoint_ || own_statement("SAVEPOINT dbguard", owner, true, writer));
 }
 
 /// What an earlier statement left behind when it failed half-way; closing what is not there is no error.
@@ -74,7 +75,7 @@ bool Adapter::forget_own(Pending::Owner owner, ByteWriter& writer) {
 /// Also when nothing failed: so no lock stays that the server took to answer (a view's definition takes one on each table behind it), and
 /// no local setting.
 bool Adapter::close_savepoint(Pending::Owner owner, ByteWriter& writer) {
-    return own_statement("ROLLBACK TO SAVEPOINT " + own_name(), owner, true, writer) && own_statement("RELEASE SAVEPOINT " + own_name(), owner, true, writer);
+    return own_statement("ROLLBACK TO SAVEPOINT dbguard", owner, true, writer) && own_statement("RELEASE SAVEPOINT dbguard", owner, true, writer);
 }
 
 /// Something of dbguard's own has failed in the client's transaction block: brings that back.

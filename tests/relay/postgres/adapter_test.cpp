@@ -174,8 +174,8 @@ TEST_CASE("in the client's transaction block a question runs behind a savepoint,
     const auto ran = [](const char* tag) { return parse_complete + bind_complete + done(tag) + close_complete + close_complete; };
     const std::string close = ">F Close statement \"OWN\"\n";
     const std::string close_both = ">F Close portal \"OWN\"\n" + close;
-    const std::string back = sent("ROLLBACK TO SAVEPOINT OWN") + sent("RELEASE SAVEPOINT OWN") + ">F Sync\n";
-    const std::string asked = close + sent("SAVEPOINT OWN") + sent("select names") + back;
+    const std::string back = sent("ROLLBACK TO SAVEPOINT dbguard") + sent("RELEASE SAVEPOINT dbguard") + ">F Sync\n";
+    const std::string asked = close + sent("SAVEPOINT dbguard") + sent("select names") + back;
     const std::string is_back = ran("ROLLBACK") + ran("RELEASE") + ready('T');
     const std::string answered = close_complete + ran("SAVEPOINT") + parse_complete + bind_complete + row({"a"}) + done("SELECT 1") + close_complete + close_complete + is_back;
     const std::string failed = close_complete + ran("SAVEPOINT") + error("40P01", "deadlock detected") + ready('E');
@@ -213,7 +213,7 @@ TEST_CASE("in the client's transaction block a question runs behind a savepoint,
         talk.session.questions.clear();
         talk.session.plans["copy t to stdout"] = ScriptedSession::make({{StatementKind::copy_out, "", {"null"}}});
         const std::string described = ">F Parse \"OWN\" \"SELECT * FROM  t\" []\n>F Describe statement \"OWN\"\n>F Close statement \"OWN\"\n";
-        CHECK(talk.client(q("copy t to stdout")).take() == close + sent("SAVEPOINT OWN") + described + back);
+        CHECK(talk.client(q("copy t to stdout")).take() == close + sent("SAVEPOINT dbguard") + described + back);
         CHECK(talk.server(close_complete + ran("SAVEPOINT") + error("42P01", "no such relation") + ready('E')).take() == close_both + back);
         CHECK(talk.server(close_complete + close_complete + is_back).take() == ">F Query \"copy t to stdout\"\n");
     }
