@@ -277,6 +277,7 @@ class Adapter {
     bool probe_accepted_ = false;  ///< the held message's text: the server can parse it
     bool probe_answered_ = false;  ///< … cannot, and the client has its error
     bool in_savepoint_ = false;    ///< of dbguard's own, behind which its messages run that are on their way
+    bool savepoint_made_ = false;  ///< the server has said so: one of the client's may have that name
     int asked_again_ = 0;          ///< the question that is open: how often, after it had failed
     struct Probed {
         PlanRef plan;

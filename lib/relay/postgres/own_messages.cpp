@@ -63,6 +63,7 @@ bool Adapter::own_statement(std::string_view sql, Pending::Owner owner, bool asi
 /// of the client's may have that, too: the later one counts, and it is gone when the client goes on.
 bool Adapter::begin_own(Pending::Owner owner, bool with_savepoint, ByteWriter& writer) {
     in_savepoint_ = with_savepoint && status_ == 'T' && pending_.empty() && !pipeline_open_;
+    savepoint_made_ = false;
     return forget_own(owner, writer) && (!in_savepoint_ || own_statement("SAVEPOINT dbguard", owner, true, writer));
 }
 
@@ -278,6 +279,7 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
             if (kind != Kind::execute && kind != Kind::simple) return unexpected(type);
             if (entry.owner == Owner::end) return on_counted_end(body);
             if (kind == Kind::simple) return Step::drop;
+            savepoint_made_ = in_savepoint_;   // the first thing that runs
             break;
         default: return unexpected(type);
     }

@@ -284,7 +284,7 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     Step step = Step::pass;
     const Owner owner = entry.owner;
     if (owner == Owner::question || owner == Owner::types) {
-        if (status == 'E' && pending_.size() == 1 && in_savepoint_) {
+        if (status == 'E' && pending_.size() == 1 && in_savepoint_ && savepoint_made_) {
             pop();
             rescue_transaction(owner);
             return Step::drop;

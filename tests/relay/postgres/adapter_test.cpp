@@ -209,6 +209,11 @@ TEST_CASE("in the client's transaction block a question runs behind a savepoint,
         CHECK(talk.server(error("25P02", "current transaction is aborted") + ready('E')).take() == ">F Query \"select 1\"\n");
         CHECK(talk.session.status == 'E');
     }
+    SUBCASE("the savepoint itself fails: nothing is rolled back to it, for it would be one of the client's") {
+        talk.client(q("select 1")).take();
+        CHECK(talk.server(close_complete + parse_complete + bind_complete + error("57014", "canceling statement due to user request") + ready('E')).take() == ">F Query \"select 1\"\n");
+        CHECK(talk.session.status == 'E');
+    }
     SUBCASE("the types of a COPY are asked for in the same way") {
         talk.session.questions.clear();
         talk.session.plans["copy t to stdout"] = ScriptedSession::make({{StatementKind::copy_out, "", {"null"}}});
