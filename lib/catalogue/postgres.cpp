@@ -251,14 +251,14 @@ const std::string& load_query() {
         sql += " UNION ALL SELECT 'C', a.attrelid" + t + each("a.attnum") + each("a.attname") + each("a.atttypid") + each("a.atttypmod") + each("a.attnotnull") +
                each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("pg_catalog.concat_ws(' ', s.description, w.labels)") +
                each("a.attcollation <># ALL ('{0,100}'::pg_catalog.oid[])") + nulls(2) +
-               " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid =# c.relnamespace"
+               " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid"
                " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid =# a.attrelid AND d.adnum =# a.attnum"
                " LEFT JOIN pg_catalog.pg_description s ON s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"
                " AND s.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass"
                " LEFT JOIN (SELECT l.objoid, l.objsubid, pg_catalog.string_agg(l.label, ' ') AS labels FROM pg_catalog.pg_seclabel l"
                " WHERE l.classoid =# 'pg_catalog.pg_class'::pg_catalog.regclass GROUP BY l.objoid, l.objsubid) w"
                " ON w.objoid =# a.attrelid AND w.objsubid =# a.attnum::pg_catalog.int4"
-               " WHERE (a.attrelid >=# 16384 OR n.nspname =# 'pg_catalog') AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind <># ALL ('{i,I,t,S}'::pg_catalog.\"char\"[])"
+               " WHERE (a.attrelid >=# 16384 OR c.relnamespace =# 'pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid) AND a.attnum >=# 1::pg_catalog.int2 AND NOT a.attisdropped AND c.relkind <># ALL ('{i,I,t,S}'::pg_catalog.\"char\"[])"
                " AND c.relnamespace " + names + " GROUP BY a.attrelid";
         sql += " UNION ALL SELECT 'K', k.conrelid" + t + ", k.confrelid" + t + ", k.confdeltype" + t + ", k.confupdtype" + t + ", k.conkey" + t + ", k.confkey" + t + nulls(6) +
                " FROM pg_catalog.pg_constraint k WHERE k.oid >=# 16384 AND k.contype =# 'f'";
