@@ -1,5 +1,5 @@
 # With DBGUARD_PROFILE a release is optimised by what tests/training runs: its rooms are built once with the compiler's counters (in
-# BUILD/training), it runs, and the build proper is laid out by the counts. That takes half as long again, and a statement of a new
+# BUILD/training), it runs, and the build proper is laid out by the counts. That takes a third as long again, and a statement of a new
 # shape costs a fifth less. The counts stay until BUILD/training.profdata is removed: code that changed since has none.
 
 # dbguard_use_profile(TARGET SOURCES): they are compiled when the counts are there.
