@@ -86,6 +86,19 @@ std::vector<Id> numbers(const std::optional<std::string>& text) {
     return out;
 }
 
+/// Three parts for each: a number, and two names behind a letter.
+void read_triggers(const std::vector<std::string>& parts, Relation& relation) {
+    bool named = false;
+    for (std::size_t i = 0; i + 2 < parts.size(); i += 3) {
+        relation.trigger_functions.push_back(number<Id>(parts[i]));
+        for (const std::size_t rows : {i + 1, i + 2}) {
+            relation.transition_tables.push_back(parts[rows].substr(parts[rows].empty() ? 0 : 1));
+            named = named || !relation.transition_tables.back().empty();
+        }
+    }
+    if (!named) relation.transition_tables = {};
+}
+
 /// The columns of one relation: an array for each of their properties.
 void read_columns(const std::vector<std::optional<std::string>>& row, std::vector<Column>& columns) {
     Elements numbers(row[2]), names(row[3]), types(row[4]), modifiers(row[5]), not_null(row[6]), generated(row[7]), defaults(row[8]), comments(row[9]), collated(row[10]);
@@ -235,7 +248,10 @@ const std::string& load_query() {
                ", (c.relpersistence =# 't')" + t +
                ", CASE WHEN c.oid >=# 16384 AND c.relkind =# ANY ('{v,m}'::pg_catalog.\"char\"[]) THEN pg_catalog.pg_get_viewdef(c.oid) END" + t +
                ", (SELECT pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid =# c.oid)" + t +
-               ", (SELECT pg_catalog.array_agg(g.tgfoid) FROM pg_catalog.pg_trigger g WHERE g.tgrelid =# c.oid AND NOT g.tgisinternal)" + t +
+               // Three for each trigger: its function, and a letter with the name of the rows as they were, and of those that they became.
+               ", (SELECT pg_catalog.array_agg(p.part ORDER BY g.oid, p.place) FROM pg_catalog.pg_trigger g"
+               " CROSS JOIN LATERAL (VALUES (1, g.tgfoid" + t + "), (2, pg_catalog.concat('o', g.tgoldtable)), (3, pg_catalog.concat('n', g.tgnewtable))) p(place, part)"
+               " WHERE g.tgrelid =# c.oid AND NOT g.tgisinternal)" + t +
                ", (EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid =# c.oid))" + t +
                // What has been looked at and holds for children, too. A bound as it is written: the constraint that the server makes of
                // it locks the tables above.
@@ -341,7 +357,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
         relation.temporary = truth(row[5]) || string(row[5]) == "true";
         relation.definition = string(row[6]);
         relation.parents = numbers(row[7]);
-        relation.trigger_functions = numbers(row[8]);
+        read_triggers(elements(row[8]), relation);
         relation.has_expressions = string(row[9]) == "true";
         relation.checks = elements(row[10]);
         relation.partition_bound = string(row[11]);

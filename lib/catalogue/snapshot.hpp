@@ -62,6 +62,9 @@ struct Relation {
     std::vector<Id> children;       ///< that inherit from it, or are partitions of it; filled by Snapshot
     std::vector<Reference> referenced_by;
     std::vector<Id> trigger_functions;
+    /// Names that a trigger's function has for the rows as they were and as they became, two for each of `trigger_functions`; empty: that
+    /// one has none, or (no names at all) none of them has (PostgreSQL manual, CREATE TRIGGER, "REFERENCING").
+    std::vector<std::string> transition_tables;
     std::vector<Id> unsaid;         ///< functions that its defaults, checks, indexes, partition key and statistics call
     std::vector<std::string> checks;  ///< conditions that all its rows and its children's meet, or come to NULL: CHECK
     std::string partition_key;      ///< PostgreSQL: RANGE (placed_at); of a partitioned table

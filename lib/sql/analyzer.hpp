@@ -333,6 +333,7 @@ class Analyzer {
     bool utility_ = false;                   ///< neither a query nor a write
     bool not_understood_ = false;            ///< something other than a name did not resolve
     const Value* trigger_row_ = nullptr;     ///< inside a trigger's function: a row of its table
+    const CteBinding* transitions_ = nullptr;   ///< … and the names that the next function to be read has for many of them
     std::set<catalogue::Id> types_;          ///< of the user's own, that it computes with; kept where there are casts made by users
     bool compares_sets_ = false;             ///< UNION and its like: their sides get one type
     std::vector<catalogue::Id> reading_;     ///< the routines whose bodies are being read, outermost first

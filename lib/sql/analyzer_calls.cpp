@@ -386,10 +386,18 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             handed.functions = args.functions;
             handed.opaque = args.opaque;
             copy_out(std::move(handed));
-            // These say whether it was done, where, or under which number.
+            // These say whether it was done, where, or under which number; or which files there are, and how large.
             static constexpr std::string_view reports[] = {
+                "brin_desummarize_range", "brin_summarize_new_values", "brin_summarize_range", "gin_clean_pending_list",
                 "lo_close", "lo_creat", "lo_create", "lo_lseek", "lo_lseek64", "lo_open", "lo_put", "lo_tell", "lo_tell64", "lo_truncate", "lo_truncate64", "lo_unlink", "lowrite",
-                "pg_cancel_backend", "pg_create_restore_point", "pg_export_snapshot", "pg_log_backend_memory_contexts", "pg_promote", "pg_reload_conf", "pg_rotate_logfile", "pg_stat_force_next_flush",
+                "pg_backup_start", "pg_backup_stop", "pg_cancel_backend", "pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_create_logical_replication_slot",
+                "pg_create_physical_replication_slot", "pg_create_restore_point", "pg_current_logfile", "pg_drop_replication_slot", "pg_export_snapshot", "pg_get_replication_slots",
+                "pg_get_shmem_allocations", "pg_get_wal_replay_pause_state", "pg_import_system_collations", "pg_log_backend_memory_contexts", "pg_logical_emit_message",
+                "pg_ls_archive_statusdir", "pg_ls_dir", "pg_ls_logdir", "pg_ls_logicalmapdir", "pg_ls_logicalsnapdir", "pg_ls_replslotdir", "pg_ls_tmpdir", "pg_ls_waldir",
+                "pg_promote", "pg_reload_conf", "pg_replication_origin_advance", "pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_origin_oid",
+                "pg_replication_origin_progress", "pg_replication_origin_session_is_setup", "pg_replication_origin_session_progress", "pg_replication_origin_session_reset",
+                "pg_replication_origin_session_setup", "pg_replication_origin_xact_reset", "pg_replication_origin_xact_setup", "pg_replication_slot_advance", "pg_rotate_logfile",
+                "pg_stat_file", "pg_stat_force_next_flush",
                 "pg_stat_reset", "pg_stat_reset_replication_slot", "pg_stat_reset_shared", "pg_stat_reset_single_function_counters", "pg_stat_reset_single_table_counters", "pg_stat_reset_slru",
                 "pg_stat_reset_subscription_stats", "pg_switch_wal", "pg_terminate_backend", "pg_wal_replay_pause", "pg_wal_replay_resume",
             };
@@ -648,6 +656,8 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     // What is there already has shown what it computes for nobody.
     const bool outer_quiet = std::exchange(quiet_, !function.recent);
     const bool outer_foreign = std::exchange(foreign_, true);
+    // What it calls itself does not have them.
+    const CteBinding* const transitions = std::exchange(transitions_, nullptr);
     ++depth_;
     reading_.push_back(function.id);
 
@@ -666,8 +676,9 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         for (const tree::Statement& statement : statements) {
             Result result;
             auto outer_relations = std::exchange(out_.relations, {});
-            if (statement.query != nullptr) result = query(*statement.query, nullptr, nullptr, true);
-            else if (statement.write != nullptr) result = write(*statement.write, nullptr, nullptr);
+            if (statement.query != nullptr) result = query(*statement.query, nullptr, transitions, true);
+            else if (statement.write != nullptr) result = write(*statement.write, nullptr, transitions);
+            else if (transitions != nullptr) understood = false;   // CREATE TABLE AS, a cursor
             else utility(statement);
             // An error's detail shows the row that it is about.
             if (body.sees_errors && (statement.query != nullptr || statement.write != nullptr)) out = merge(out, rows_of(out_.relations));
@@ -701,6 +712,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     --depth_;
     quiet_ = outer_quiet;
     foreign_ = outer_foreign;
+    transitions_ = transitions;
     path_ = outer_path;
     parameters_ = std::move(outer_parameters);
     named_parameters_ = std::move(outer_named);

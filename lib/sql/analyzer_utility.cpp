@@ -324,8 +324,8 @@ Statement Analyzer::run(const tree::Statement& statement) {
     }
     list_givens();
     casts_unsaid(out_);
-    // A trigger that is made runs no code yet.
-    out_.only_names = statement.only_names && (!out_.runs_code || makes_trigger(statement)) && statement.expressions.empty() && statement.checks.empty() && statement.probes.empty() &&
+    // A trigger that is made runs no code yet, nor its WHEN.
+    out_.only_names = statement.only_names && (!out_.runs_code || makes_trigger(statement)) && statement.expressions.empty() && (statement.checks.empty() || makes_trigger(statement)) && statement.probes.empty() &&
                       statement.rewritten.empty() && statement.inner.empty();
     out_.literals_matter = literals_matter_ || (statement.query == nullptr && statement.write == nullptr);
     // One effect for all that is read, an object each.

@@ -204,15 +204,30 @@ void Analyzer::code_of_types() {
 void Analyzer::triggers_of(const Relation& relation) {
     if (names_.snapshot == nullptr) return;
     unsaid_code(relation);
-    for (const catalogue::Id id : relation.trigger_functions) {
-        const catalogue::Function* function = names_.snapshot->function(id);
+    for (std::size_t i = 0; i < relation.trigger_functions.size(); ++i) {
+        const catalogue::Function* function = names_.snapshot->function(relation.trigger_functions[i]);
         if (function == nullptr || !function->recent) continue;
         ScopeTable table;
         table.columns = base_columns(relation);
         const Value row = row_of(table);
+        // Tables of a WITH around its function: they stand before those of the catalogue, and behind those of its own WITHs.
+        WithBindings with;
+        std::vector<CteBinding> many;
+        many.reserve(2);
+        for (std::size_t rows = 2 * i; rows < 2 * i + 2 && rows < relation.transition_tables.size(); ++rows) {
+            if (relation.transition_tables[rows].empty()) continue;
+            CteBinding& named = many.emplace_back();
+            named.name = relation.transition_tables[rows];
+            named.with = &with;
+            named.place = many.size() - 1;
+            named.columns = table.columns;
+            with.by_name.emplace(named.name, &named);
+        }
         const Value* outer = std::exchange(trigger_row_, &row);
+        const CteBinding* outer_rows = std::exchange(transitions_, many.empty() ? nullptr : &many.back());
         const Value value = call_user({function}, {}, {});
         trigger_row_ = outer;
+        transitions_ = outer_rows;
         // Whether it fails, or puts another row in the place of this one, depends on what it reads.
         decides(value);
         for (const catalogue::Column& column : relation.columns) assign(&relation, "", column.name, value);

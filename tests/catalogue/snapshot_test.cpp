@@ -15,7 +15,7 @@ Rows load_rows() {
         cells.resize(13);
         rows.push_back(std::move(cells));
     };
-    add({"R", "16400", "public", "customers", "r", "false", std::nullopt, "{16390,16391}", "{16500}", "true"});
+    add({"R", "16400", "public", "customers", "r", "false", std::nullopt, "{16390,16391}", "{16500,o,\"nnew rows\"}", "true"});
     add({"C", "16400", "{3,1,4}", R"x({"e\"mail",id,"NULL"})x", "{25,23,25}", "{54,-1,-1}", "{f,t,f}", "{t,f,f}", R"x({"lower('a,b}')",NULL,"NULL"})x",
          R"x({"where they read mail, dbguard:pii dbguard:card_no.",NULL,NULL})x"});
     add({"C", "99999", "{1}", "{\"of no relation\"}", "{25}", "{-1}", "{f}", "{f}", "{NULL}", "{NULL}"});
@@ -79,6 +79,7 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     CHECK(customers->referenced_by[0].columns == std::vector<std::int16_t>{2, 3});
     CHECK(customers->referenced_by[0].referenced == std::vector<std::int16_t>{1, 4});
     CHECK(customers->trigger_functions == std::vector<Id>{16500});
+    CHECK(customers->transition_tables == std::vector<std::string>{"", "new rows"});
     CHECK(customers->has_expressions);
     CHECK(customers->unsaid == std::vector<Id>{16500});
     CHECK(snapshot.type(16421)->unsaid == std::vector<Id>{16501});

@@ -222,7 +222,7 @@ Adapter::Step Adapter::refuse(const PlanRef& plan, std::string_view text, Form f
 
 /// `parse_body`: of the client's Parse; empty: the text came as a Query.
 Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body) {
-    // A typing mistake gets the server's own error. In a failed transaction there is none to be had.
+    // A typing mistake gets the server's own error; also in a failed transaction, where it reads the text before it looks at that.
     const bool failed = pending_.empty() && status_ == 'E';
     const bool odd = pipeline_open_ && parse_body.empty();  // a Query behind an open pipeline
     if (plan->ask_server_to_parse && failed && !plan->statements.empty() && std::ranges::none_of(plan->statements, [](const PlannedStatement& planned) { return ends_or_undoes(planned.statement.kind); })) {
@@ -234,7 +234,7 @@ Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, F
     }
     // So does one that holds several commands.
     const bool several = !parse_body.empty() && plan->statements.size() > 1;
-    if ((plan->ask_server_to_parse || several) && !probe_accepted_ && !failed && !odd) {
+    if ((plan->ask_server_to_parse || several) && !probe_accepted_ && !odd) {
         probed_ = Probed{plan, std::string(text), form};
         probe(text, parse_body);
         hold(Hold::probe);

@@ -657,6 +657,13 @@ class Builder {
             return;
         }
         relation->trigger_functions.push_back(function);
+        if (trigger->transitionRels == nullptr && relation->transition_tables.empty()) return;
+        relation->transition_tables.resize(2 * relation->trigger_functions.size());
+        const std::size_t own = relation->transition_tables.size() - 2;
+        each(trigger->transitionRels, [&](const Node* node) {
+            const auto* rows = as<TriggerTransition>(node);
+            relation->transition_tables[own + (rows->isNew ? 1 : 0)] = text_of(rows->name);
+        });
     }
 
     void create_rule(const RuleStmt* rule) {

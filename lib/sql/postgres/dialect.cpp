@@ -4,6 +4,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "sql/postgres/extensions.hpp"
 #include "sql/postgres/parse.hpp"
 #include "sql/postgres/routine.hpp"
 #include "sql/postgres/table_changes.hpp"
@@ -75,36 +76,6 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
     }();
     const auto found = rules.find(name);
     return found == rules.end() ? nullptr : &found->second;
-}
-
-// Contrib extensions whose C functions compute from their arguments and touch nothing else; and those that look at how a table is
-// stored, which are calls like any other (they lock, and run what its indexes compute), but give numbers and places, no values
-// (PostgreSQL manual, appendix F). Left out on purpose: dblink, postgres_fdw, file_fdw, tablefunc's connectby, xml2's
-// tables, pageinspect, pg_walinspect, adminpack, lo. Of pg_stat_statements one reads, as of the server's own statistics.
-// Of PostGIS those are left out that read or change tables named by an argument, or the statistics and indexes of one, and long
-// transactions (PostGIS manual, "Management Functions", "Long Transaction Support"); ST_Transform reads spatial_ref_sys alone.
-const FunctionRule* extension_function(std::string_view extension, std::string_view name) {
-    static constexpr std::array<std::string_view, 23> vetted = {
-        "btree_gin", "btree_gist", "citext", "cube", "debversion", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "hll", "hstore",
-        "intarray", "ip4r", "isn", "ltree", "pg_trgm", "pgcrypto", "prefix", "seg", "semver", "unaccent", "uuid-ossp", "vector",
-    };
-    static constexpr std::array<std::string_view, 29> postgis_by_name = {
-        "_postgis_index_extent", "_postgis_join_selectivity", "_postgis_selectivity", "_postgis_stats", "addauth", "addgeometrycolumn", "checkauth", "checkauthtrigger",
-        "disablelongtransactions", "dropgeometrycolumn", "dropgeometrytable", "enablelongtransactions", "find_srid", "geometry_columns", "get_proj4_from_srid", "gettransactionid",
-        "lockrow", "longtransactionsenabled", "populate_geometry_columns", "postgis_addbbox", "postgis_cache_bbox", "postgis_dropbbox", "postgis_extensions_upgrade", "st_estimatedextent",
-        "st_findextent", "st_fromflatgeobuftotable", "unlockrows", "updategeometrysrid", "postgis_hasbbox",
-    };
-    static constexpr FunctionRule transparent{"", FunctionKind::transparent, true}, about_storage{"", FunctionKind::counting, true};
-    static constexpr std::string_view storage[] = {"amcheck", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_visibility", "pgrowlocks", "pgstattuple"};
-    if (std::find(std::begin(storage), std::end(storage), extension) != std::end(storage)) return &about_storage;
-    static constexpr FunctionRule shows_values{"", FunctionKind::shows_values, true};
-    if (extension == "pg_stat_statements" && (name == "pg_stat_statements" || name == "pg_stat_statements_info")) return &shows_values;
-    if (extension == "tablefunc" && name == "normal_rand") return &transparent;
-    static constexpr FunctionRule runs_query{"", FunctionKind::runs_query, true};
-    if (extension == "tablefunc" && name.starts_with("crosstab")) return &runs_query;
-    if (extension == "postgis" && std::find(postgis_by_name.begin(), postgis_by_name.end(), name) == postgis_by_name.end()) return &transparent;
-    if (std::find(vetted.begin(), vetted.end(), extension) == vetted.end()) return nullptr;
-    return &transparent;
 }
 
 // Untrusted ones (PostgreSQL manual, CREATE LANGUAGE); other untrusted ones are ordinary code of the database.

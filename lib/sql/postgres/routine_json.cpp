@@ -151,7 +151,10 @@ CodeBody read_code(const catalogue::Function& function) {
     if (function.language != "plpgsql" || depth_bound(function.body) > shallow_depth) return body;
     // OUT parameters and sets decide which RETURN is right.
     std::vector<std::string> forms;
-    if (function.returns_set) forms = {function.output_names.empty() ? "RETURNS SETOF text" : "RETURNS SETOF record", "RETURNS SETOF text"};
+    constexpr catalogue::Id trigger = 2279, event_trigger = 3838;   // pg_type.dat
+    if (function.returns == trigger) forms = {"RETURNS trigger"};
+    else if (function.returns == event_trigger) forms = {"RETURNS event_trigger"};
+    else if (function.returns_set) forms = {function.output_names.empty() ? "RETURNS SETOF text" : "RETURNS SETOF record", "RETURNS SETOF text"};
     else if (!function.output_names.empty()) forms = {""};
     else forms = {"RETURNS text", "RETURNS void", "RETURNS trigger"};
     for (const std::string& returns : forms) {
@@ -164,6 +167,10 @@ CodeBody read_code(const catalogue::Function& function) {
         if (tree.is_discarded()) continue;
         body.readable = true;
         walk(tree, body);
+        // Variables that the parser does not list (pl_comp.c, do_compile).
+        if (function.returns == trigger)
+            body.variables.insert(body.variables.end(), {"tg_name", "tg_when", "tg_level", "tg_op", "tg_relid", "tg_relname", "tg_table_name", "tg_table_schema", "tg_nargs", "tg_argv"});
+        if (function.returns == event_trigger) body.variables.insert(body.variables.end(), {"tg_event", "tg_tag"});
         body.sees_errors = sees_errors(tree);
         std::set<int> fetched, opened, named;
         if (fetches_others(tree, fetched, opened, named)) body.readable = false;
