@@ -128,6 +128,27 @@ class Unsaid(unittest.TestCase):
                     'create index on t (same(a))', "insert into t (b) values ('x')", "update t set b = 'y' where b = 'x'", 'analyze t', 'reindex table t'):
             self.assertIsNone(error(self.wire.query(sql)), sql)
 
+    def test_rows_of_a_trigger_under_the_name_of_a_table(self):
+        """REFERENCING: in the trigger's function the name is its rows, whatever table is called so."""
+        keeps = 'create function gives() returns trigger language plpgsql as $$ begin insert into sink select %s from harmless h; return null; end $$'
+        self.assertIsNone(error(self.wire.query('create table harmless(id int, ssn2 text)')))
+        for what in ('h::text', 'to_jsonb(h)::text', 'row_to_json(h)::text', "(select string_agg(x::text, '') from harmless x)"):
+            for event, rows in (('update', 'new'), ('update', 'old'), ('delete', 'old')):
+                with self.subTest(what + ', ' + rows):
+                    self.assertIsNone(error(self.wire.query(keeps % what)))
+                    self.assertIsNone(error(self.wire.query('create trigger t after %s on people referencing %s table as harmless for each statement execute function gives()' % (event, rows))))
+                    self.assertEqual((error(self.wire.query('update people set id = id' if event == 'update' else 'delete from people')) or {}).get('C'), '42501')
+                    self.assertIsNone(error(self.wire.query('drop function gives() cascade')))
+        # And what is another trigger's name is the table.
+        self.assertIsNone(error(self.wire.query('create table other(ssn text)')))
+        for sql in ('create function holds() returns trigger language plpgsql as $$ begin perform count(*) from people; return null; end $$',
+                    'create function uses() returns trigger language plpgsql as $$ begin insert into sink select ssn from people; return null; end $$',
+                    'create trigger a after insert on other referencing new table as people for each statement execute function holds()',
+                    'create trigger b after insert on other for each statement execute function uses()'):
+            self.assertIsNone(error(self.wire.query(sql)), sql)
+        self.assertEqual((error(self.wire.query("insert into other values ('x')")) or {}).get('C'), '42501')
+        self.assertEqual(self.postgres.sql("select count(*) from sink where v like '%958-88%'"), '0')
+
     def test_made_and_run_by_one_message(self):
         """A rule allows the name; what stands behind it is read all the same."""
         proxy = Proxy(self.postgres, ROLES.replace('    masks: pii\nmasks', '      - deny: write.delete\n        when: { where: missing }\n    masks: pii\nmasks'))
