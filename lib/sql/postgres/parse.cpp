@@ -173,7 +173,41 @@ std::size_t depth_bound(std::string_view text) {
     return bound;
 }
 
-Parsed parse(std::string_view text) {
+namespace {
+
+/// The text with blanks for the comments between the parts of a constant (`'a' -- why` and a second line `'b'`): white space to the
+/// server's scanner (scan.l, whitespace_with_newline), tokens to the one here, which has it from there but tells of comments. Empty:
+/// there are none, or a backslash leaves open where a constant ends.
+std::string joined_constants(std::string_view text) {
+    std::string out;
+    if (text.find('\\') != std::string_view::npos || text.find("--") == std::string_view::npos) return out;
+    Rescans rescans;
+    for (std::size_t i = 0; i < text.size() && rescans.bytes <= max_rescanned_bytes;) {
+        const std::size_t end = skip_quoted(text, i, rescans);
+        const bool constant = end > i && text[i] == '\'';
+        i = std::max(end, i + 1);
+        if (!constant) continue;
+        std::vector<std::pair<std::size_t, std::size_t>> comments;
+        bool lines = false;
+        std::size_t next = end;
+        for (; next < text.size(); ++next) {
+            const char c = text[next];
+            if (text.compare(next, 2, "--") == 0) {
+                comments.emplace_back(next, std::min(text.find_first_of("\n\r", next), text.size()));
+                next = comments.back().second - 1;
+            } else if (c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f') {
+                break;
+            }
+            lines = lines || c == '\n' || c == '\r';
+        }
+        if (!lines || next >= text.size() || text[next] != '\'') continue;
+        if (out.empty() && !comments.empty()) out = text;
+        for (const auto& [begin, behind] : comments) std::fill(out.begin() + static_cast<std::ptrdiff_t>(begin), out.begin() + static_cast<std::ptrdiff_t>(behind), ' ');
+    }
+    return out;
+}
+
+Parsed parse_as_written(std::string_view text) {
     Parsed parsed;
     const std::string owned(text);
     MemoryContext context = pg_query_enter_memory_context();
@@ -196,6 +230,16 @@ Parsed parse(std::string_view text) {
     }
     std::free(result.stderr_buffer);
     pg_query_exit_memory_context(context);
+    return parsed;
+}
+
+}  // namespace
+
+Parsed parse(std::string_view text) {
+    Parsed parsed = parse_as_written(text);
+    if (parsed.error.empty()) return parsed;
+    if (const std::string joined = joined_constants(text); !joined.empty())
+        if (Parsed again = parse_as_written(joined); again.error.empty()) return again;
     return parsed;
 }
 
