@@ -81,8 +81,10 @@ class MaskDecision {
             else if (computed_from == nullptr || column->derived > computed_from->derived) computed_from = column;
         }
         const std::string* code = unvouched(role_, output.functions);
-        if (output.opaque && output.as_shown) mask = masking::Mask{};   // null
-        if ((output.opaque && !output.as_shown) || code != nullptr) {
+        // What is computed of texts and statistics is as if computed of the masked column that may stand there: NULL where it cannot fail.
+        const bool null = output.as_shown || (output.of_shown && !output.may_fail && !sensitivity_.restricts_derived());
+        if (output.opaque && null) mask = masking::Mask{};
+        if ((output.opaque && !null) || code != nullptr) {
             refuse(
                 decision_, "masks", "\"" + output.name + "\" " + (code != nullptr ? "comes from " + *code + ", whose code may read masked columns" : "may hold values of masked columns"),
                 code != nullptr ? "Read the tables directly, or have the policy allow that function by name." : "Read the tables directly."

@@ -144,6 +144,7 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
     for (auto& [id, sensitive] : columns_) {
         relations_.insert(id.relation);
         restricts_filters_ = restricts_filters_ || sensitive.filter != Filter::allow;
+        restricts_derived_ = restricts_derived_ || sensitive.derived != Derived::mask;
         const Relation* relation = snapshot.relation(id.relation);
         const catalogue::Column* column = relation == nullptr ? nullptr : relation->column(id.number);
         using Function = masking::Function;

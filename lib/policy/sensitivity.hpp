@@ -44,6 +44,8 @@ class Sensitivity {
     bool touches(std::span<const std::uint32_t> relations) const;
     /// Some column here may not decide which rows come.
     bool restricts_filters() const { return restricts_filters_; }
+    /// What is computed of some column here is refused.
+    bool restricts_derived() const { return restricts_derived_; }
     /// The role masks nothing here.
     bool empty() const { return columns_.empty(); }
     /// The role has masks, whether or not this database has such columns.
@@ -54,6 +56,7 @@ class Sensitivity {
     std::unordered_set<std::uint32_t> relations_;
     bool has_masks_ = false;
     bool restricts_filters_ = false;
+    bool restricts_derived_ = false;
 };
 
 }  // namespace dbguard::policy

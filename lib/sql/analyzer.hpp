@@ -25,6 +25,7 @@ struct Value {
     std::vector<std::string> functions;     ///< code outside the vetted list that it passed through
     bool opaque = false;                    ///< may come from anything the statement can reach
     bool as_shown = false;                  ///< if it is opaque, then as a relation of the server's own shows it: NULL may stand in its place
+    bool of_shown = false;                  ///< if it is opaque, then by what such relations show alone, as it is or computed
     bool may_fail = false;                  ///< computing it may fail for some values
     bool fallible = false;                  ///< computing it may fail, or is seen otherwise, whatever the values
     bool same_value = false;                ///< computed, but which value it is stays: lower, trim, a cast to text of a column

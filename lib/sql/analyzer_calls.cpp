@@ -471,13 +471,13 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             // Rows, of which some columns are texts of any statement.
             decides(all);
             Value row = through(all, Flow::transformed);
-            row.as_shown = !row.opaque;
+            row.as_shown = row.of_shown = !row.opaque;
             row.opaque = row.is_row = true;
             auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
             const ValueRelation* shows = dialect_.value_relation(function->name);
             for (const std::string& name : function->output_names) {
                 Value& field = fields->emplace_back(name, Value{}).second;
-                field.opaque = field.as_shown = shows == nullptr || std::find(shows->value_columns.begin(), shows->value_columns.end(), name) != shows->value_columns.end();
+                field.opaque = field.as_shown = field.of_shown = shows == nullptr || std::find(shows->value_columns.begin(), shows->value_columns.end(), name) != shows->value_columns.end();
             }
             row.fields = std::move(fields);
             out_.unread_code = out_.unread_code || foreign_;

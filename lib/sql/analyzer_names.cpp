@@ -243,7 +243,7 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
             for (const catalogue::Column& column : relation.columns) {
                 ScopeColumn& listed = out.columns.emplace_back();
                 listed.name = column.name;
-                listed.value.opaque = listed.value.as_shown = shows != nullptr && std::find(shows->safe_columns.begin(), shows->safe_columns.end(), column.name) == shows->safe_columns.end();
+                listed.value.opaque = listed.value.as_shown = listed.value.of_shown = shows != nullptr && std::find(shows->safe_columns.begin(), shows->safe_columns.end(), column.name) == shows->safe_columns.end();
             }
             return out;
         }
@@ -309,6 +309,7 @@ bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& v
         }
         if (table.unknown_is_opaque && may_show(table)) {
             rest.as_shown = !rest.opaque || rest.as_shown;
+            rest.of_shown = !rest.opaque || rest.of_shown;
             rest.opaque = true;
         }
         if (!found && (table.relation != nullptr || table.is_target) && dialect_.is_system_column(name)) {
@@ -359,7 +360,7 @@ Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
             if (table.is_target) target_used_ = true;
             if (table.unknown_is_opaque && !dialect_.is_system_column(last)) {
                 Value unknown;
-                unknown.opaque = unknown.as_shown = true;
+                unknown.opaque = unknown.as_shown = unknown.of_shown = true;
                 return unknown;
             }
             if (dialect_.is_system_column(last)) return {};

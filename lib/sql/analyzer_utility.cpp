@@ -317,6 +317,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
                 output.functions = std::move(value.functions);
                 output.opaque = value.opaque;
                 output.as_shown = value.as_shown;
+                output.of_shown = value.of_shown;
                 output.may_fail = value.may_fail;
                 out_.outputs.push_back(std::move(output));
             }

@@ -21,6 +21,7 @@ Value merge(const Value& a, const Value& b) {
     out.same_value = a.tells_which() && b.tells_which();
     out.opaque = a.opaque || b.opaque;
     out.as_shown = out.opaque && (!a.opaque || a.as_shown) && (!b.opaque || b.as_shown);
+    out.of_shown = out.opaque && (!a.opaque || a.of_shown) && (!b.opaque || b.of_shown);
     out.may_fail = a.may_fail || b.may_fail;
     out.fallible = a.fallible || b.fallible;
     out.is_seen = a.is_seen || b.is_seen;
@@ -63,7 +64,7 @@ Value through(Value value, Flow flow) {
 }
 
 Value existence_of(Value value) {
-    if (value.as_shown) value.opaque = value.as_shown = false;
+    if (value.as_shown) value.opaque = value.as_shown = value.of_shown = false;
     const bool computed = value.opaque || !value.functions.empty() || std::any_of(value.sources.begin(), value.sources.end(), [](const Source& source) {
         return source.flow == Flow::transformed || source.flow == Flow::aggregated;
     });

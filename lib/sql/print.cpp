@@ -39,7 +39,7 @@ void print_into(std::string& out, const Statement& statement, const catalogue::S
         out += indent + "kind " + std::string(name(statement.kind)) + (statement.name.empty() ? "" : " " + statement.name) + "\n";
     for (const Effect& effect : statement.effects) out += indent + print(effect) + "\n";
     for (const Output& output : statement.outputs) {
-        const std::string value = value_text(output.sources, output.functions, output.opaque, snapshot) + (output.as_shown ? " as shown" : "");
+        const std::string value = value_text(output.sources, output.functions, output.opaque, snapshot) + (output.as_shown ? " as shown" : output.of_shown ? " of what is shown" : "");
         out += indent + "  " + output.name + " <- " + (value.empty() ? "nothing" : value) + (output.may_fail ? " may fail" : "") + "\n";
     }
     for (const Filter& filter : statement.filters)

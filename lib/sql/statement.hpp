@@ -39,7 +39,8 @@ struct Source {
 };
 
 /// One column of a result. `opaque`: its value may come from anything the statement can reach. `as_shown`: then it is as a relation of
-/// the server's own shows it (statistics, texts of other sessions), and nothing was computed of it.
+/// the server's own shows it (statistics, texts of other sessions), and nothing was computed of it. `of_shown`: it may be computed, but
+/// of nothing else that is opaque.
 struct Output {
     std::string name;
     std::vector<Source> sources;
@@ -47,6 +48,7 @@ struct Output {
     bool may_fail = false;  ///< computing it may fail for some values: whether it does tells something about them
     bool opaque = false;
     bool as_shown = false;
+    bool of_shown = false;
 
     bool operator==(const Output&) const = default;
 };

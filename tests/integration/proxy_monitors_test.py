@@ -18,6 +18,13 @@ ROLES = '''
     rules:
       - allow: [read, bulk.export, session, tx, ddl.create, call]
     masks: pii
+  computes:
+    for: local
+    databases: postgres
+    login: postgres
+    rules:
+      - allow: [read, call]
+    masks: computed
   open:
     for: local
     databases: postgres
@@ -30,6 +37,10 @@ masks:
       - { column: "public.people.email", with: email }
     derived: deny
     filter: equality
+  computed:
+    columns:
+      - { column: "public.people.email", with: email }
+    derived: mask
 '''
 SECRET = 'ann.smith@example.com'
 
@@ -98,6 +109,18 @@ class Monitors(unittest.TestCase):
                      "select most_common_vals::text from pg_stats", 'create table kept as select query from pg_stat_activity', 'select pg_stat_get_activity(null)', 'select query from pg_stat_get_activity(null)'):
             messages = self.wire.query(text)
             self.assertEqual((error(messages)['C'], self.answer(messages)), ('42501', []), text)
+
+    def test_what_is_computed_of_them_is_null_where_that_of_masked_columns_is(self):
+        with Proxy(self.postgres, ROLES, role='computes') as proxy:
+            wire = Wire(proxy.url)
+            self.addCleanup(wire.close)
+            for text in ('select left(query, 5), query || application_name, pid is null from pg_stat_activity', 'select max(query), min(application_name), count(*) = 0 from pg_stat_activity',
+                         'select lower(running), upper(running), false from watch', 'select left(query, 3), query || 1, false from pg_stat_statements', "select concat(query, email), left(query, 1), false from pg_stat_activity, people"):
+                lines = self.answer(wire.query(text))
+                self.assertEqual({tuple(line) for line in lines}, {(None, None, 'f')}, text)
+            for text in ('select query::int from pg_stat_activity', 'select 1 / length(query) from pg_stat_activity', "select pid from pg_stat_activity where query like '%ann%'", 'select pid from pg_stat_activity order by left(query, 5)'):
+                messages = wire.query(text)
+                self.assertEqual((error(messages)['C'], self.answer(messages)), ('42501', []), text)
 
     def test_a_role_without_masks_sees_them(self):
         with Proxy(self.postgres, ROLES, role='open') as proxy:
