@@ -93,6 +93,8 @@ PlanRef GuardSession::plan(std::string_view text, Clock::time_point now) {
         return cached(text, now);
     }
     if (context_ == nullptr) context_ = shared_->context(nullptr, {});
+    // A transaction in which they could not be asked for must end all the same.
+    if (!failed_names_.empty() && context_->snapshot != nullptr && misleading_.empty() && needs_no_names(text, shared_->language)) return cached(text, now);
     if (shared_->wants_names && context_->snapshot == nullptr) return shared_->unparsed_plan(text, failed_names_.empty() ? "the catalogue is not known" : failed_names_, *context_, now);
     if (!failed_names_.empty()) return shared_->unparsed_plan(text, failed_names_, *context_, now);
     if (!misleading_.empty()) return shared_->unparsed_plan(text, "the server reports a setting under which the text may mean something else", *context_, now);

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """dbguard's own questions in the client's transaction: what they meet there is not the client's trouble, and they leave nothing behind."""
 import pathlib
+import socket
+import struct
 import sys
 import threading
 import unittest
@@ -83,6 +85,32 @@ class OwnQuestions(unittest.TestCase):
         self.assertIsNone(error(answer))
         self.does(self.wire, 'commit')
         self.assertEqual(self.admin.rows('select id from other where id = 7'), [['7']])
+
+    def test_one_that_is_cancelled_was_the_statement(self):
+        for block in (False, True):
+            if block: self.does(self.wire, 'begin')
+            self.does(self.wire, 'create temp table mine (id int)')
+            self.does(self.admin, 'begin; lock table customers')
+            self.wire.send(query('select id from mine'))   # asks, and waits
+            self.waits_for_a_lock()
+            with socket.create_connection(self.wire.address) as s:
+                s.sendall(struct.pack('!II', 16, 80877102) + self.wire.key)
+                self.assertEqual(s.recv(1), b'')
+            answer = self.wire.until_ready()
+            self.assertEqual((types(answer), error(answer)['C'], error(answer)['M']), ('EZ', '57014', 'canceling statement due to user request'))
+            self.assertEqual(answer[-1][1], b'E' if block else b'I')
+            self.does(self.admin, 'rollback')
+            self.does(self.wire, 'rollback' if block else 'drop table mine')
+        # The time that the client gives its statements is the questions' as well.
+        self.does(self.wire, "set statement_timeout = '200ms'")
+        self.does(self.wire, 'create temp table mine (id int)')
+        self.does(self.admin, 'begin; lock table customers')
+        answer = self.wire.query('select id from mine')
+        self.assertEqual((error(answer)['C'], error(answer)['M']), ('57014', 'canceling statement due to statement timeout'))
+        self.does(self.admin, 'rollback')
+        self.does(self.wire, 'reset statement_timeout')
+        self.does(self.wire, 'select id from mine')
+        self.does(self.wire, 'drop table mine')
 
     def test_they_leave_no_locks_and_no_settings(self):
         self.does(self.wire, 'begin')

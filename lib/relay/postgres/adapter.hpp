@@ -272,6 +272,7 @@ class Adapter {
     std::string backlog_;          ///< what the client sent while held
     std::unique_ptr<Answer> answer_;
     std::optional<std::ptrdiff_t> of_statement_;  ///< the question is about the client's statement; its shift
+    Refusal cancelled_;            ///< a question was cancelled, or took too long: so is the message at hand, or held
     std::size_t answer_bytes_ = 0;
     bool held_simple_ = false;     ///< the message at hand, or held, is a Query
     bool probe_accepted_ = false;  ///< the held message's text: the server can parse it

@@ -118,6 +118,7 @@ void Adapter::forget_held() {
     copy_types_.clear();
     estimated_.clear();
     questions_ = 0;
+    cancelled_ = {};
 }
 
 /// A COPY FROM STDIN is on its way and has not been answered.
@@ -141,7 +142,10 @@ PlanRef Adapter::plan_for(std::string_view text) {
 template <class Plan>
 PlanRef Adapter::plan_by(Plan&& plan_now, const Portal* portal) {
     for (;;) {
-        if (auto plan = plan_now()) return plan;
+        if (auto plan = plan_now()) {
+            if (cancelled_.message.empty()) return plan;
+            return refusing_plan(std::exchange(cancelled_, {}));
+        }
         auto question = session_.question();
         // Each round must learn something; an engine that goes on asking gets no third of a hundred.
         if (!question || ++questions_ > 64)

@@ -341,6 +341,9 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
         probed_.reset();
         // In the client's pipeline its own Sync brings the ReadyForQuery.
         probe_answered_ = own_sync_follows;
+    } else if (owner == Owner::question && own_sync_follows && sqlstate == "57014") {
+        // The client's cancel request, or its statement_timeout: it was meant for the statement that waits.
+        cancelled_ = {sqlstate, std::string(without_hidden(fields, nullptr).message()), {}, {}};
     } else if (!own_sync_follows) {
         // In the client's own pipeline the server ignores from here on what the client sends, the message that waits for this
         // question, or stands behind this Describe, first of all: so this is its error.

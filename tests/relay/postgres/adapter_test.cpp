@@ -211,8 +211,15 @@ TEST_CASE("in the client's transaction block a question runs behind a savepoint,
     }
     SUBCASE("the savepoint itself fails: nothing is rolled back to it, for it would be one of the client's") {
         talk.client(q("select 1")).take();
-        CHECK(talk.server(close_complete + parse_complete + bind_complete + error("57014", "canceling statement due to user request") + ready('E')).take() == ">F Query \"select 1\"\n");
+        CHECK(talk.server(close_complete + parse_complete + bind_complete + error("53200", "out of memory") + ready('E')).take() == ">F Query \"select 1\"\n");
         CHECK(talk.session.status == 'E');
+    }
+    SUBCASE("it is cancelled: so is the statement that waits for it, and no other") {
+        talk.client(q("select 1")).take();
+        CHECK(talk.server(close_complete + ran("SAVEPOINT") + error("57014", "canceling statement due to user request") + ready('E')).take() == close_both + back);
+        CHECK(talk.server(close_complete + close_complete + is_back).take() == ">F Query \"dbguard refused this statement\"\n");
+        CHECK(talk.server(error("42601", "syntax error") + ready('E')).take() == "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"57014\" M=\"canceling statement due to user request\"\n<B ReadyForQuery E\n");
+        CHECK(talk.client(q("rollback")).take() == ">F Query \"rollback\"\n");
     }
     SUBCASE("the types of a COPY are asked for in the same way") {
         talk.session.questions.clear();
