@@ -177,6 +177,8 @@ PlanRef GuardSession::plan_call(const std::string& schema, const std::string& na
     text += ")";
     const PlanRef query = plan(text, now);
     if (query == nullptr || query->verdict > Verdict::warn) return query;
+    if (!masks_nothing() && std::ranges::any_of(query->statements, [](const PlannedStatement& one) { return one.statement.cursors != sql::CodeCursors::none; }))
+        return shared_->unparsed_plan(text, "this function makes or closes cursors; call it in a query", *context_, now);
     for (const PlannedStatement& one : query->statements)
         for (const auto& mask : one.decision.masks)
             if (mask) return shared_->unparsed_plan(text, "what this function gives would have to be masked; call it in a query", *context_, now);
@@ -418,6 +420,8 @@ Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number
         out.known = false;
         return out;
     }
+    const catalogue::Relation* found = context_->snapshot->relation(relation);
+    out.of_table = found != nullptr && found->kind != catalogue::RelationKind::view;
     if (const policy::SensitiveColumn* column = context_->sensitivity.column({relation, number})) {
         out.mask = column->mask;
         return out;
@@ -425,7 +429,7 @@ Session::Origin GuardSession::origin(std::uint32_t relation, std::int16_t number
     // The server's own relations are not in the snapshot by number.
     // What this session made since the snapshot is newer than all in it; the analysis knew it by what made it.
     const bool own = changed_in_transaction_ && relation > context_->snapshot->highest();
-    out.known = relation < 16384 || own || context_->snapshot->relation(relation) != nullptr;
+    out.known = relation < 16384 || own || found != nullptr;
     return out;
 }
 

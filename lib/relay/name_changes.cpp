@@ -19,7 +19,7 @@ bool concerns(const NameChange& change, std::span<const PlannedStatement> statem
     return std::ranges::any_of(statements, [&](const PlannedStatement& planned) {
         const sql::Statement& statement = planned.statement;
         // EXECUTE, FETCH: what they run is not told here.
-        const bool fetches = statement.kind == sql::StatementKind::fetch, executes = statement.kind == sql::StatementKind::execute;
+        const bool fetches = statement.kind == sql::StatementKind::fetch, executes = sql::execute_of(statement) != nullptr;
         if (change.code && (!started || statement.runs_code || fetches || executes)) return true;
         if (started || fetches) return false;   // an open cursor holds its locks
         if (change.any || (executes && !change.names.empty())) return true;

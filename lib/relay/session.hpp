@@ -197,6 +197,7 @@ class Session {
     struct Origin {
         std::optional<masking::Mask> mask;
         bool known = true;
+        bool of_table = false;  ///< the column of a table, not of a view
     };
     virtual Origin origin(std::uint32_t relation, std::int16_t number) const = 0;
 

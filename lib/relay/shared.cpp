@@ -201,7 +201,7 @@ std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, bool has_
     plan->statements.reserve(analysis.statements.size());
     for (sql::Statement& statement : analysis.statements) {
         plan->changes_catalogue = plan->changes_catalogue || statement.changes_catalogue;
-        plan->changes_settings = plan->changes_settings || statement.changes_settings || statement.runs_code || statement.kind == sql::StatementKind::execute ||
+        plan->changes_settings = plan->changes_settings || statement.changes_settings || statement.runs_code || sql::execute_of(statement) != nullptr ||
                                  statement.kind == sql::StatementKind::fetch || statement.kind == sql::StatementKind::rollback ||
                                  statement.kind == sql::StatementKind::rollback_to;
         plan->statements.push_back({std::move(statement), {}});

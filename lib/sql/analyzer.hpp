@@ -134,6 +134,8 @@ struct MadeRelation {
 std::vector<std::string> listed_names(const std::string& value);
 /// CREATE TRIGGER: it names code that it does not run.
 bool makes_trigger(const tree::Statement& statement);
+/// It makes, runs or ends a prepared statement or a cursor of the session, for which only a name stands there.
+bool goes_by_sessions_names(const tree::Statement& statement);
 /// Whether a regular expression finds something in every text.
 bool matches_anything(std::string_view pattern);
 

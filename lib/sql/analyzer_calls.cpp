@@ -599,6 +599,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     if (depth_ >= 16 || ++bodies_read_ > 200) return {};
     CodeBody body = dialect_.read_code(function);
     if (!body.readable) return {};
+    out_.cursors = std::max(out_.cursors, body.cursors);
     std::vector<std::string> own_path;
     for (const std::string& setting : function.settings) {
         const std::size_t equals = setting.find('=');
@@ -666,7 +667,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     std::vector<tree::Statement> statements;
     for (const std::string& text : body.texts) {
         ParsedText parsed = dialect_.parse(text);
-        understood = understood && parsed.error.empty();
+        understood = understood && parsed.error.empty() && std::none_of(parsed.statements.begin(), parsed.statements.end(), goes_by_sessions_names);
         for (tree::Statement& statement : parsed.statements) statements.push_back(std::move(statement));
     }
     Value taken;

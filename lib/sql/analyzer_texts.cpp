@@ -92,10 +92,23 @@ std::optional<std::string> Analyzer::text_made_by(const Expr& expr, int depth) c
     return out;
 }
 
-/// Does what the text does. -> what it gives; nothing where the grammar refuses it
+bool goes_by_sessions_names(const tree::Statement& statement) {
+    switch (statement.kind) {
+        case StatementKind::prepare:
+        case StatementKind::execute:
+        case StatementKind::deallocate:
+        case StatementKind::declare_cursor:
+        case StatementKind::fetch:
+        case StatementKind::close_cursor:
+        case StatementKind::discard: return true;
+        default: return std::any_of(statement.inner.begin(), statement.inner.end(), [](const auto& inner) { return goes_by_sessions_names(*inner); });
+    }
+}
+
+/// Does what the text does. -> what it gives; nothing where the grammar refuses it, or a name tells what it is
 std::optional<Value> Analyzer::values_of_text(const std::string& text) {
     const ParsedText parsed = dialect_.parse(text);
-    if (!parsed.error.empty()) return {};
+    if (!parsed.error.empty() || std::any_of(parsed.statements.begin(), parsed.statements.end(), goes_by_sessions_names)) return {};
     Value out;
     for (const tree::Statement& statement : parsed.statements) {
         const bool outer_foreign = std::exchange(foreign_, true);

@@ -27,6 +27,14 @@ Statement Analyzer::inner(const tree::Statement& statement, const Scope* around)
     return out;
 }
 
+const Statement* execute_of(const Statement& statement) {
+    if (statement.kind == StatementKind::execute) return &statement;
+    if (statement.kind != StatementKind::explain && statement.kind != StatementKind::other) return nullptr;
+    for (const Statement& inner : statement.inner)
+        if (const Statement* found = execute_of(inner)) return found;
+    return nullptr;
+}
+
 /// All that the inner statement does, the outer one does.
 void Analyzer::absorb(const Statement& inner) {
     out_.effects.insert(out_.effects.end(), inner.effects.begin(), inner.effects.end());
@@ -40,6 +48,7 @@ void Analyzer::absorb(const Statement& inner) {
     out_.runs_code = out_.runs_code || inner.runs_code;
     out_.calls_code = out_.calls_code || inner.calls_code;
     out_.unread_code = out_.unread_code || inner.unread_code;
+    out_.cursors = std::max(out_.cursors, inner.cursors);
     out_.writes_inside = out_.writes_inside || inner.writes_inside ||
                          std::any_of(inner.effects.begin(), inner.effects.end(), [](const Effect& effect) { return inside(effect.effect_class, EffectClass::write) && !effect.objects.empty(); });
     out_.changes_catalogue = out_.changes_catalogue || inner.changes_catalogue;
@@ -159,10 +168,10 @@ void Analyzer::utility(const tree::Statement& statement) {
             out_.outputs_exact = run.outputs_exact;
         }
         if (statement.stores_values && nested->kind == StatementKind::execute) {
-            // CREATE TABLE AS EXECUTE: whatever the prepared statement gives.
+            // CREATE TABLE AS EXECUTE: whatever the prepared statement gives. Whoever sends this one knows that.
             Copy copy;
             copy.target_name = statement.stores_into && !statement.stores_into->parts.empty() ? statement.stores_into->last() : "a new table";
-            copy.opaque = true;
+            copy.opaque = copy.executed = true;
             copy_out(std::move(copy));
         }
         if (statement.stores_values) {

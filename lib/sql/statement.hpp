@@ -75,6 +75,7 @@ struct Copy {
     std::vector<Source> sources;
     std::vector<std::string> functions;  ///< as in Output
     bool opaque = false;
+    bool executed = false;    ///< the columns of the prepared statement that an EXECUTE of this statement runs: `sources` says nothing
     bool extended = false;    ///< the column's own value with something given put before or behind it: that goes with every value
 
     bool operator==(const Copy&) const = default;
@@ -97,6 +98,13 @@ enum class StatementKind : std::uint8_t {
     prepare, execute, deallocate, declare_cursor, fetch, close_cursor, copy_in, copy_out, set, discard, explain,
 };
 
+/// What code does with cursors that the session can FETCH from, as far as its text tells. Ordered.
+enum class CodeCursors : std::uint8_t {
+    none,
+    opens,     ///< makes some, under names that are theirs
+    replaces,  ///< may close one of the session's, or make one under a name that was given
+};
+
 struct Statement {
     std::uint32_t begin = 0;  ///< byte offset of its text in the message
     std::uint32_t length = 0;
@@ -115,6 +123,7 @@ struct Statement {
     bool runs_code = false;       ///< functions, triggers, rules or casts outside the vetted list: its error texts may hold anything
     bool calls_code = false;      ///< of that, more than the triggers of the tables it writes: code that its own text calls
     bool unread_code = false;     ///< of that, some whose text was not read, or that reads what shows values of any table
+    CodeCursors cursors{};        ///< what it does with cursors
     bool calls_unknown = false;   ///< of that, functions that the catalogue does not hold
     bool changes_catalogue = false;        ///< names may mean something else afterwards
     bool changes_settings = false;         ///< search_path, role or another setting may differ afterwards
@@ -126,6 +135,9 @@ struct Statement {
 
     bool operator==(const Statement&) const = default;
 };
+
+/// The EXECUTE that it is, or that its EXPLAIN or CREATE TABLE AS runs; null: there is none.
+const Statement* execute_of(const Statement& statement);
 
 /// The statements of one message, or why there are none.
 struct Analysis {

@@ -145,6 +145,7 @@ class Adapter {
     /// The plan with an estimate of what `run` returns or changes, where policy asks for one; null: held. `portal` has its
     /// parameters; null: it has none.
     PlanRef estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal);
+    Step judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner);
     Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);
     Step refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body);
     /// No grammar takes this for a statement, so the server refuses it without doing anything.
@@ -201,6 +202,7 @@ class Adapter {
     void pop();
     void drop_until_sync(std::string_view sqlstate);
     void finish_statement(Pending& entry, std::string_view tag, bool suspended);
+    void note_cursors(const PlannedStatement* statement, int depth = 0);
     void commit_names(const Pending& entry, std::string_view tag);
     void warn_once(Pending& entry);
     wire::postgres::ErrorFields without_hidden(const wire::postgres::ErrorFieldsView& fields, const Pending* entry) const;
@@ -266,6 +268,7 @@ class Adapter {
     bool copy_in_ = false;         ///< the server reads CopyData
     bool hide_ = false;            ///< texts are rebuilt, until the transaction ends
     bool hide_code_ = false;       ///< … and code of unknown kind may write them
+    bool hidden_cursors_ = false;  ///< code made cursors of which nobody knows what they read
     bool muted_ = false;           ///< the client was told that its statement failed; what the server still says of it is dropped
     bool cancel_wanted_ = false;
     char status_ = 'I';

@@ -54,6 +54,11 @@ std::uint8_t copies(const Plan& plan) {
     ));
 }
 
+/// The statement, or what it explains, makes a table of what its EXECUTE gives.
+bool keeps_executed(const sql::Statement& statement) {
+    return std::ranges::any_of(statement.copies, [](const sql::Copy& copy) { return copy.executed; });
+}
+
 /// Of a plan that the session has not made: there is nothing in it to record.
 constexpr std::uint64_t no_context = ~std::uint64_t{0};
 
@@ -287,6 +292,59 @@ Adapter::Step Adapter::on_query(std::string_view body) {
     return pieces_ ? send_piece(query->sql) : run_query(query->sql);
 }
 
+/// EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again. So is what EXPLAIN
+/// shows of it, and what CREATE TABLE AS keeps. `portal`: of an extended Execute. `inner`: its plan, where it is known.
+Adapter::Step Adapter::judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner) {
+    const sql::Statement& statement = planned.statement;
+    const sql::Statement* execute = sql::execute_of(statement);
+    if (execute == nullptr) return Step::pass;
+    const bool alone = execute == &statement;
+    const Form form = portal != nullptr ? Form::extended : Form::simple;
+    PreparedRef prepared = statements_.later(execute->name);
+    if (!alone) {
+        // It may be one of this very message.
+        bool changed = false;
+        for (std::size_t i = 0; portal == nullptr && i < plan->statements.size() && &plan->statements[i] != &planned; ++i) {
+            const sql::Statement& before = plan->statements[i].statement;
+            changed = changed || before.changes_catalogue || before.changes_settings;
+            if (before.kind != StatementKind::prepare || before.name != execute->name) continue;
+            prepared = std::make_shared<Prepared>();
+            prepared->text = text_of(before, text);
+            prepared->plan = plan;
+            prepared->index = static_cast<std::uint32_t>(i);
+        }
+        if (session_.masks_nothing() && (!prepared || prepared->plan == plan)) return Step::pass;
+        if (!prepared)
+            return refuse(plan, text, form, {"26000", "dbguard: prepared statement \"" + execute->name + "\" was not made by this session's own messages", {}, {}});
+        if (changed)
+            return refuse(plan, text, form, {"42501", "dbguard: an earlier statement of the same message changes what the prepared statement \"" + execute->name + "\" means", {}, "Send the statements one by one."});
+    }
+    if (!prepared) return Step::pass;
+    if (prepared->plan != plan) {
+        inner = current_plan(*prepared);
+        if (!inner) return Step::hold;
+        if (statement.kind != StatementKind::explain) inner = estimated(inner, text, portal != nullptr ? text : text_of(statement, text), portal);
+        if (!inner) return Step::hold;
+        if (statement.kind == StatementKind::explain ? never_runs(*inner) : denied(*inner)) return refuse(inner, text, form, inner->refusal);
+    }
+    const PlannedStatement* runs = planned_of(prepared->plan, prepared->index);
+    if (!alone && !session_.masks_nothing()) {
+        if (statement.kind == StatementKind::explain) {
+            const bool by_prepare = runs != nullptr && runs->statement.kind == StatementKind::prepare;
+            const auto query = by_prepare ? prepared_query(prepared->text) : std::optional<std::string_view>(prepared->text);
+            const PlanRef shown = query ? plan_for((statement.runs_inner ? "EXPLAIN ANALYZE " : "EXPLAIN ") + std::string(*query)) : refusing_plan({"42501", "dbguard: what is explained could not be told", {}, {}});
+            if (!shown) return Step::hold;
+            if (denied(*shown)) return refuse(plan, text, form, shown->refusal);
+            note_plan(*shown);
+        }
+        const bool masked = runs == nullptr || std::ranges::any_of(runs->decision.masks, [](const auto& mask) { return mask.has_value(); });
+        if (keeps_executed(statement) && masked)
+            return refuse(plan, text, form, {"42501", "dbguard: a masked column of the prepared statement \"" + execute->name + "\" would be copied to a new table", {}, "Copy the other columns only."});
+    }
+    if (inner) note_plan(*inner);
+    return Step::pass;
+}
+
 Adapter::Step Adapter::run_query(std::string_view text) {
     PlanRef plan = plan_for(text);
     if (!plan) return Step::hold;
@@ -302,19 +360,12 @@ Adapter::Step Adapter::run_query(std::string_view text) {
             if (const Step step = begin_pieces(*plan, text); step != Step::drop) return step;
         return refuse_plan(plan, text, Form::simple, {});
     }
-    // EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again.
     std::vector<std::pair<PlanRef, std::string_view>> executed;
-    for (const auto& planned : plan->statements)
-        if (planned.statement.kind == StatementKind::execute)
-            if (const auto prepared = statements_.later(planned.statement.name)) {
-                PlanRef inner = current_plan(*prepared);
-                if (!inner) return Step::hold;
-                inner = estimated(inner, text, text_of(planned.statement, text), nullptr);
-                if (!inner) return Step::hold;
-                if (denied(*inner)) return refuse(inner, text, Form::simple, inner->refusal);
-                note_plan(*inner);
-                executed.emplace_back(inner, text_of(planned.statement, text));
-            }
+    for (const auto& planned : plan->statements) {
+        PlanRef inner;
+        if (const Step step = judge_executed(plan, planned, text, nullptr, inner); step != Step::pass) return step;
+        if (inner) executed.emplace_back(inner, text_of(planned.statement, text));
+    }
     if (ask_next_copy_types(*plan, text)) return Step::hold;
     auto bound = bound_of(*plan);
     std::vector<std::string> pieces;
@@ -507,19 +558,8 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     }
     if (denied(*plan) && !portal->suspended) return refuse(plan, text, Form::extended, plan->refusal);
     PlanRef executed;
-    if (!portal->plan->statements.empty()) {
-        const auto& statement = portal->plan->statements.front().statement;
-        if (statement.kind == StatementKind::execute)
-            if (const auto prepared = statements_.later(statement.name)) {
-                PlanRef inner = current_plan(*prepared);
-                if (!inner) return Step::hold;
-                inner = estimated(inner, text, text, portal.get());
-                if (!inner) return Step::hold;
-                if (denied(*inner)) return refuse(inner, text, Form::extended, inner->refusal);
-                note_plan(*inner);
-                executed = inner;
-            }
-    }
+    if (!portal->plan->statements.empty())
+        if (const Step step = judge_executed(plan, portal->plan->statements.front(), text, portal.get(), executed); step != Step::pass) return step;
     if (ask_next_copy_types(*plan, text)) return Step::hold;
     entry.copy_types = std::move(copy_types_);
     auto bound = bound_of(*plan, planned_of(plan, portal->statement->index));
@@ -527,7 +567,8 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
         return refuse(plan, text, Form::extended, {"0A000", "dbguard: a statement whose affected rows are counted runs as a whole, and COPY as a simple query", {}, {}});
     // The same statement goes on; also where the answer to the Execute before is still on its way.
     const auto in_flight = [&] { return std::ranges::any_of(pending_, [&](const Pending& other) { return other.kind == Pending::Kind::execute && other.portal == portal; }); };
-    if (portal->number != 0 && (portal->suspended || in_flight())) {
+    const bool goes_on = portal->number != 0 && (portal->suspended || in_flight());
+    if (goes_on) {
         entry.number = portal->number;
     } else {
         std::vector<std::optional<std::string_view>> parameters;
@@ -550,7 +591,9 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     const auto& columns = portal->statement->columns;
     const bool statement_described = portal->statement->described && (!columns || columns->context == plan->context);
     const bool described = portal->described || (statement_described && !portal->formats_unknown);
-    if (!described) describe_portal(execute->portal, portal);
+    // … but not what a name stood for that it goes by.
+    const bool by_name = runs != nullptr && goes_by_name(runs->statement.kind) && !session_.masks_nothing();
+    if (!described || (by_name && !goes_on)) describe_portal(execute->portal, portal);
     const bool counted = entry.bound != nullptr;
     push(std::move(entry));
     pipeline_open_ = true;

@@ -23,6 +23,7 @@ std::optional<masking::Mask> combined(std::optional<masking::Mask> planned, cons
 }  // namespace
 
 const std::vector<std::optional<masking::Mask>> as_it_is;
+const std::vector<std::optional<masking::Mask>> of_tables_alone;
 
 std::shared_ptr<const ResultColumns> make_columns(
     std::string_view description_body,
@@ -34,7 +35,8 @@ std::shared_ptr<const ResultColumns> make_columns(
     columns->description = description_body;
     columns->count = static_cast<std::uint16_t>(description.size());
     columns->context = session.context();
-    const bool open = masks == &as_it_is;
+    const bool of_tables = masks == &of_tables_alone;
+    const bool open = masks == &as_it_is || of_tables;
     const bool fits = open || (masks != nullptr && masks->size() == description.size());
     std::uint16_t index = 0;
     for (const wp::ColumnView column : description) {
@@ -43,7 +45,7 @@ std::shared_ptr<const ResultColumns> make_columns(
             mask = masking::Mask{masking::Function::null};
         else {
             const auto origin = column.relation != 0 ? session.origin(column.relation, column.number) : Session::Origin{};
-            mask = combined(open ? std::nullopt : (*masks)[index], origin);
+            mask = of_tables && !origin.of_table ? masking::Mask{masking::Function::null} : combined(open ? std::nullopt : (*masks)[index], origin);
         }
         if (mask && mask->function != masking::Function::keep)
             columns->masked.push_back(

@@ -26,6 +26,9 @@ struct MaskedColumn {
     masking::Format format = masking::Format::text;
 };
 
+/// What it gives is that of a name, which may stand for another statement each time.
+inline bool goes_by_name(sql::StatementKind kind) { return kind == sql::StatementKind::execute || kind == sql::StatementKind::fetch; }
+
 /// Null when the plan has no such statement.
 inline const PlannedStatement* planned_of(const PlanRef& plan, std::uint32_t index) {
     return plan && index < plan->statements.size() ? &plan->statements[index] : nullptr;
@@ -42,8 +45,10 @@ struct ResultColumns {
 
 /// The masks of a statement of which policy says that nothing it can return is sensitive, whatever the number of its columns.
 extern const std::vector<std::optional<masking::Mask>> as_it_is;
+/// Those of which nobody knows what it computes: a table's own column is as its origin says, all else NULL.
+extern const std::vector<std::optional<masking::Mask>> of_tables_alone;
 
-/// `masks`: of the plan, one an output, or `as_it_is`. Null, or of another number than there are columns: every column becomes
+/// `masks`: of the plan, one an output, or one of these. Null, or of another number than there are columns: every column becomes
 /// NULL.
 /// To each the sensitive column at its origin is added: the net under the analysis.
 std::shared_ptr<const ResultColumns> make_columns(

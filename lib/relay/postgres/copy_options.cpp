@@ -374,4 +374,18 @@ std::optional<std::string> copy_source_query(std::string_view statement) {
     }
 }
 
+std::optional<std::string_view> prepared_query(std::string_view statement) {
+    Lexer lexer(statement);
+    auto token = lexer.next();
+    if (!token || token->kind != Token::Kind::word || token->text != "prepare" || !lexer.next()) return {};
+    for (int depth = 0;;) {
+        token = lexer.next();
+        if (!token || token->kind == Token::Kind::end) return {};
+        const bool symbol = token->kind == Token::Kind::symbol;
+        if (symbol && token->text == "(") ++depth;
+        if (symbol && token->text == ")") --depth;
+        if (depth == 0 && token->kind == Token::Kind::word && token->text == "as") return lexer.rest();
+    }
+}
+
 }  // namespace dbguard::relay::postgres

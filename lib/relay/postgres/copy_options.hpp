@@ -21,4 +21,7 @@ std::optional<CopyStatementOptions> copy_options(std::string_view statement, boo
 /// A query whose columns are those of the COPY statement: `(query)`'s own, or SELECT of the table's. Empty: not understood.
 std::optional<std::string> copy_source_query(std::string_view statement);
 
+/// The query of `PREPARE name (types) AS query`. Empty: not understood.
+std::optional<std::string_view> prepared_query(std::string_view statement);
+
 }  // namespace dbguard::relay::postgres

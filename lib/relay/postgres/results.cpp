@@ -35,12 +35,16 @@ const Masks* Adapter::masks_of(const PlannedStatement* statement, int depth) con
     if (session_.masks_nothing()) return &as_it_is;
     if (statement == nullptr || depth > 4) return nullptr;
     const auto& sql = statement->statement;
-    if (sql.kind == StatementKind::execute)
-        if (const auto prepared = statements_.now(sql.name))
-            return masks_of(planned_of(prepared->plan, prepared->index), depth + 1);
-    if (sql.kind == StatementKind::fetch)
+    if (sql.kind == StatementKind::execute) {
+        const auto prepared = statements_.now(sql.name);
+        return prepared ? masks_of(planned_of(prepared->plan, prepared->index), depth + 1) : nullptr;
+    }
+    if (sql.kind == StatementKind::fetch) {
         if (const auto portal = portals_.now(sql.name); portal && portal->statement)
             return masks_of(planned_of(portal->plan, portal->statement->index), depth + 1);
+        // One that code made.
+        return hidden_cursors_ ? &of_tables_alone : &as_it_is;
+    }
     const auto& masks = statement->decision.masks;
     // How many columns come is not known, but policy knows that none of them can be sensitive.
     if (statement->decision.unmasked || (!sql.outputs_exact && std::ranges::none_of(masks, covers))) return &as_it_is;

@@ -389,7 +389,9 @@ Adapter::Step Adapter::on_row_description(std::string_view body) {
         if (entry.of_portal) {
             if (const auto portal = portals_.now(entry.name)) {
                 const auto* statement = portal->statement ? planned_of(portal->plan, portal->statement->index) : nullptr;
-                portal->columns = describe_columns(body, *description, statement);
+                // What it goes by may be another's name since it began to run.
+                const bool stays = portal->number != 0 && portal->columns && statement != nullptr && goes_by_name(statement->statement.kind);
+                if (!stays) portal->columns = describe_columns(body, *description, statement);
             }
         } else if (const auto prepared = statements_.now(entry.name)) {
             auto columns = describe_columns(body, *description, planned_of(prepared->plan, prepared->index));
@@ -476,6 +478,7 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
 
 Adapter::Step Adapter::on_suspended() {
     Pending& entry = pending_.front();
+    note_cursors(planned(entry));
     finish_statement(entry, {}, true);
     result_ = {};
     if (entry.portal) entry.portal->suspended = true;
@@ -494,6 +497,21 @@ void Adapter::finish_statement(Pending& entry, std::string_view tag, bool suspen
     session_.finish(entry.number, outcome, now_);
 }
 
+/// Code of the statement has run. What it made of cursors is not known by their names, nor what it put in the place of others.
+void Adapter::note_cursors(const PlannedStatement* statement, int depth) {
+    if (statement == nullptr || depth > 4 || session_.masks_nothing()) return;
+    const sql::Statement& sql = statement->statement;
+    if (sql.cursors != sql::CodeCursors::none) hidden_cursors_ = hidden_cursors_ || !statement->decision.unmasked;
+    if (sql.cursors == sql::CodeCursors::replaces) {
+        portals_.erase_if([](const Portal& portal) { return portal.cursor; });
+        hidden_cursors_ = true;
+    }
+    if (const sql::Statement* execute = sql::execute_of(sql))
+        if (const auto prepared = statements_.now(execute->name)) return note_cursors(planned_of(prepared->plan, prepared->index), depth + 1);
+    if (sql.kind == StatementKind::fetch)
+        if (const auto portal = portals_.now(sql.name); portal && portal->statement) return note_cursors(planned_of(portal->plan, portal->statement->index), depth + 1);
+}
+
 /// What the statement that is now complete means for the names.
 void Adapter::commit_names(const Pending& entry, std::string_view tag) {
     const PlannedStatement* statement = planned(entry);
@@ -508,6 +526,7 @@ void Adapter::commit_names(const Pending& entry, std::string_view tag) {
         portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
     if (statement == nullptr) return;
     const auto& sql = statement->statement;
+    note_cursors(statement);
     switch (sql.kind) {
         case StatementKind::deallocate: statements_.erase(sql.name); break;
         case StatementKind::close_cursor: portals_.erase(sql.name); break;

@@ -52,26 +52,57 @@ std::string definition(const catalogue::Function& function, const std::string& r
     return out + ") " + returns + " LANGUAGE plpgsql AS " + tag + function.body + tag;
 }
 
-/// FETCH and MOVE read the cursor whose name the variable holds: one of the session's own, unless the routine has opened it under
-/// a name that nobody gave.
-bool fetches_others(const json& node, std::set<int>& fetched, std::set<int>& opened, std::set<int>& named) {
+/// What becomes of the variables that hold cursors' names, by their numbers.
+struct Cursors {
+    std::set<int> fetched, opened, closed;
+    std::set<int> named;  ///< may hold a name that somebody gave: assigned, or with a default
+    std::set<int> bound;  ///< or its own for a name: `c CURSOR FOR …` (PostgreSQL manual, "Opening Cursors")
+    std::set<int> surely_opened;  ///< by a statement that nothing steps over and whose failure nothing catches
+    std::set<int> fetched_before;  ///< where that is not so yet
+    bool skips = false;            ///< EXIT of a named block steps over what follows in it
+
+    /// FETCH and MOVE read the cursor whose name the variable holds: one of the session's own, unless the routine has opened it under
+    /// a name that nobody gave.
+    bool fetches_others() const {
+        return std::any_of(fetched.begin(), fetched.end(), [&](int cursor) { return !opened.contains(cursor) || named.contains(cursor) || (bound.contains(cursor) && fetched_before.contains(cursor)); });
+    }
+    bool replaces_others() const {
+        return std::any_of(opened.begin(), opened.end(), [&](int cursor) { return named.contains(cursor); }) ||
+               std::any_of(closed.begin(), closed.end(), [&](int cursor) { return !opened.contains(cursor) || named.contains(cursor) || bound.contains(cursor); });
+    }
+};
+
+/// `sure`: it is carried out, and what fails in it ends the routine.
+void find_cursors(const json& node, Cursors& out, bool sure) {
     if (node.is_object())
         for (const auto& [key, value] : node.items()) {
-            if (key == "PLpgSQL_stmt_fetch" && value.is_object()) fetched.insert(value.value("curvar", 0));
-            if (key == "PLpgSQL_stmt_open" && value.is_object()) opened.insert(value.value("curvar", 0));
-            if (key == "PLpgSQL_stmt_assign" && value.is_object()) named.insert(value.value("varno", 0));
+            if (key == "PLpgSQL_stmt_fetch" && value.is_object()) {
+                const int cursor = value.value("curvar", 0);
+                out.fetched.insert(cursor);
+                if (!out.surely_opened.contains(cursor)) out.fetched_before.insert(cursor);
+            }
+            if (key == "PLpgSQL_stmt_open" && value.is_object()) {
+                out.opened.insert(value.value("curvar", 0));
+                if (sure && !out.skips) out.surely_opened.insert(value.value("curvar", 0));
+            }
+            if (key == "PLpgSQL_stmt_exit" && value.is_object() && value.contains("label")) out.skips = true;
+            if (key == "PLpgSQL_stmt_close" && value.is_object()) out.closed.insert(value.value("curvar", 0));
+            if (key == "PLpgSQL_stmt_assign" && value.is_object()) out.named.insert(value.value("varno", 0));
             // INTO
             if (key == "PLpgSQL_row" && value.is_object() && value.contains("fields"))
                 for (const json& field : value["fields"])
-                    if (field.is_object()) named.insert(field.value("varno", 0));
+                    if (field.is_object()) out.named.insert(field.value("varno", 0));
             if (key == "datums" && value.is_array())
-                for (std::size_t i = 0; i < value.size(); ++i)
-                    if (value[i].is_object() && value[i].contains("PLpgSQL_var") && value[i]["PLpgSQL_var"].contains("default_val")) named.insert(static_cast<int>(i));
-            fetches_others(value, fetched, opened, named);
+                for (std::size_t i = 0; i < value.size(); ++i) {
+                    if (!value[i].is_object() || !value[i].contains("PLpgSQL_var")) continue;
+                    if (value[i]["PLpgSQL_var"].contains("default_val")) out.named.insert(static_cast<int>(i));
+                    if (value[i]["PLpgSQL_var"].contains("cursor_explicit_expr")) out.bound.insert(static_cast<int>(i));
+                }
+            const bool step = key == "PLpgSQL_function" || key == "action" || key == "body" || (key == "PLpgSQL_stmt_block" && value.is_object() && !value.contains("exceptions"));
+            find_cursors(value, out, sure && step);
         }
     else if (node.is_array())
-        for (const json& item : node) fetches_others(item, fetched, opened, named);
-    return std::any_of(fetched.begin(), fetched.end(), [&](int cursor) { return !opened.contains(cursor) || named.contains(cursor); });
+        for (const json& item : node) find_cursors(item, out, sure);
 }
 
 bool names_sqlerrm(std::string text) {
@@ -172,8 +203,10 @@ CodeBody read_code(const catalogue::Function& function) {
             body.variables.insert(body.variables.end(), {"tg_name", "tg_when", "tg_level", "tg_op", "tg_relid", "tg_relname", "tg_table_name", "tg_table_schema", "tg_nargs", "tg_argv"});
         if (function.returns == event_trigger) body.variables.insert(body.variables.end(), {"tg_event", "tg_tag"});
         body.sees_errors = sees_errors(tree);
-        std::set<int> fetched, opened, named;
-        if (fetches_others(tree, fetched, opened, named)) body.readable = false;
+        Cursors cursors;
+        find_cursors(tree, cursors, true);
+        if (cursors.fetches_others()) body.readable = false;
+        body.cursors = cursors.replaces_others() ? CodeCursors::replaces : cursors.opened.empty() ? CodeCursors::none : CodeCursors::opens;
         return body;
     }
     return body;
