@@ -191,7 +191,7 @@ Refusal refusal_of(const Decision& decision) {
 }
 
 std::shared_ptr<RecordedPlan> Shared::make_plan(std::string_view text, bool has_shape, PlanContext& context, Session::Clock::time_point now) {
-    const sql::Names names{context.snapshot.get(), context.snapshot != nullptr ? &context.context : nullptr};
+    const sql::Names names{context.snapshot.get(), context.snapshot != nullptr ? &context.context : nullptr, context.known.get()};
     sql::Analysis analysis = language.analyze(text, names);
     auto plan = std::make_shared<RecordedPlan>();
     plan->context = context.id;

@@ -45,6 +45,7 @@ struct PlanContext {
     catalogue::SnapshotRef snapshot;
     catalogue::Context context;
     policy::Sensitivity sensitivity;
+    std::shared_ptr<sql::KnownColumns> known = sql::known_columns();
     struct TextHash {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }

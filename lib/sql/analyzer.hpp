@@ -15,6 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include <boost/container/flat_map.hpp>
+#include <boost/container/flat_set.hpp>
+#include <boost/container/small_vector.hpp>
+
 #include "sql/analyze.hpp"
 
 namespace dbguard::sql {
@@ -36,7 +40,7 @@ struct Value {
     bool rows_inside = false;               ///< it may be an array of rows, or else what unnest gives several columns of
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
     catalogue::Id type = 0;                 ///< when known
-    std::vector<std::uint32_t> givens;      ///< literals and parameters it is made of, sorted (see Analyzer::given)
+    boost::container::small_vector<std::uint32_t, 2> givens;   ///< literals and parameters it is made of, sorted (see Analyzer::given)
     bool givens_lost = false;               ///< it is made of more than were kept
     std::shared_ptr<const std::vector<std::pair<std::string, Value>>> fields;  ///< of a row, when known
 
@@ -63,11 +67,37 @@ struct ScopeColumn {
     bool not_null = false;
 };
 
+/// The columns of something in FROM: shared by whoever has the same, until one of them changes its own.
+class Columns {
+  public:
+    Columns() = default;
+    explicit Columns(std::vector<ScopeColumn> columns) : shared_(std::make_shared<std::vector<ScopeColumn>>(std::move(columns))) {}
+
+    std::size_t size() const { return shared_ == nullptr ? 0 : shared_->size(); }
+    bool empty() const { return size() == 0; }
+    const ScopeColumn* begin() const { return shared_ == nullptr ? nullptr : shared_->data(); }
+    const ScopeColumn* end() const { return begin() + size(); }
+    const ScopeColumn& operator[](std::size_t i) const { return (*shared_)[i]; }
+    std::vector<ScopeColumn>& edit() {
+        if (shared_ == nullptr) shared_ = std::make_shared<std::vector<ScopeColumn>>();
+        else if (shared_.use_count() > 1) shared_ = std::make_shared<std::vector<ScopeColumn>>(*shared_);
+        return *shared_;
+    }
+
+  private:
+    std::shared_ptr<std::vector<ScopeColumn>> shared_;
+};
+
+struct KnownColumns {
+    static constexpr std::size_t most = 256;   ///< relations; the texts of one application name fewer at a time
+    std::unordered_map<const catalogue::Relation*, Columns> of;
+};
+
 /// Something in FROM.
 struct ScopeTable {
     std::string alias;
     std::string schema;                 ///< of a relation without an alias
-    std::vector<ScopeColumn> columns;
+    Columns columns;
     bool complete = true;               ///< false: it may have columns that are not listed
     bool exact_order = true;            ///< false: how many columns `*` gives is not known
     bool unknown_is_opaque = false;     ///< the columns that are not listed may hold values of any table
@@ -94,7 +124,7 @@ struct CteBinding {
     std::string name;
     const WithBindings* with = nullptr;
     std::size_t place = 0;               ///< in its WITH; those before it are visible behind it
-    std::vector<ScopeColumn> columns;
+    Columns columns;
     bool exact = true;
     const catalogue::Relation* all_of = nullptr;    ///< as of a ScopeTable
 };
@@ -127,7 +157,7 @@ struct MadeRelation {
     bool function = false;
     bool temporary = false;
     bool exact = true;
-    std::vector<ScopeColumn> columns;
+    Columns columns;
 };
 
 /// `demo, "Mixed", public` as SET takes it: the names, unquoted.
@@ -151,7 +181,7 @@ class Analyzer {
     bool only_unknown() const { return !not_understood_; }
 
     /// What a query of the catalogue (a view's, a materialized view's) gives: for sensitivity of stored copies.
-    std::vector<ScopeColumn> stored_query_columns(const catalogue::Relation& relation);
+    Columns stored_query_columns(const catalogue::Relation& relation);
     /// Sources of an expression over the columns of one relation (a generated column).
     Value stored_expression(const catalogue::Relation& relation, std::string_view text);
 
@@ -176,9 +206,9 @@ class Analyzer {
     void read_object(EffectClass effect_class, Object object);
     void touch(const catalogue::Relation& relation);
     ScopeTable table(const tree::Name& name, const std::string& alias);
-    std::vector<ScopeColumn> base_columns(const catalogue::Relation& relation);
-    std::vector<ScopeColumn> view_columns(const catalogue::Relation& relation, bool& exact);
-    std::vector<ScopeColumn> expand_view(const catalogue::Relation& relation, bool& exact);
+    Columns base_columns(const catalogue::Relation& relation);
+    Columns view_columns(const catalogue::Relation& relation, bool& exact);
+    Columns expand_view(const catalogue::Relation& relation, bool& exact);
     void add_from(const tree::From& from, Scope& scope, const CteBinding* ctes);
     std::vector<ScopeTable> join(const tree::From& from, Scope& scope, const CteBinding* ctes);
     const CteBinding* bind(const std::vector<tree::Cte>& with, bool recursive, const Scope* outer, const CteBinding* ctes);
@@ -233,8 +263,8 @@ class Analyzer {
     void predicate(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void decides(const Value& value, Filter::Use use = Filter::Use::other);
     void remember_constants(const tree::Expr& where, Scope& scope) const;
-    void decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes);
-    void order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
+    void decides_all(const tree::Exprs& exprs, const Scope& scope, const CteBinding* ctes);
+    void order_by(const tree::Exprs& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
     bool is_given(const tree::Expr& expr) const;
     bool is_given_list(const tree::Expr& expr) const;
     const tree::Expr* plain_column(const tree::Expr& expr) const;
@@ -261,7 +291,7 @@ class Analyzer {
     bool holds_for_samples(const tree::Write& write, const Scope& scope) const;
     std::string bounds_above(const catalogue::Relation& relation, int steps = 0) const;
     std::string bounds_of_partitions(const catalogue::Relation& relation) const;
-    std::vector<tree::ExprPtr> conditions_of(const catalogue::Relation& relation, const std::set<std::string>& about) const;
+    tree::Exprs conditions_of(const catalogue::Relation& relation, const std::set<std::string>& about) const;
     bool is_narrowed(const catalogue::Relation& relation, const ScopeColumn& column, bool any) const;
     bool is_not_null(const tree::Expr& expr, const Scope& scope) const;
     bool keeps_text(const tree::Expr& cast) const;
@@ -317,11 +347,11 @@ class Analyzer {
     const Dialect& dialect_;
     std::vector<MadeRelation>& made_;
     Statement out_;
-    using Read = std::pair<Object, std::set<std::string>>;   // and the columns
+    using Read = std::pair<Object, boost::container::flat_set<std::string>>;   // and the columns
     std::map<std::pair<EffectClass, std::pair<std::string, std::string>>, Read> reads_;
     std::unordered_map<const catalogue::Relation*, Read*> relations_read_;   ///< their entries in reads_
     struct ExpandedView {
-        std::vector<ScopeColumn> columns;
+        Columns columns;
         bool exact = true;
         std::string unresolved;
     };
@@ -355,7 +385,7 @@ class Analyzer {
         std::vector<Source> sources;
         bool unknown = false;
     };
-    std::map<std::uint32_t, Met> met_;       ///< by Value::givens
+    boost::container::flat_map<std::uint32_t, Met> met_;       ///< by Value::givens
     std::uint32_t literals_seen_ = 0;
     bool givens_lost_ = false;               ///< too many to follow: nothing is said of any
     mutable bool literals_matter_ = false;   ///< the value of a constant was looked at

@@ -118,15 +118,15 @@ std::string Analyzer::bounds_of_partitions(const Relation& relation) const {
 }
 
 /// Conditions that the rows of a table meet, or that come to NULL for them; those that are about one of these columns.
-std::vector<tree::ExprPtr> Analyzer::conditions_of(const Relation& relation, const std::set<std::string>& about) const {
-    std::vector<tree::ExprPtr> out;
+tree::Exprs Analyzer::conditions_of(const Relation& relation, const std::set<std::string>& about) const {
+    tree::Exprs out;
     if (names_.snapshot == nullptr) return out;
     const auto add = [&](const std::string& text, const std::string& column) {
         if (text.empty() || text.size() > longest_text || out.size() > 40) return;
         const ParsedText parsed = dialect_.parse("SELECT " + text);
         if (!parsed.error.empty() || parsed.statements.size() != 1 || parsed.statements[0].query == nullptr || parsed.statements[0].query->items.size() != 1) return;
         // The parts of an AND stand each for itself.
-        std::vector<tree::ExprPtr> parts;
+        tree::Exprs parts;
         parts.push_back(std::move(parsed.statements[0].query->items[0].expr));
         while (!parts.empty()) {
             tree::ExprPtr part = std::move(parts.back());
@@ -163,7 +163,7 @@ std::vector<tree::ExprPtr> Analyzer::conditions_of(const Relation& relation, con
 bool Analyzer::is_narrowed(const Relation& relation, const ScopeColumn& column, bool any) const {
     const catalogue::Column* own = relation.column(column.name);
     if (relation.kind == catalogue::RelationKind::view || (own != nullptr && own->generated)) return true;
-    const std::vector<tree::ExprPtr> conditions = conditions_of(relation, {column.name});
+    const tree::Exprs conditions = conditions_of(relation, {column.name});
     if (any) return !conditions.empty();
     return std::any_of(conditions.begin(), conditions.end(), [](const tree::ExprPtr& condition) {
         bool out = false;

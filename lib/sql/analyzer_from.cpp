@@ -86,22 +86,23 @@ const CteBinding* Analyzer::bind(const std::vector<tree::Cte>& with, bool recurs
         CteBinding* bound = binding.get();
         bindings_.push_back(std::move(binding));
         const auto rebind = [&](const Result& result) {
-            bound->columns.clear();
+            std::vector<ScopeColumn> columns;
             bound->exact = result.exact;
             for (std::size_t i = 0; i < result.outputs.size(); ++i) {
                 ScopeColumn column;
                 column.name = i < cte.column_aliases.size() ? cte.column_aliases[i] : result.outputs[i].first;
                 column.value = result.outputs[i].second;
-                bound->columns.push_back(std::move(column));
+                columns.push_back(std::move(column));
             }
             for (const tree::AddedColumn& added : cte.added_columns) {
                 ScopeColumn column;
                 column.name = added.name;
                 for (std::size_t i = 0; i < result.outputs.size(); ++i)
-                    if (!result.exact || std::find(added.of.begin(), added.of.end(), bound->columns[i].name) != added.of.end())
-                        column.value = merge(column.value, through(bound->columns[i].value, Flow::transformed));
-                bound->columns.push_back(std::move(column));
+                    if (!result.exact || std::find(added.of.begin(), added.of.end(), columns[i].name) != added.of.end())
+                        column.value = merge(column.value, through(columns[i].value, Flow::transformed));
+                columns.push_back(std::move(column));
             }
+            bound->columns = Columns(std::move(columns));
         };
         if (cte.write != nullptr) {
             const Result returned = write(*cte.write, outer, ctes);
@@ -168,10 +169,10 @@ bool sees_neighbours(const tree::From& from) {
 std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, const CteBinding* ctes) {
     using Kind = tree::From::Kind;
     const auto rename = [&](ScopeTable& table) {
-        for (std::size_t i = 0; i < from.column_aliases.size() && i < table.columns.size(); ++i) table.columns[i].name = from.column_aliases[i];
+        for (std::size_t i = 0; i < from.column_aliases.size() && i < table.columns.size(); ++i) table.columns.edit()[i].name = from.column_aliases[i];
         // Which column a name falls on is only known where their number is.
         if (!table.exact_order && !from.column_aliases.empty())
-            for (ScopeColumn& column : table.columns) column.value.opaque = column.value.opaque || column.value.has_value();
+            for (ScopeColumn& column : table.columns.edit()) column.value.opaque = column.value.opaque || column.value.has_value();
     };
     std::vector<ScopeTable> out;
     switch (from.kind) {
@@ -209,7 +210,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             ScopeTable table;
             table.alias = from.alias;
             table.complete = table.exact_order = result.exact;
-            for (const auto& [name, value] : result.outputs) table.columns.push_back({name, value, false, false});
+            for (const auto& [name, value] : result.outputs) table.columns.edit().push_back({name, value, false, false});
             table.rest = rest_of(table);
             table.all_of = all_of(*from.query);
             rename(table);
@@ -226,7 +227,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 Value value = eval(*function, scope, ctes);
                 given.push_back(value);
                 if (from.functions.size() == 1 && from.kind == Kind::functions && value.fields != nullptr && from.defined_columns.empty() && (from.own_columns.empty() || from.own_columns[0].empty())) {
-                    for (const auto& [name, field] : *value.fields) table.columns.push_back({name, field, false, false});
+                    for (const auto& [name, field] : *value.fields) table.columns.edit().push_back({name, field, false, false});
                 }
                 all = merge(all, value);
             }
@@ -236,7 +237,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             decides(from_what);
             const Value member = through(all, Flow::transformed);
             if (!from.defined_columns.empty()) {
-                for (const std::string& name : from.defined_columns) table.columns.push_back({name, member, false, false});
+                for (const std::string& name : from.defined_columns) table.columns.edit().push_back({name, member, false, false});
             } else if (table.columns.empty()) {
                 bool known = true;
                 for (std::size_t i = 0; i < from.functions.size(); ++i) {
@@ -246,7 +247,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     const auto users = built_in && names_.snapshot != nullptr ? names_.snapshot->functions(function->name.last()) : std::vector<const catalogue::Function*>{};
                     if (i < from.own_columns.size()) names = from.own_columns[i];
                     if (!names.empty()) {
-                        for (std::string& name : names) table.columns.push_back({std::move(name), member, false, false});
+                        for (std::string& name : names) table.columns.edit().push_back({std::move(name), member, false, false});
                         continue;
                     }
                     const bool spread = given[i].fields != nullptr && users.empty() && from.kind == Kind::functions;
@@ -280,16 +281,16 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                         const std::string own = output_name(*function);
                         names.push_back(from.functions.size() == 1 && !from.alias.empty() ? from.alias : own);
                     }
-                    for (std::string& name : names) table.columns.push_back({std::move(name), member, false, false});
+                    for (std::string& name : names) table.columns.edit().push_back({std::move(name), member, false, false});
                 }
                 table.exact_order = known;
                 table.complete = known;
             }
             table.rest = member;
-            if (from.ordinality) table.columns.push_back({"ordinality", {}, false, false});
+            if (from.ordinality) table.columns.edit().push_back({"ordinality", {}, false, false});
             if (table.alias.empty() && from.functions.size() == 1 && from.functions[0]->kind == tree::Expr::Kind::call) table.alias = from.functions[0]->name.last();
             if (!table.complete)
-                for (std::size_t i = table.columns.size(); i < from.column_aliases.size(); ++i) table.columns.push_back({from.column_aliases[i], member, false, false});
+                for (std::size_t i = table.columns.size(); i < from.column_aliases.size(); ++i) table.columns.edit().push_back({from.column_aliases[i], member, false, false});
             rename(table);
             out.push_back(std::move(table));
             return out;
@@ -310,10 +311,10 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             std::vector<std::string> shared = from.using_columns;
             const auto find = [](std::vector<ScopeTable>& tables, const std::string& name, ScopeTable** where) -> ScopeColumn* {
                 for (ScopeTable& table : tables)
-                    for (ScopeColumn& column : table.columns)
-                        if (!column.hidden && column.name == name) {
+                    for (std::size_t i = 0; i < table.columns.size(); ++i)
+                        if (!table.columns[i].hidden && table.columns[i].name == name) {
                             *where = &table;
-                            return &column;
+                            return &table.columns.edit()[i];
                         }
                 return nullptr;
             };
@@ -348,13 +349,13 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     b->hidden = true;
                 }
                 if (a != nullptr && b != nullptr) decides(operators_used(tree::Name{{"="}, 0}, a->value, b->value));
-                merged.columns.push_back(std::move(both));
+                merged.columns.edit().push_back(std::move(both));
             }
             if (!from.using_alias.empty()) {
                 // USING (…) AS u: u.a is the merged column, found by that name only.
                 ScopeTable named = merged;
                 named.alias = from.using_alias;
-                for (ScopeColumn& column : named.columns) column.hidden = true;
+                for (ScopeColumn& column : named.columns.edit()) column.hidden = true;
                 out.push_back(std::move(named));
             }
             if (!merged.columns.empty()) out.push_back(std::move(merged));
@@ -381,10 +382,10 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                     flat.unknown_is_opaque = flat.unknown_is_opaque || table.unknown_is_opaque;
                     flat.exact_order = flat.exact_order && table.exact_order;
                     flat.is_target = flat.is_target || table.is_target;
-                    for (ScopeColumn& column : table.columns) {
+                    for (const ScopeColumn& column : table.columns) {
                         if (column.hidden) continue;
                         use(table, column);
-                        flat.columns.push_back(std::move(column));
+                        flat.columns.edit().push_back(column);
                     }
                 }
                 rename(flat);

@@ -93,9 +93,13 @@ bool leaves_names(const tree::Statement& statement, const Names& names, const Di
 Analysis analyze(const std::vector<tree::Statement>& statements, const Names& names, const Dialect& dialect) {
     Analysis out;
     std::vector<MadeRelation> made;
+    // What one statement sets holds for those behind it.
     catalogue::Context context;
-    if (names.context != nullptr) context = *names.context;
-    const Names now{names.snapshot, names.context != nullptr ? &context : nullptr};
+    Names now = names;
+    if (names.context != nullptr && statements.size() > 1) {
+        context = *names.context;
+        now.context = &context;
+    }
     bool settings = false, catalogue = false, lost = false, fires = false, operators = false;
     for (const tree::Statement& statement : statements) {
         Analyzer analyzer(now, dialect, made);

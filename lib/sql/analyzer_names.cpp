@@ -110,6 +110,7 @@ void Analyzer::read(const Relation& relation, const std::string& column) {
         const EffectClass effect_class = dialect_.is_system_schema(relation.schema) ? EffectClass::read_catalog : EffectClass::read_table;
         known = &reads_[{effect_class, {relation.schema, relation.name}}];
         if (known->first.name.empty()) known->first = object(relation);
+        known->second.reserve(std::min<std::size_t>(relation.columns.size(), 8));
     }
     if (!column.empty()) known->second.insert(column);
 }
@@ -126,7 +127,9 @@ bool Analyzer::is_ordinary(catalogue::Id id) const {
     return type != nullptr && (type->kind == catalogue::TypeKind::enumeration || (type->kind == catalogue::TypeKind::base && type->element == 0));
 }
 
-std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {
+Columns Analyzer::base_columns(const Relation& relation) {
+    if (names_.known != nullptr)
+        if (const auto known = names_.known->of.find(&relation); known != names_.known->of.end()) return known->second;
     std::vector<ScopeColumn> out;
     out.reserve(relation.columns.size());
     for (const catalogue::Column& column : relation.columns) {
@@ -146,12 +149,19 @@ std::vector<ScopeColumn> Analyzer::base_columns(const Relation& relation) {
         listed.value.structured = column.collated || !is_ordinary(listed.value.type);
         out.push_back(std::move(listed));
     }
-    return out;
+    Columns columns(std::move(out));
+    if (names_.known != nullptr) {
+        if (names_.known->of.size() >= KnownColumns::most) names_.known->of.clear();
+        names_.known->of.emplace(&relation, columns);
+    }
+    return columns;
 }
+
+std::shared_ptr<KnownColumns> known_columns() { return std::make_shared<KnownColumns>(); }
 
 // A view is expanded once a statement, however many views over it there are: what that does to the statement is the same
 // each time.
-std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& exact) {
+Columns Analyzer::view_columns(const Relation& relation, bool& exact) {
     auto known = views_.find(relation.id);
     if (known == views_.end()) {
         std::string outer_unresolved = std::exchange(unresolved_, {});
@@ -159,8 +169,8 @@ std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& 
         ExpandedView view;
         // A view that reads itself can be made and locked; a query of it the server refuses (42P17).
         for (const catalogue::Column& column : relation.columns) {
-            view.columns.push_back({column.name, {}, false, false});
-            view.columns.back().value.opaque = true;
+            view.columns.edit().push_back({column.name, {}, false, false});
+            view.columns.edit().back().value.opaque = true;
         }
         views_.emplace(relation.id, view);
         view.columns = expand_view(relation, view.exact);
@@ -173,7 +183,7 @@ std::vector<ScopeColumn> Analyzer::view_columns(const Relation& relation, bool& 
     return known->second.columns;
 }
 
-std::vector<ScopeColumn> Analyzer::expand_view(const Relation& relation, bool& exact) {
+Columns Analyzer::expand_view(const Relation& relation, bool& exact) {
     if (depth_ >= max_definition_depth) {
         unresolved("views nested more than " + std::to_string(max_definition_depth) + " deep", 0);
         exact = false;
@@ -207,7 +217,7 @@ std::vector<ScopeColumn> Analyzer::expand_view(const Relation& relation, bool& e
         out.push_back(std::move(listed));
     }
     exact = true;   // the view's own columns are known even where their lineage is not
-    return out;
+    return Columns(std::move(out));
 }
 
 ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
@@ -241,14 +251,14 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
         if (shows != nullptr) out_.unread_code = out_.unread_code || foreign_;
         if (!relation.columns.empty()) {
             for (const catalogue::Column& column : relation.columns) {
-                ScopeColumn& listed = out.columns.emplace_back();
+                ScopeColumn& listed = out.columns.edit().emplace_back();
                 listed.name = column.name;
                 listed.value.opaque = listed.value.as_shown = listed.value.of_shown = shows != nullptr && std::find(shows->safe_columns.begin(), shows->safe_columns.end(), column.name) == shows->safe_columns.end();
             }
             return out;
         }
         if (shows != nullptr) {
-            for (const std::string_view safe : shows->safe_columns) out.columns.push_back({std::string(safe), {}, false, false});
+            for (const std::string_view safe : shows->safe_columns) out.columns.edit().push_back({std::string(safe), {}, false, false});
             out.unknown_is_opaque = true;
             out.shows = shows;
         }
@@ -300,7 +310,8 @@ bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& v
         for (const ScopeColumn& column : table.columns) {
             if (column.hidden || column.name != name) continue;
             use(table, column);
-            value = found ? merge(value, column.value) : column.value;
+            if (found) value = merge(value, column.value);
+            else value = column.value;
             found = true;
         }
         if (!table.complete) {
@@ -322,7 +333,7 @@ bool Analyzer::find_column(const std::string& name, const Scope& scope, Value& v
 }
 
 Value Analyzer::column(const tree::Expr& expr, const Scope& scope) {
-    const std::vector<std::string>& parts = expr.name.parts;
+    const tree::Name::Parts& parts = expr.name.parts;
     if (parts.empty()) return {};
     const std::string& last = parts.back();
     // A relation whose columns are not known may have the name, or the query around it: then it may be either.

@@ -92,11 +92,11 @@ void Analyzer::decides(const Value& value, Filter::Use use) {
     }
 }
 
-void Analyzer::decides_all(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes) {
+void Analyzer::decides_all(const tree::Exprs& exprs, const Scope& scope, const CteBinding* ctes) {
     for (const tree::ExprPtr& expr : exprs) decides(eval(*expr, scope, ctes));
 }
 
-void Analyzer::order_by(const std::vector<tree::ExprPtr>& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs) {
+void Analyzer::order_by(const tree::Exprs& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs) {
     for (const tree::ExprPtr& expr : exprs) {
         if (expr->kind == Kind::constant) literals_matter_ = true;
         if (expr->kind == Kind::constant && !expr->is_null && !expr->text.empty() && std::all_of(expr->text.begin(), expr->text.end(), [](char c) { return c >= '0' && c <= '9'; })) {

@@ -107,7 +107,7 @@ class Samples {
     std::vector<std::pair<std::string, Cell>> row_;
     sample::Values values_;
     std::vector<const std::vector<tree::Cte>*> withs_;
-    std::vector<tree::ExprPtr> limits_;                         ///< what all rows meet
+    tree::Exprs limits_;                         ///< what all rows meet
     std::map<std::string, const Expr*> generated_;
     std::map<std::string, Cell> made_;                          ///< a view's columns that are constants
     const tree::Query* view_ = nullptr;                         ///< of the view that is written, where its condition matters

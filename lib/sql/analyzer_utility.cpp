@@ -222,7 +222,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         made.temporary = object.temporary;
         for (const std::string& column : statement.defined_columns) {
             if (column == "*") made.exact = false;
-            else made.columns.push_back({column, {}, false, false}), made.columns.back().value.structured = true;   // whatever its type is
+            else made.columns.edit().push_back({column, {}, false, false}), made.columns.edit().back().value.structured = true;   // whatever its type is
         }
         if (!out_.inner.empty() && statement.stores_into) {
             std::size_t i = 0;
@@ -233,7 +233,7 @@ void Analyzer::utility(const tree::Statement& statement) {
                 column.value.opaque = output.opaque;
                 column.value.functions = output.functions;
                 column.value.may_fail = output.may_fail;
-                made.columns.push_back(std::move(column));
+                made.columns.edit().push_back(std::move(column));
                 ++i;
             }
             made.exact = out_.inner[0].outputs_exact;
@@ -295,7 +295,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
             relation.name = statement.query->into->last();
             relation.temporary = out_.effects.back().objects[0].temporary;
             relation.exact = result.exact;
-            for (const auto& [name, value] : result.outputs) relation.columns.push_back({name, value, false, false});
+            for (const auto& [name, value] : result.outputs) relation.columns.edit().push_back({name, value, false, false});
             made_.push_back(std::move(relation));
         }
         // A query without a table is a read all the same.
@@ -359,7 +359,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
     return std::move(out_);
 }
 
-std::vector<ScopeColumn> Analyzer::stored_query_columns(const catalogue::Relation& relation) {
+Columns Analyzer::stored_query_columns(const catalogue::Relation& relation) {
     bool exact = true;
     return view_columns(relation, exact);
 }

@@ -353,7 +353,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     table.is_target = true;
     if (relation != nullptr && relation->kind == catalogue::RelationKind::view) {
         table.columns = view_columns(*relation, table.exact_order);
-        for (ScopeColumn& column : table.columns) {
+        for (ScopeColumn& column : table.columns.edit()) {
             if (base == nullptr || column.value.sources.size() != 1 || column.value.sources[0].flow != Flow::identity || column.value.sources[0].column.relation != base->id) continue;
             const catalogue::Column* own = base->column(column.value.sources[0].column.number);
             column.not_null = own != nullptr && own->not_null;
@@ -396,7 +396,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         ScopeTable excluded;
         excluded.alias = "excluded";
         excluded.columns = table.columns;
-        for (ScopeColumn& column : excluded.columns) column.value = {};
+        for (ScopeColumn& column : excluded.columns.edit()) column.value = {};
         excluded.complete = table.complete;
         if (write.source != nullptr) {
             Result rows = query(*write.source, outer, ctes, false);
@@ -406,7 +406,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 if (!rows.exact && value.has_value()) value.opaque = true;
                 assign(relation, target_name, column, value);
                 written(column, value, !rows.exact);
-                for (ScopeColumn& listed : excluded.columns)
+                for (ScopeColumn& listed : excluded.columns.edit())
                     if (listed.name == column) listed.value = value;
             }
         }
@@ -521,7 +521,7 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
                 ScopeTable row = table;
                 row.alias = name;
                 row.is_target = false;
-                for (ScopeColumn& column : row.columns) column.hidden = true;
+                for (ScopeColumn& column : row.columns.edit()) column.hidden = true;
                 scope.tables.push_back(std::move(row));
             }
         }

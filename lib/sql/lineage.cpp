@@ -8,8 +8,9 @@ std::vector<Lineage> lineage_of_stored_query(const catalogue::Relation& relation
     std::vector<MadeRelation> made;
     Analyzer analyzer(names, dialect, made);
     std::vector<Lineage> out;
-    for (ScopeColumn& column : analyzer.stored_query_columns(relation))
-        out.push_back({std::move(column.value.sources), column.value.opaque || !column.value.functions.empty() || !analyzer.unresolved().empty()});
+    const Columns columns = analyzer.stored_query_columns(relation);
+    for (const ScopeColumn& column : columns)
+        out.push_back({column.value.sources, column.value.opaque || !column.value.functions.empty() || !analyzer.unresolved().empty()});
     return out;
 }
 

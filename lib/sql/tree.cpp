@@ -1,11 +1,32 @@
 #include "sql/tree.hpp"
 
+#include <array>
+#include <new>
+
 namespace dbguard::sql::tree {
 namespace {
 
+/// Places of expressions that are no more.
+struct Places {
+#if __has_feature(address_sanitizer)
+    static constexpr std::size_t most = 0;   // it is to see who uses one that is no more
+#else
+    static constexpr std::size_t most = 256;
+#endif
+    std::array<void*, most> free{};
+    std::size_t count = 0;
+    bool closed = false;   ///< the thread ends
+
+    ~Places() {
+        while (count > 0) ::operator delete(free[--count]);
+        closed = true;
+    }
+};
+thread_local constinit Places places{};
+
 void names_in(const Expr* expr, std::vector<std::string>& out);
 
-void names_in(const std::vector<ExprPtr>& exprs, std::vector<std::string>& out) {
+void names_in(const Exprs& exprs, std::vector<std::string>& out) {
     for (const ExprPtr& expr : exprs) names_in(expr.get(), out);
 }
 
@@ -41,6 +62,13 @@ void names_in(const std::vector<Item>& items, std::vector<std::string>& out) {
 }
 
 }  // namespace
+
+void* Expr::operator new(std::size_t bytes) { return places.count == 0 ? ::operator new(bytes) : places.free[--places.count]; }
+
+void Expr::operator delete(void* place) noexcept {
+    if (places.count < Places::most && !places.closed) places.free[places.count++] = place;
+    else ::operator delete(place);
+}
 
 ExprPtr make_expr(Expr::Kind kind, std::uint32_t at) {
     auto expr = std::make_unique<Expr>();
@@ -83,7 +111,7 @@ using Each = std::function<void(const Expr&)>;
 
 void visit(const Query& query, const Each& each);
 
-void visit(const std::vector<ExprPtr>& exprs, const Each& each) {
+void visit(const Exprs& exprs, const Each& each) {
     for (const ExprPtr& expr : exprs)
         if (expr != nullptr) tree::visit(*expr, each);
 }

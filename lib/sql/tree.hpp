@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "sql/effect.hpp"
 #include "sql/statement.hpp"
 
@@ -21,11 +23,13 @@ struct Query;
 struct Write;
 struct Statement;
 using ExprPtr = std::unique_ptr<Expr>;
+using Exprs = boost::container::small_vector<ExprPtr, 2>;
 using QueryPtr = std::unique_ptr<Query>;
 
 /// `schema.table.column` as written, without the quotes.
 struct Name {
-    std::vector<std::string> parts;
+    using Parts = boost::container::small_vector<std::string, 2>;
+    Parts parts;
     std::uint32_t at = 0;  ///< byte offset
 
     const std::string& last() const { return parts.back(); }
@@ -61,7 +65,7 @@ struct Expr {
     Kind kind = Kind::opaque;
     Name name;
     std::string text;
-    std::vector<ExprPtr> args;
+    Exprs args;
     QueryPtr query;
     std::uint32_t at = 0;
     int number = 0;
@@ -75,9 +79,13 @@ struct Expr {
     bool distinct = false;
     bool newer = false;                 ///< a server older than the grammar reads a function of this name here, or a column
     bool windowed = false;
-    std::vector<ExprPtr> decides;       ///< FILTER, ORDER BY, PARTITION BY of a call: which values, in which order
+    Exprs decides;                          ///< FILTER, ORDER BY, PARTITION BY of a call: which values, in which order
     std::vector<std::string> argument_names;   ///< parallel to args; empty: by position
     std::string column_name;            ///< of a result column made of it, where that is not the call's name
+
+    // They come and go by the dozen with every text: what one leaves the next one takes.
+    static void* operator new(std::size_t bytes);
+    static void operator delete(void* place) noexcept;
 };
 
 ExprPtr make_expr(Expr::Kind kind, std::uint32_t at = 0);
@@ -95,7 +103,7 @@ struct From {
     std::vector<std::string> column_aliases;
     QueryPtr query;
     bool lateral = false;
-    std::vector<ExprPtr> functions;          ///< of a table function, or what an opaque source is computed from; of a relation: what its sample depends on
+    Exprs functions;                        ///< of a table function, or what an opaque source is computed from; of a relation: what its sample depends on
     std::vector<std::string> defined_columns;  ///< AS t(a int, b text); JSON_TABLE's and XMLTABLE's
     std::vector<std::vector<std::string>> own_columns;   ///< ROWS FROM (f() AS (a int), g()): those defined for each of the functions; empty: not
     bool ordinality = false;
@@ -134,11 +142,11 @@ struct Query {
     std::vector<Item> items;
     std::vector<From> from;
     ExprPtr where, having;
-    std::vector<ExprPtr> group_by, order_by, distinct_on, windows;
+    Exprs group_by, order_by, distinct_on, windows;
     bool distinct = false;
     ExprPtr limit, offset;
     bool locks_rows = false;
-    std::vector<std::vector<ExprPtr>> values;
+    std::vector<Exprs> values;
     std::optional<Name> into;      ///< SELECT INTO
     bool into_temporary = false;
     std::uint32_t at = 0;
@@ -159,7 +167,7 @@ struct Write {
     bool only = false;                      ///< UPDATE ONLY, DELETE FROM ONLY: not its children
     std::string alias;
     std::vector<std::string> columns;       ///< INSERT (…); empty: all
-    std::vector<ExprPtr> subscripts;        ///< evaluated to find the place in a column: INSERT INTO t (a[f()])
+    Exprs subscripts;                       ///< evaluated to find the place in a column: INSERT INTO t (a[f()])
     QueryPtr source;                        ///< INSERT's rows, MERGE's source is in from; null: DEFAULT VALUES
     std::vector<Assignment> assignments;    ///< UPDATE
     std::vector<From> from;                 ///< UPDATE … FROM, DELETE … USING, MERGE … USING
@@ -176,7 +184,7 @@ struct Write {
         bool by_source = false;             ///< WHEN NOT MATCHED BY SOURCE
         std::vector<std::string> columns;
         std::vector<Assignment> assignments;
-        std::vector<ExprPtr> values;
+        Exprs values;
     };
     std::vector<When> whens;
     std::uint32_t at = 0;
@@ -226,9 +234,9 @@ struct Statement {
     QueryPtr query;
     std::unique_ptr<Write> write;
     std::vector<UtilityEffect> effects;
-    std::vector<ExprPtr> expressions;       ///< evaluated by a utility statement: defaults, EXECUTE's arguments, SET's …
-    std::vector<ExprPtr> checks;            ///< conditions that the rows of its table have to meet, or that choose some of them
-    std::vector<ExprPtr> probes;            ///< computed over the rows of its table and kept where it shows: index expressions, statistics
+    Exprs expressions;                      ///< evaluated by a utility statement: defaults, EXECUTE's arguments, SET's …
+    Exprs checks;                           ///< conditions that the rows of its table have to meet, or that choose some of them
+    Exprs probes;                           ///< computed over the rows of its table and kept where it shows: index expressions, statistics
     std::vector<Assignment> rewritten;      ///< columns of its table that are computed anew
     std::optional<Name> domain;             ///< ALTER DOMAIN: VALUE in checks is each value of that type
     std::string code, code_language;        ///< DO

@@ -314,7 +314,14 @@ std::vector<std::string> strings(const List* names) {
     return out;
 }
 
-tree::Name lower_name(const List* names, int location) { return {strings(names), at(location)}; }
+tree::Name lower_name(const List* names, int location) {
+    tree::Name out;
+    out.at = at(location);
+    each(names, [&](const Node* name) {
+        if (name != nullptr && IsA(name, String)) out.parts.push_back(text_of(strVal(name)));
+    });
+    return out;
+}
 
 ExprPtr lower_expr(const Node* node) {
     if (node == nullptr) {

@@ -85,10 +85,10 @@ tree::Name object_name(const Node* node, bool last_is_part) {
     tree::Name name;
     if (node == nullptr) return name;
     switch (nodeTag(node)) {
-        case T_List: name.parts = strings(as<List>(node)); break;
+        case T_List: name = lower_name(as<List>(node), -1); break;
         case T_String: name.parts.push_back(text_of(strVal(node))); break;
-        case T_TypeName: name.parts = strings(as<TypeName>(node)->names); break;
-        case T_ObjectWithArgs: name.parts = strings(as<ObjectWithArgs>(node)->objname); break;
+        case T_TypeName: name = lower_name(as<TypeName>(node)->names, -1); break;
+        case T_ObjectWithArgs: name = lower_name(as<ObjectWithArgs>(node)->objname, -1); break;
         case T_RangeVar: name = lower_relation(as<RangeVar>(node)); break;
         default: break;
     }

@@ -7,10 +7,11 @@ namespace dbguard::sql::postgres {
 namespace {
 
 using tree::ExprPtr;
+using tree::Exprs;
 using Kind = tree::Expr::Kind;
 
-std::vector<ExprPtr> lower_list(const List* list) {
-    std::vector<ExprPtr> out;
+Exprs lower_list(const List* list) {
+    Exprs out;
     out.reserve(static_cast<std::size_t>(list_length(list)));
     each(list, [&](const Node* node) { out.push_back(lower_expr(node)); });
     return out;
@@ -155,7 +156,7 @@ std::vector<tree::Item> lower_targets(const List* list) {
     return items;
 }
 
-void add_subscripts(std::vector<ExprPtr>& out, const List* indirection) {
+void add_subscripts(Exprs& out, const List* indirection) {
     each(indirection, [&](const Node* step) {
         if (!IsA(step, A_Indices)) return;
         for (const Node* bound : {as<A_Indices>(step)->lidx, as<A_Indices>(step)->uidx})
@@ -163,7 +164,7 @@ void add_subscripts(std::vector<ExprPtr>& out, const List* indirection) {
     });
 }
 
-void add_target_subscripts(std::vector<ExprPtr>& out, const List* targets) {
+void add_target_subscripts(Exprs& out, const List* targets) {
     each(targets, [&](const Node* node) { add_subscripts(out, as<ResTarget>(node)->indirection); });
 }
 

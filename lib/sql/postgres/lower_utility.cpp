@@ -274,7 +274,7 @@ Statement lower_statement(const Node* node) {
                 const auto* element = as<DefElem>(param);
                 if ((std::strcmp(element->defname, "canonical") != 0 && std::strcmp(element->defname, "subtype_diff") != 0) || element->arg == nullptr || !IsA(element->arg, TypeName)) return;
                 tree::ExprPtr call = tree::make_expr(tree::Expr::Kind::call);
-                call->name.parts = strings(as<TypeName>(element->arg)->names);
+                call->name = lower_name(as<TypeName>(element->arg)->names, -1);
                 out.expressions.push_back(std::move(call));
             });
             return out;

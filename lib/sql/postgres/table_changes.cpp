@@ -48,8 +48,7 @@ bool same_for_all_rows(const tree::Expr& expr) {
 tree::Name type_name(const TypeName* type) {
     tree::Name name;
     if (type == nullptr || type->arrayBounds != NIL || type->setof || type->pct_type) return name;
-    name.parts = strings(type->names);
-    return name;
+    return lower_name(type->names, -1);
 }
 
 bool is_serial(const tree::Name& name) {
