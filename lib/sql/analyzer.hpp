@@ -155,6 +155,7 @@ struct MadeRelation {
     std::string schema, name;
     bool gone = false;      ///< dropped, renamed or moved: what the catalogue knows by that name is not it. name `*`: all of the schema
     bool function = false;
+    bool view = false;
     bool temporary = false;
     bool exact = true;
     Columns columns;
@@ -339,6 +340,7 @@ class Analyzer {
     void utility_effect(const tree::UtilityEffect& effect);
     /// `around`: rows that it may name beside its own.
     Statement inner(const tree::Statement& statement, const Scope* around = nullptr);
+    void names_that_move(std::size_t own_effects, std::size_t made_before);
     void absorb(const Statement& inner);
     void unresolved(std::string reason, std::uint32_t at);
     void unknown_name(std::string reason, std::uint32_t at);
@@ -377,6 +379,10 @@ class Analyzer {
     int depth_ = 0;                          ///< of stored definitions being expanded
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     const Scope* around_ = nullptr;          ///< rows that the statement may name beside its own: OLD and NEW of a rule's action
+    std::vector<MadeRelation> made_by_code_;
+    bool runs_text_ = false;                 ///< a text that it gives to a function which runs it
+    const std::vector<std::string>* running_path_ = nullptr;  ///< under which code runs; null: the session's own
+    bool keeps_code_ = false;                ///< what is analysed is kept with a table, a type or a function, and runs whenever that is used
     bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;
     std::vector<std::pair<const tree::UtilityEffect*, std::size_t>> told_;   ///< effects that a utility statement says, and where they stand in out_

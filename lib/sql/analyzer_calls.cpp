@@ -320,6 +320,8 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
                 set.objects.push_back(unknown);
             }
             out_.changes_settings = true;
+            // Settings of the client's own decide nothing.
+            if (keeps_code_ && set.setting.find('.') == std::string::npos) unresolved("what is kept changes a setting whenever it is used", expr.name.at);
             Copy stored;
             stored.target_name = "a setting";
             stored.sources = args.sources;
@@ -356,7 +358,9 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
             // The literals inside the text meet what it names.
             meets(args, true);
             if (rule.name == "ts_rewrite") text = in_order ? told_by(*expr.args[1]) : nullptr;
-            if (text != nullptr) {
+            runs_text_ = true;
+            if (keeps_code_) unresolved("what is kept runs a text whenever it is used: its names may mean something else by then", expr.name.at);
+            if (text != nullptr && !keeps_code_) {
                 if (const auto given = values_of_text(text->text)) return through(merge(args, *given), Flow::transformed);
             }
             Effect& called = add_effect(EffectClass::call, "runs a text that is only known when the statement runs");
@@ -368,6 +372,7 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         }
         case FunctionKind::reads_by_name:
         case FunctionKind::shows_values: {
+            if (keeps_code_ && rule.kind == FunctionKind::reads_by_name) unresolved("what is kept reads by a name whenever it is used: that may mean something else by then", expr.name.at);
             Effect& called = add_effect(EffectClass::call, "reads data that its arguments name");
             called.objects.push_back(function_object());
             out_.unread_code = true;
@@ -631,8 +636,9 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     auto outer_parameters = std::exchange(parameters_, {});
     auto outer_named = std::exchange(named_parameters_, {});
     const auto* outer_path = path_;
-    if (body.printed) path_ = &names_.snapshot->rendered_under().search_path;
-    else if (!own_path.empty()) path_ = &own_path;
+    const auto* outer_running_path = running_path_;
+    if (!own_path.empty()) running_path_ = &own_path;
+    path_ = body.printed ? &names_.snapshot->rendered_under().search_path : running_path_;
     std::vector<Value> bound;
     // Where variables may take what was read, a second reading knows what they may hold.
     const auto bind_parameters = [&](const Value& taken) {
@@ -715,6 +721,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     foreign_ = outer_foreign;
     transitions_ = transitions;
     path_ = outer_path;
+    running_path_ = outer_running_path;
     parameters_ = std::move(outer_parameters);
     named_parameters_ = std::move(outer_named);
     understood = understood && unresolved_.empty();

@@ -36,6 +36,25 @@ std::vector<std::string> listed_names(const std::string& value) {
 
 namespace {
 
+/// EXECUTE or FETCH, also inside EXPLAIN and CREATE TABLE AS: what that runs stands elsewhere.
+const tree::Statement* runs_what_is_kept(const tree::Statement& statement) {
+    if (statement.kind == StatementKind::execute || statement.kind == StatementKind::fetch) return &statement;
+    if (statement.kind == StatementKind::prepare) return nullptr;
+    for (const auto& inner : statement.inner)
+        if (const tree::Statement* found = runs_what_is_kept(*inner)) return found;
+    return nullptr;
+}
+
+/// It takes away or changes what has a name: another thing, where the name means another by then.
+bool changes_what_is_named(const Statement& statement) {
+    return std::ranges::any_of(statement.effects, [](const Effect& effect) {
+        using Class = EffectClass;
+        for (const Class changed : {Class::ddl_alter, Class::ddl_drop, Class::ddl_truncate, Class::ddl_rename, Class::ddl_comment, Class::dcl, Class::lock, Class::maintenance})
+            if (inside(effect.effect_class, changed) && !effect.objects.empty()) return true;
+        return false;
+    });
+}
+
 // What names mean after this statement of the message, where it changes that. False: nobody can tell.
 bool follow_settings(const Statement& statement, bool settings_before, bool catalogue_before, catalogue::Context& context, const Dialect& dialect) {
     using Kind = StatementKind;
@@ -101,6 +120,9 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
         now.context = &context;
     }
     bool settings = false, catalogue = false, lost = false, fires = false, operators = false;
+    // What this message prepares or opens, and that leaves all names as they are.
+    std::vector<std::string> plain_cursors, plain_prepared;
+    const auto is_plain = [&](const tree::Statement& kept) { return kept.kind == StatementKind::execute && std::ranges::find(plain_prepared, kept.name) != plain_prepared.end(); };
     for (const tree::Statement& statement : statements) {
         Analyzer analyzer(now, dialect, made);
         out.statements.push_back(analyzer.run(statement));
@@ -108,12 +130,23 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
             if (effect.effect_class == EffectClass::session_set) effect.misleading = dialect.misleading(effect.setting, effect.detail);
         const Statement& done = out.statements.back();
         const bool computes = !done.relations.empty() || statement.query != nullptr || statement.write != nullptr || !statement.inner.empty() || !statement.expressions.empty() || !statement.code.empty();
-        if ((lost || operators) && names.snapshot != nullptr && out.unparsed.empty() && computes) {
-            out.unparsed = lost ? "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself"
+        // What is prepared or open was planned under the names that were: EXECUTE plans it again under those that are.
+        const tree::Statement* kept = runs_what_is_kept(statement);
+        // A cursor of this message that calls no code: it was planned, and only gives rows.
+        if (kept != nullptr && kept->kind == StatementKind::fetch && std::ranges::find(plain_cursors, kept->name) != plain_cursors.end()) kept = nullptr;
+        const bool moved = lost || catalogue || (names.context != nullptr && context.search_path != names.context->search_path);
+        const bool goes_by_names = computes || (lost && changes_what_is_named(done));
+        if ((((lost || operators) && goes_by_names) || (kept != nullptr && moved)) && names.snapshot != nullptr && out.unparsed.empty()) {
+            out.unparsed = lost || kept != nullptr ? "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself"
                                 : "an earlier statement of the same message makes an operator or a cast, whose code is not followed; send it by itself";
             out.unparsed_at = statement.begin;
         }
         operators = operators || statement.makes_operators;
+        if (done.kind == StatementKind::declare_cursor || done.kind == StatementKind::prepare) {
+            std::vector<std::string>& plain = done.kind == StatementKind::prepare ? plain_prepared : plain_cursors;
+            std::erase(plain, done.name);
+            if (!done.inner.empty() && !done.inner[0].runs_code && !done.inner[0].changes_settings) plain.push_back(done.name);
+        }
         const auto runs_triggers = [](const Effect& effect) {
             using Class = EffectClass;
             return inside(effect.effect_class, Class::write) || effect.effect_class == Class::bulk_import || effect.effect_class == Class::ddl_truncate || effect.effect_class == Class::call;
@@ -126,7 +159,7 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
         catalogue = catalogue || done.changes_catalogue;
         if (!makes_trigger(statement) && !leaves_names(statement, now, dialect, made)) {
             settings = settings || done.changes_settings;
-            if (!follow_settings(done, settings, catalogue, context, dialect)) lost = true;
+            if ((kept != nullptr && !is_plain(*kept)) || !follow_settings(done, settings, catalogue, context, dialect)) lost = true;
         }
         if (out.unparsed.empty() && !analyzer.unresolved().empty()) {
             out.unparsed = analyzer.unresolved();

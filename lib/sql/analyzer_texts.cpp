@@ -112,7 +112,10 @@ std::optional<Value> Analyzer::values_of_text(const std::string& text) {
     Value out;
     for (const tree::Statement& statement : parsed.statements) {
         const bool outer_foreign = std::exchange(foreign_, true);
+        // A view's names are as they were printed; those of a text that it runs are not.
+        const auto* outer_path = std::exchange(path_, running_path_);
         const Statement run = inner(statement);
+        path_ = outer_path;
         foreign_ = outer_foreign;
         absorb(run);
         for (const Output& output : run.outputs) {

@@ -13,6 +13,8 @@ Statement Analyzer::inner(const tree::Statement& statement, const Scope* around)
     analyzer.around_ = around;
     analyzer.depth_ = depth_ + 1;
     analyzer.path_ = path_;
+    analyzer.running_path_ = running_path_;
+    analyzer.keeps_code_ = keeps_code_;
     analyzer.foreign_ = foreign_;
     analyzer.watched_ = watched_;
     Statement out = analyzer.run(statement);
@@ -23,8 +25,41 @@ Statement Analyzer::inner(const tree::Statement& statement, const Scope* around)
         not_understood_ = !understood;
     }
     literals_matter_ = literals_matter_ || analyzer.literals_matter_;
+    runs_text_ = runs_text_ || analyzer.runs_text_;
     read_by_code_ = merge(read_by_code_, analyzer.read_by_code_);
     return out;
+}
+
+/// Code looks its names up when it comes to them: not what names mean before the statement, if something that the statement runs
+/// changes that.
+void Analyzer::names_that_move(std::size_t own_effects, std::size_t made_before) {
+    if (names_.snapshot == nullptr || !(out_.calls_code || runs_text_)) return;
+    std::set<std::string> read;
+    std::size_t called = 0;
+    for (const std::uint32_t id : out_.relations)
+        if (const catalogue::Relation* relation = names_.snapshot->relation(id)) read.insert(relation->name);
+    for (const Effect& effect : out_.effects)
+        if (effect.effect_class == EffectClass::call)
+            for (const Object& object : effect.objects)
+                if (read.insert(object.name).second) ++called;
+    const bool looks_up = !out_.relations.empty() || called > 1 || runs_text_;
+    bool moves = false;
+    for (std::size_t i = own_effects; i < out_.effects.size() && looks_up; ++i) {
+        const Effect& effect = out_.effects[i];
+        if (effect.effect_class == EffectClass::session_role) moves = true;
+        if (effect.effect_class == EffectClass::session_set) moves = moves || effect.setting.empty() || effect.setting == "search_path";
+        const bool changes = effect.effect_class == EffectClass::ddl_alter || effect.effect_class == EffectClass::ddl_rename;
+        for (const Object& object : effect.objects) moves = moves || (changes && read.contains(object.name));
+    }
+    // A table of the code's own is empty when it is made; and what is put into it is a copy.
+    const auto stands_before = [&](const MadeRelation& made) {
+        if (made.gone || !read.contains(made.name)) return false;
+        const catalogue::Relation* known = names_.snapshot->relation(made.schema, made.name);
+        return made.function || made.view || known == nullptr || known->kind == catalogue::RelationKind::view;
+    };
+    if (looks_up)
+        moves = moves || std::any_of(made_.begin() + static_cast<std::ptrdiff_t>(made_before), made_.end(), stands_before) || std::ranges::any_of(made_by_code_, stands_before);
+    if (moves) unresolved("the statement runs code that changes what names mean, and code that looks names up", out_.begin);
 }
 
 const Statement* execute_of(const Statement& statement) {
@@ -56,6 +91,7 @@ void Analyzer::absorb(const Statement& inner) {
 }
 
 void Analyzer::utility(const tree::Statement& statement) {
+    const std::size_t first_effect = out_.effects.size();
     for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
     Scope scope;
     if (!statement.expressions.empty() || !statement.checks.empty() || !statement.probes.empty() || !statement.rewritten.empty() || statement.of_rule) {
@@ -91,6 +127,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         }
         scope.tables.push_back(std::move(own));
         if (statement.domain) named_parameters_.emplace_back("value", values_of_type(*statement.domain));
+        const bool kept_outside = std::exchange(keeps_code_, std::ranges::any_of(statement.effects, [](const tree::UtilityEffect& effect) { return inside(effect.effect_class, EffectClass::ddl); }));
         for (const tree::ExprPtr& expr : statement.expressions) {
             const Value value = eval(*expr, scope, nullptr);
             if (value.may_fail) decides(value);
@@ -112,6 +149,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         }
         for (const tree::Assignment& assignment : statement.rewritten) assign(table, "", assignment, scope, nullptr);
         if (statement.domain) named_parameters_.pop_back();
+        keeps_code_ = kept_outside;
     }
     if (!statement.code.empty()) {
         catalogue::Function block;
@@ -187,6 +225,20 @@ void Analyzer::utility(const tree::Statement& statement) {
         out_.inner.push_back(std::move(run));
     }
 
+    // A statement of code: the code's others may stand before it.
+    if (first_effect > 0)
+        for (std::size_t i = 0; i < statement.effects.size() && first_effect + i < out_.effects.size(); ++i) {
+            const Effect& effect = out_.effects[first_effect + i];
+            if (effect.effect_class != EffectClass::ddl_create) continue;
+            for (const Object& object : effect.objects) {
+                MadeRelation& made = made_by_code_.emplace_back();
+                made.schema = object.schema;
+                made.name = object.name;
+                made.function = statement.effects[i].kind == ObjectKind::function;
+                made.view = statement.stores_into.has_value() && !statement.stores_values;
+            }
+        }
+
     // What it takes away, later statements of the message do not find: the name may then mean another.
     for (std::size_t i = 0; i < statement.effects.size() && i < out_.effects.size(); ++i) {
         const tree::UtilityEffect& lowered = statement.effects[i];
@@ -220,6 +272,7 @@ void Analyzer::utility(const tree::Statement& statement) {
         made.schema = object.schema;
         made.name = object.name;
         made.temporary = object.temporary;
+        made.view = statement.stores_into.has_value() && !statement.stores_values;
         for (const std::string& column : statement.defined_columns) {
             if (column == "*") made.exact = false;
             else made.columns.edit().push_back({column, {}, false, false}), made.columns.edit().back().value.structured = true;   // whatever its type is
@@ -262,6 +315,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
     out_.kind = statement.kind;
     out_.name = statement.name;
     utility_ = statement.query == nullptr && statement.write == nullptr;
+    const std::size_t made_before = made_.size();
     out_.explainable = statement.query != nullptr || statement.write != nullptr || statement.stores_values || statement.kind == StatementKind::declare_cursor ||
                        statement.kind == StatementKind::execute || statement.kind == StatementKind::prepare || statement.kind == StatementKind::copy_out;
     if (names_.snapshot != nullptr && depth_ == 0 && !names_.snapshot->new_behind_types().empty() &&
@@ -334,6 +388,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
     }
     list_givens();
     casts_unsaid(out_);
+    if (depth_ == 0) names_that_move(utility_ ? statement.effects.size() : 0, made_before);
     // A trigger that is made runs no code yet, nor its WHEN.
     out_.only_names = statement.only_names && (!out_.runs_code || makes_trigger(statement)) && statement.expressions.empty() && (statement.checks.empty() || makes_trigger(statement)) && statement.probes.empty() &&
                       statement.rewritten.empty() && statement.inner.empty();

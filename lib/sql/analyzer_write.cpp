@@ -274,6 +274,8 @@ const Relation* Analyzer::base_of_view(const Relation& view) {
         const bool plain = parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements[0].query != nullptr && parsed.statements[0].query->from.size() == 1 &&
                            parsed.statements[0].query->from[0].kind == tree::From::Kind::relation && steps < 64;
         at = plain ? resolve(parsed.statements[0].query->from[0].relation).relation : nullptr;
+        // The server's own views are written by rules, or not at all.
+        if (at != nullptr && dialect_.is_system_schema(at->schema)) break;
     }
     path_ = outer_path;
     return at;
@@ -503,6 +505,19 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
         if (!base->trigger_functions.empty()) out_.runs_code = out_.unread_code = true;
         triggers_of(*base);
         rules_of(*base, write.kind == Write::Kind::insert ? '3' : write.kind == Write::Kind::delete_ ? '4' : '2', !write.returning.empty());
+    }
+
+    if (const Relation* last = base != nullptr ? base : relation; last != nullptr && last->schema == dialect_.system_schema && last->name == dialect_.settings_view && write.kind != Write::Kind::insert) {
+        // Each row is a setting, and an UPDATE of it sets that.
+        Effect set;
+        set.effect_class = EffectClass::session_set;
+        set.detail = std::string(last->name);
+        Object unknown;
+        unknown.resolved = false;
+        unknown.name = "a setting that is only known when the statement runs";
+        set.objects.push_back(std::move(unknown));
+        out_.effects.push_back(std::move(set));
+        out_.changes_settings = true;
     }
 
     if (relation != nullptr) {

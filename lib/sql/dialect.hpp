@@ -92,6 +92,7 @@ struct Dialect {
     catalogue::Id (*spread_type)(std::string_view function);
     /// Where built-in things are; looked in before the search path.
     std::string_view system_schema;
+    std::string_view settings_view;   ///< there: what one writes to it, one sets
     bool (*is_system_schema)(std::string_view schema);
     const ValueRelation* (*value_relation)(std::string_view name);
     /// Functions and operators that give a value for every value: they cannot fail, so whether they do tells nothing.

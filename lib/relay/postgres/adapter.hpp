@@ -145,6 +145,7 @@ class Adapter {
     /// The plan with an estimate of what `run` returns or changes, where policy asks for one; null: held. `portal` has its
     /// parameters; null: it has none.
     PlanRef estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal);
+    Step judge_fetched(const PlanRef& plan, const sql::Statement& fetch, std::string_view text, Form form);
     Step judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner);
     Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);
     Step refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body);

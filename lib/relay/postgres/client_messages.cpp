@@ -19,6 +19,17 @@ bool denied(const Plan& plan) { return plan.verdict >= policy::Verdict::approve;
 /// Denied, and no estimate of what it would return or change can help.
 bool never_runs(const Plan& plan) { return denied(plan) && !plan.needs_estimate; }
 
+/// Code looks its names up as it runs: of what was planned under other names it may show what is masked by now.
+bool hides_more(const PlannedStatement* then, const PlannedStatement* now) {
+    if (then == nullptr || now == nullptr || !then->statement.calls_code) return false;
+    const auto& masks = now->decision.masks;
+    for (std::size_t i = 0; i < masks.size(); ++i)
+        if (masks[i] && (i >= then->decision.masks.size() || masks[i] != then->decision.masks[i])) return true;
+    return false;
+}
+
+const Refusal names_have_moved{"42501", "dbguard: names mean something else by now than when this was planned, and it calls code", {}, "Open it again."};
+
 /// Whether the text is needed when the answers come: for the names it makes, or a COPY's options.
 bool keeps_text(const Plan& plan) {
     return std::ranges::any_of(plan.statements, [](const PlannedStatement& planned) {
@@ -292,10 +303,24 @@ Adapter::Step Adapter::on_query(std::string_view body) {
     return pieces_ ? send_piece(query->sql) : run_query(query->sql);
 }
 
+/// FETCH goes on with what DECLARE planned, and the code that it calls looks its names up now.
+Adapter::Step Adapter::judge_fetched(const PlanRef& plan, const sql::Statement& fetch, std::string_view text, Form form) {
+    const PortalRef portal = portals_.later(fetch.name);
+    if (session_.masks_nothing() || !portal || !portal->plan || !portal->statement || portal->plan->context == session_.context()) return Step::pass;
+    const PlannedStatement* declared = planned_of(portal->plan, portal->statement->index);
+    if (declared == nullptr || !declared->statement.calls_code) return Step::pass;
+    const PlanRef again = plan_for(portal->statement->text);
+    if (!again) return Step::hold;
+    if (never_runs(*again)) return refuse(plan, text, form, again->refusal);
+    if (hides_more(declared, planned_of(again, 0))) return refuse(plan, text, form, names_have_moved);
+    return Step::pass;
+}
+
 /// EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again. So is what EXPLAIN
 /// shows of it, and what CREATE TABLE AS keeps. `portal`: of an extended Execute. `inner`: its plan, where it is known.
 Adapter::Step Adapter::judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner) {
     const sql::Statement& statement = planned.statement;
+    if (statement.kind == StatementKind::fetch) return judge_fetched(plan, statement, text, portal != nullptr ? Form::extended : Form::simple);
     const sql::Statement* execute = sql::execute_of(statement);
     if (execute == nullptr) return Step::pass;
     const bool alone = execute == &statement;
@@ -546,6 +571,7 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
         const PlanRef again = plan_for(text);
         if (!again) return Step::hold;
         if (never_runs(*again)) return refuse(again, text, Form::extended, again->refusal);
+        if (hides_more(planned_of(plan, portal->statement->index), planned_of(again, 0))) return refuse(again, text, Form::extended, names_have_moved);
     }
     // Without its parameters, or a text that EXPLAIN takes, it is taken for the largest.
     const bool has_parameters = portal->parameter_count == 0 || !portal->parameters.empty();

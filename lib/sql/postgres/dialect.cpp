@@ -332,7 +332,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, is_servers_language, only_restricts, misleading, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", "pg_settings", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, is_servers_language, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 
