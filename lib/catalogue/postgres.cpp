@@ -86,11 +86,13 @@ std::vector<Id> numbers(const std::optional<std::string>& text) {
     return out;
 }
 
-/// Three parts for each: a number, and two names behind a letter.
-void read_triggers(const std::vector<std::string>& parts, Relation& relation) {
+/// Four parts for each: a number, two names behind a letter, and which it is.
+void read_triggers(const std::vector<std::string>& parts, Relation& relation, FunctionSources& known) {
     bool named = false;
-    for (std::size_t i = 0; i + 2 < parts.size(); i += 3) {
+    for (std::size_t i = 0; i + 3 < parts.size(); i += 4) {
         relation.trigger_functions.push_back(number<Id>(parts[i]));
+        if (!known.seen) known.triggers.insert(parts[i + 3]);
+        else if (!known.triggers.contains(parts[i + 3])) relation.new_triggers.push_back(relation.trigger_functions.back());
         for (const std::size_t rows : {i + 1, i + 2}) {
             relation.transition_tables.push_back(parts[rows].substr(parts[rows].empty() ? 0 : 1));
             named = named || !relation.transition_tables.back().empty();
@@ -248,9 +250,11 @@ const std::string& load_query() {
                ", (c.relpersistence =# 't')" + t +
                ", CASE WHEN c.oid >=# 16384 AND c.relkind =# ANY ('{v,m}'::pg_catalog.\"char\"[]) THEN pg_catalog.pg_get_viewdef(c.oid) END" + t +
                ", (SELECT pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid =# c.oid)" + t +
-               // Three for each trigger: its function, and a letter with the name of the rows as they were, and of those that they became.
+               // Four for each trigger: its function, a letter with the name of the rows as they were, one with that of those that they
+               // became, and its number and version.
                ", (SELECT pg_catalog.array_agg(p.part ORDER BY g.oid, p.place) FROM pg_catalog.pg_trigger g"
-               " CROSS JOIN LATERAL (VALUES (1, g.tgfoid" + t + "), (2, pg_catalog.concat('o', g.tgoldtable)), (3, pg_catalog.concat('n', g.tgnewtable))) p(place, part)"
+               " CROSS JOIN LATERAL (VALUES (1, g.tgfoid" + t + "), (2, pg_catalog.concat('o', g.tgoldtable)), (3, pg_catalog.concat('n', g.tgnewtable)),"
+               " (4, pg_catalog.concat(g.oid, ' ', g.xmin))) p(place, part)"
                " WHERE g.tgrelid =# c.oid AND NOT g.tgisinternal)" + t +
                ", (EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid =# c.oid))" + t +
                // What has been looked at and holds for children, too. A bound as it is written: the constraint that the server makes of
@@ -357,7 +361,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
         relation.temporary = truth(row[5]) || string(row[5]) == "true";
         relation.definition = string(row[6]);
         relation.parents = numbers(row[7]);
-        read_triggers(elements(row[8]), relation);
+        read_triggers(elements(row[8]), relation, known);
         relation.has_expressions = string(row[9]) == "true";
         relation.checks = elements(row[10]);
         relation.partition_bound = string(row[11]);
@@ -488,16 +492,15 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
     // Rows come as the server's join left them; `*` means the columns in the order of their numbers.
     for (Relation& relation : parts.relations)
         std::sort(relation.columns.begin(), relation.columns.end(), [](const Column& a, const Column& b) { return a.number < b.number; });
-    const bool first = known.empty();
     for (Function& function : parts.functions) {
-        if (first) {
-            known.emplace(function.id, source_of(function));
+        if (!known.seen) {
+            known.functions.emplace(function.id, source_of(function));
             continue;
         }
-        const auto seen = known.find(function.id);
-        function.recent = seen == known.end() || seen->second != source_of(function);
+        const auto seen = known.functions.find(function.id);
+        function.recent = seen == known.functions.end() || seen->second != source_of(function);
     }
-    if (first) known.emplace(0, "");   // a database without functions has been seen, too
+    known.seen = true;
     return std::make_shared<const Snapshot>(std::move(parts));
 }
 

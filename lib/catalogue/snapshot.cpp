@@ -52,7 +52,7 @@ std::size_t held(const Rule& rule) { return held(rule.definition); }
 std::size_t held(const Reference& reference) { return held(reference.columns) + held(reference.referenced); }
 std::size_t held(const Relation& relation) {
     return held(relation.schema) + held(relation.name) + held(relation.columns) + held(relation.definition) + held(relation.rules) + held(relation.parents) +
-           held(relation.children) + held(relation.referenced_by) + held(relation.trigger_functions) + held(relation.transition_tables) + held(relation.checks) + held(relation.partition_key) + held(relation.partition_bound);
+           held(relation.children) + held(relation.referenced_by) + held(relation.trigger_functions) + held(relation.transition_tables) + held(relation.new_triggers) + held(relation.checks) + held(relation.partition_key) + held(relation.partition_bound);
 }
 std::size_t held(const Type& type) { return held(type.schema) + held(type.name) + held(type.labels) + held(type.checks) + held(type.conditions); }
 std::size_t held(const Function& function) {

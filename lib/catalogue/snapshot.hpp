@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace dbguard::catalogue {
@@ -65,6 +66,7 @@ struct Relation {
     /// Names that a trigger's function has for the rows as they were and as they became, two for each of `trigger_functions`; empty: that
     /// one has none, or (no names at all) none of them has (PostgreSQL manual, CREATE TRIGGER, "REFERENCING").
     std::vector<std::string> transition_tables;
+    std::vector<Id> new_triggers;   ///< of `trigger_functions`: by triggers that were made or changed since the engine first saw this database
     std::vector<Id> unsaid;         ///< functions that its defaults, checks, indexes, partition key and statistics call
     std::vector<std::string> checks;  ///< conditions that all its rows and its children's meet, or come to NULL: CHECK
     std::string partition_key;      ///< PostgreSQL: RANGE (placed_at); of a partitioned table
@@ -189,8 +191,12 @@ class Snapshot {
 
 using SnapshotRef = std::shared_ptr<const Snapshot>;
 
-/// What the functions were when the engine first saw the database: number → source and settings.
-using FunctionSources = std::unordered_map<Id, std::string>;
+/// What the functions and triggers were when the engine first saw the database.
+struct FunctionSources {
+    std::unordered_map<Id, std::string> functions;   ///< number → source and settings
+    std::unordered_set<std::string> triggers;        ///< number and version of each
+    bool seen = false;
+};
 /// The same text for the same code.
 std::string source_of(const Function& function);
 

@@ -200,13 +200,14 @@ void Analyzer::code_of_types() {
     }
 }
 
-/// A trigger made by code that is new: what was there when the engine first saw the database is the schema's own.
+/// A trigger that is new, or of code that is new: what was there when the engine first saw the database is the schema's own.
 void Analyzer::triggers_of(const Relation& relation) {
     if (names_.snapshot == nullptr) return;
     unsaid_code(relation);
     for (std::size_t i = 0; i < relation.trigger_functions.size(); ++i) {
         const catalogue::Function* function = names_.snapshot->function(relation.trigger_functions[i]);
-        if (function == nullptr || !function->recent) continue;
+        const bool attached = std::find(relation.new_triggers.begin(), relation.new_triggers.end(), relation.trigger_functions[i]) != relation.new_triggers.end();
+        if (function == nullptr || (!function->recent && !attached)) continue;
         ScopeTable table;
         table.columns = base_columns(relation);
         const Value row = row_of(table);
@@ -225,7 +226,16 @@ void Analyzer::triggers_of(const Relation& relation) {
         }
         const Value* outer = std::exchange(trigger_row_, &row);
         const CteBinding* outer_rows = std::exchange(transitions_, many.empty() ? nullptr : &many.back());
-        const Value value = call_user({function}, {}, {});
+        Value value;
+        if (function->recent) {
+            value = call_user({function}, {}, {});
+        } else if (extension_rule(*function) == nullptr && !call_body(*function, {})) {
+            // What it does is the schema's own; that it gets these rows is not.
+            Copy handed;
+            handed.target_name = "what " + function->schema + "." + function->name + " does with a row";
+            handed.sources = row.sources;
+            copy_out(std::move(handed));
+        }
         trigger_row_ = outer;
         transitions_ = outer_rows;
         // Whether it fails, or puts another row in the place of this one, depends on what it reads.

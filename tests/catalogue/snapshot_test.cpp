@@ -15,7 +15,7 @@ Rows load_rows() {
         cells.resize(13);
         rows.push_back(std::move(cells));
     };
-    add({"R", "16400", "public", "customers", "r", "false", std::nullopt, "{16390,16391}", "{16500,o,\"nnew rows\"}", "true"});
+    add({"R", "16400", "public", "customers", "r", "false", std::nullopt, "{16390,16391}", "{16500,o,\"nnew rows\",\"16600 750\"}", "true"});
     add({"C", "16400", "{3,1,4}", R"x({"e\"mail",id,"NULL"})x", "{25,23,25}", "{54,-1,-1}", "{f,t,f}", "{t,f,f}", R"x({"lower('a,b}')",NULL,"NULL"})x",
          R"x({"where they read mail, dbguard:pii dbguard:card_no.",NULL,NULL})x"});
     add({"C", "99999", "{1}", "{\"of no relation\"}", "{25}", "{-1}", "{f}", "{f}", "{NULL}", "{NULL}"});

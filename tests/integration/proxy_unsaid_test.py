@@ -149,6 +149,27 @@ class Unsaid(unittest.TestCase):
         self.assertEqual((error(self.wire.query("insert into other values ('x')")) or {}).get('C'), '42501')
         self.assertEqual(self.postgres.sql("select count(*) from sink where v like '%958-88%'"), '0')
 
+    def test_a_trigger_of_code_that_was_there(self):
+        """What it does is the schema's own; which rows it gets is not."""
+        self.postgres.sql("create table plain(id int, note text); insert into plain values (1, 'a');"
+                          'create function uses() returns trigger language plpgsql as $$ begin insert into sink values (to_jsonb(new)::text); return new; end $$;'
+                          "create function gives() returns trigger language plpgsql as $$ begin execute format('insert into sink values (%L)', new); return new; end $$;"
+                          'create function holds() returns trigger language plpgsql as $$ begin insert into sink values (new.id::text); return new; end $$;'
+                          'create trigger own after update on plain for each row execute function uses()')
+        with Proxy(self.postgres, ROLES) as proxy:
+            wire = Wire(proxy.url)
+            self.addCleanup(wire.close)
+            self.assertIsNone(error(wire.query('update plain set note = note')))
+            for function, refused in (('uses', True), ('gives', True), ('holds', False)):
+                for table in ('people', 'plain'):
+                    with self.subTest(function + ' on ' + table):
+                        self.assertIsNone(error(wire.query('create trigger more after update on %s for each row execute function %s()' % (table, function))))
+                        self.assertEqual((error(wire.query('update %s set id = id' % table)) or {}).get('C'), '42501' if refused and table == 'people' else None)
+                        self.assertIsNone(error(wire.query('drop trigger more on ' + table)))
+            self.assertIsNone(error(wire.query('update people set id = id')))
+        self.assertEqual(self.postgres.sql("select count(*) from sink where v like '%958-88%'"), '0')
+        self.assertEqual(self.postgres.sql("select count(*) from sink"), '8')
+
     def test_made_and_run_by_one_message(self):
         """A rule allows the name; what stands behind it is read all the same."""
         proxy = Proxy(self.postgres, ROLES.replace('    masks: pii\nmasks', '      - deny: write.delete\n        when: { where: missing }\n    masks: pii\nmasks'))
