@@ -134,7 +134,7 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
         const tree::Statement* kept = runs_what_is_kept(statement);
         // A cursor of this message that calls no code: it was planned, and only gives rows.
         if (kept != nullptr && kept->kind == StatementKind::fetch && std::ranges::find(plain_cursors, kept->name) != plain_cursors.end()) kept = nullptr;
-        const bool moved = lost || catalogue || (names.context != nullptr && context.search_path != names.context->search_path);
+        const bool moved = lost || catalogue || (names.context != nullptr && now.context->search_path != names.context->search_path);
         const bool goes_by_names = computes || (lost && changes_what_is_named(done));
         if ((((lost || operators) && goes_by_names) || (kept != nullptr && moved)) && names.snapshot != nullptr && out.unparsed.empty()) {
             out.unparsed = lost || kept != nullptr ? "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself"
