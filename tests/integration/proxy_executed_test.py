@@ -97,6 +97,15 @@ class Executed(unittest.TestCase):
         self.assertEqual(self.wire.rows('select count(*) from other.there_too'), [['0']])
         self.runs('drop schema other cascade', 'drop table made, few, empty, u, counted, analyzed, there, one, two', 'reset search_path')
 
+    def test_a_name_that_is_on_its_way(self):
+        self.connect()
+        one = lambda sql: (parse('', sql), bind('', ''), execute(''))
+        self.sends(*one('prepare going as select id from people'), *one('explain execute going'), *one('create table gone as execute going'))
+        self.assertEqual(self.wire.rows('select count(*) from gone'), [['5']])
+        self.wire.send(*one('prepare hiding as select ssn from people'), *one('create table x as execute hiding'), sync)
+        self.assertEqual((error(self.wire.until_ready()) or {}).get('C'), '42501')
+        self.runs('drop table gone')
+
     def test_a_new_table_of_what_is_computed_and_hidden(self):
         self.connect('open')
         self.runs("prepare computed as select ssn || '!' from people", 'prepare chosen as select id from people where ssn like \'secret-1%\'', 'create table y as execute chosen', 'drop table y')

@@ -205,6 +205,7 @@ class Adapter {
     void finish_statement(Pending& entry, std::string_view tag, bool suspended);
     void note_cursors(const PlannedStatement* statement, int depth = 0);
     void commit_names(const Pending& entry, std::string_view tag);
+    PreparedRef on_its_way(std::string_view name) const;
     void warn_once(Pending& entry);
     wire::postgres::ErrorFields without_hidden(const wire::postgres::ErrorFieldsView& fields, const Pending* entry) const;
     void send_server_error(const wire::postgres::ErrorFieldsView& fields);

@@ -327,7 +327,8 @@ Adapter::Step Adapter::judge_executed(const PlanRef& plan, const PlannedStatemen
     const Form form = portal != nullptr ? Form::extended : Form::simple;
     PreparedRef prepared = statements_.later(execute->name);
     if (!alone) {
-        // It may be one of this very message.
+        // It may be one that is on its way, or of this very message.
+        if (!prepared) prepared = on_its_way(execute->name);
         bool changed = false;
         for (std::size_t i = 0; portal == nullptr && i < plan->statements.size() && &plan->statements[i] != &planned; ++i) {
             const sql::Statement& before = plan->statements[i].statement;

@@ -512,6 +512,30 @@ void Adapter::note_cursors(const PlannedStatement* statement, int depth) {
         if (const auto portal = portals_.now(sql.name); portal && portal->statement) return note_cursors(planned_of(portal->plan, portal->statement->index), depth + 1);
 }
 
+namespace {
+
+/// What the name stands for that a PREPARE or a DECLARE of the entry's makes.
+std::shared_ptr<Prepared> made_by(const Pending& entry, const sql::Statement& sql, std::uint32_t index) {
+    auto made = std::make_shared<Prepared>();
+    if (entry.text) made->text = sql.begin < entry.text->size() ? entry.text->substr(sql.begin, sql.length) : *entry.text;
+    made->plan = entry.plan;
+    made->index = index;
+    return made;
+}
+
+}  // namespace
+
+/// What a PREPARE makes that is on its way.
+PreparedRef Adapter::on_its_way(std::string_view name) const {
+    PreparedRef found;
+    for (const Pending& entry : pending_) {
+        if (!entry.plan || entry.owner != Pending::Owner::client || (entry.kind != Pending::Kind::simple && entry.kind != Pending::Kind::execute)) continue;
+        for (std::uint32_t i = entry.statement; i < entry.plan->statements.size(); ++i)
+            if (const sql::Statement& sql = entry.plan->statements[i].statement; sql.kind == StatementKind::prepare && sql.name == name) found = made_by(entry, sql, i);
+    }
+    return found;
+}
+
 /// What the statement that is now complete means for the names.
 void Adapter::commit_names(const Pending& entry, std::string_view tag) {
     const PlannedStatement* statement = planned(entry);
@@ -532,11 +556,7 @@ void Adapter::commit_names(const Pending& entry, std::string_view tag) {
         case StatementKind::close_cursor: portals_.erase(sql.name); break;
         case StatementKind::prepare:
         case StatementKind::declare_cursor: {
-            auto prepared = std::make_shared<Prepared>();
-            if (entry.text)
-                prepared->text = sql.begin < entry.text->size() ? entry.text->substr(sql.begin, sql.length) : *entry.text;
-            prepared->plan = entry.plan;
-            prepared->index = entry.statement;
+            auto prepared = made_by(entry, sql, entry.statement);
             if (sql.kind == StatementKind::prepare) {
                 statements_.set(sql.name, std::move(prepared));
                 break;
