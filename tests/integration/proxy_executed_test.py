@@ -149,6 +149,34 @@ class Executed(unittest.TestCase):
                 self.assertEqual(self.wire.rows('fetch 2 from c'), [['1', None], ['2', None]])
                 self.runs('rollback')
 
+    def test_a_cursor_stays_behind_rollback_to_savepoint(self):
+        self.connect('open')
+        for undone in (['savepoint s', 'rollback to s'], ['savepoint s', 'select 1', 'rollback to savepoint s', 'release s']):
+            self.runs('begin', "declare c cursor for select id, ssn || '!' from people", *undone)
+            self.assertEqual(self.wire.rows('fetch 1 from c'), [['1', None]])
+            self.assertEqual(self.wire.rows('move 1 in c; fetch 1 from c'), [['3', None]])
+            self.runs('rollback')
+        self.runs('begin', "declare c cursor for select ssn || '!' from people", 'savepoint s')
+        self.assertEqual(self.wire.rows('rollback to s; fetch 1 from c'), [[None]])
+        self.runs('rollback')
+        # The name may stand for another by then, which code made.
+        opens = "do $$ declare r refcursor := 'c'; begin open r for select ssn || '!' from people; end $$"
+        for gone in (['begin', 'savepoint s', 'declare c cursor for select name from people', 'rollback to s'],
+                     ['begin', 'declare c cursor with hold for select name from people', 'rollback', 'begin']):
+            self.runs(*gone, opens)
+            self.assertEqual(self.wire.rows('fetch 1 from c'), [[None]])
+            self.runs('rollback')
+
+    def test_the_server_knows_names_by_63_bytes(self):
+        self.connect('open')
+        name = 'n' * 63
+        self.runs('begin')
+        self.sends(parse(name + '1', "select ssn || '!' from people"), bind(name + '2', name + '3'))
+        self.assertEqual(self.wire.rows('fetch 1 from ' + name), [[None]])
+        self.assertEqual(self.wire.rows('execute %s4' % name), [[None]] * 5)
+        self.assertEqual(self.sends(execute(name + '5', 1)), [[None]])
+        self.runs('rollback')
+
     def test_what_was_described_before_the_name_meant_something_else(self):
         self.connect()
         self.runs('prepare a as select id, name from people order by id limit 1')

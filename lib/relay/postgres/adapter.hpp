@@ -203,6 +203,7 @@ class Adapter {
     void pop();
     void drop_until_sync(std::string_view sqlstate);
     void finish_statement(Pending& entry, std::string_view tag, bool suspended);
+    void end_portals();
     void note_cursors(const PlannedStatement* statement, int depth = 0);
     void commit_names(const Pending& entry, std::string_view tag);
     PreparedRef on_its_way(std::string_view name) const;
@@ -270,7 +271,8 @@ class Adapter {
     bool copy_in_ = false;         ///< the server reads CopyData
     bool hide_ = false;            ///< texts are rebuilt, until the transaction ends
     bool hide_code_ = false;       ///< … and code of unknown kind may write them
-    bool hidden_cursors_ = false;  ///< code made cursors of which nobody knows what they read
+    bool code_cursors_ = false;    ///< code made cursors, or may have
+    bool hidden_cursors_ = false;  ///< … of which nobody knows what they read
     bool muted_ = false;           ///< the client was told that its statement failed; what the server still says of it is dropped
     bool cancel_wanted_ = false;
     char status_ = 'I';

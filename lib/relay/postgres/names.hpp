@@ -45,8 +45,13 @@ struct Portal {
     bool suspended = false;    ///< executed up to a row limit
     bool cursor = false;       ///< made by DECLARE
     bool holdable = false;     ///< outlives its transaction
+    bool uncertain = false;    ///< what it was made in may have been undone: the name may be another's by now
 };
 using PortalRef = std::shared_ptr<Portal>;
+
+/// The server knows names by their first 63 bytes, also those of the protocol's messages (src/common/hashfn.c and dynahash.c: string_hash
+/// under NAMEDATALEN).
+inline std::string known_name(std::string_view name) { return std::string(name.substr(0, 63)); }
 
 template <class Ref>
 class NameMap {
@@ -54,20 +59,20 @@ class NameMap {
     /// As the server has it; null when there is none.
     Ref now(std::string_view name) const {
         if (name.empty()) return unnamed_;
-        const auto found = named_.find(std::string(name));
+        const auto found = named_.find(known_name(name));
         return found == named_.end() ? Ref{} : found->second;
     }
     void set(std::string_view name, Ref value) {
         if (name.empty())
             unnamed_ = std::move(value);
         else
-            named_.insert_or_assign(std::string(name), std::move(value));
+            named_.insert_or_assign(known_name(name), std::move(value));
     }
     void erase(std::string_view name) {
         if (name.empty())
             unnamed_.reset();
         else
-            named_.erase(std::string(name));
+            named_.erase(known_name(name));
     }
     void clear() {
         unnamed_.reset();
@@ -78,22 +83,26 @@ class NameMap {
         if (unnamed_ && dead(*unnamed_)) unnamed_.reset();
         if (!named_.empty()) std::erase_if(named_, [&](const auto& entry) { return dead(*entry.second); });
     }
+    template <class F>
+    void for_each(F&& see) const {
+        for (const auto& entry : named_) see(*entry.second);
+    }
     std::size_t size() const { return named_.size(); }
 
     // ---- what is on its way
 
     /// `name` will mean `value` (null: nothing) when the message just sent is carried out.
-    void expect(std::string_view name, Ref value) { expected_.insert_or_assign(std::string(name), std::move(value)); }
+    void expect(std::string_view name, Ref value) { expected_.insert_or_assign(known_name(name), std::move(value)); }
     /// What `name` will mean when all that was sent is carried out.
     Ref later(std::string_view name) const {
         if (!expected_.empty())
-            if (const auto found = expected_.find(std::string(name)); found != expected_.end()) return found->second;
+            if (const auto found = expected_.find(known_name(name)); found != expected_.end()) return found->second;
         return now(name);
     }
     /// The expectation has come true.
     void settle(std::string_view name, const Ref& value) {
         if (expected_.empty()) return;
-        const auto found = expected_.find(std::string(name));
+        const auto found = expected_.find(known_name(name));
         if (found != expected_.end() && found->second == value) expected_.erase(found);
         if (expected_.empty()) forget_expected();
     }

@@ -103,7 +103,7 @@ bool Adapter::next_piece(Pending& entry) {
     last_tag_.clear();
     if (!counted_) {
         session_.transaction_status(status_);
-        if (status_ == 'I') portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
+        if (status_ == 'I') end_portals();
     }
     release_client();
     return true;

@@ -40,10 +40,11 @@ const Masks* Adapter::masks_of(const PlannedStatement* statement, int depth) con
         return prepared ? masks_of(planned_of(prepared->plan, prepared->index), depth + 1) : nullptr;
     }
     if (sql.kind == StatementKind::fetch) {
-        if (const auto portal = portals_.now(sql.name); portal && portal->statement)
+        const auto portal = portals_.now(sql.name);
+        if (portal && portal->statement && !(portal->uncertain && hidden_cursors_))
             return masks_of(planned_of(portal->plan, portal->statement->index), depth + 1);
-        // One that code made.
-        return hidden_cursors_ ? &of_tables_alone : &as_it_is;
+        // One that code made. Where none has made any, there is none, or it is not known to us for a reason that nobody thought of.
+        return hidden_cursors_ || !code_cursors_ ? &of_tables_alone : &as_it_is;
     }
     const auto& masks = statement->decision.masks;
     // How many columns come is not known, but policy knows that none of them can be sensitive.

@@ -353,7 +353,7 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
     result_ = {};
     last_tag_.clear();
     if (status == 'I') {
-        portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
+        end_portals();
         affected_rows_ = 0;
         // What was sent behind is hidden already where it has to be.
         if (std::exchange(hide_, false)) {
@@ -497,11 +497,18 @@ void Adapter::finish_statement(Pending& entry, std::string_view tag, bool suspen
     session_.finish(entry.number, outcome, now_);
 }
 
+/// A transaction has ended, and nearly all portals with it.
+void Adapter::end_portals() {
+    portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
+    portals_.for_each([](Portal& portal) { portal.uncertain = true; });
+}
+
 /// Code of the statement has run. What it made of cursors is not known by their names, nor what it put in the place of others.
 void Adapter::note_cursors(const PlannedStatement* statement, int depth) {
     if (statement == nullptr || depth > 4 || session_.masks_nothing()) return;
     const sql::Statement& sql = statement->statement;
     if (sql.cursors != sql::CodeCursors::none) hidden_cursors_ = hidden_cursors_ || !statement->decision.unmasked;
+    code_cursors_ = code_cursors_ || sql.cursors != sql::CodeCursors::none || sql.unread_code;
     if (sql.cursors == sql::CodeCursors::replaces) {
         portals_.erase_if([](const Portal& portal) { return portal.cursor; });
         hidden_cursors_ = true;
@@ -546,8 +553,10 @@ void Adapter::commit_names(const Pending& entry, std::string_view tag) {
     }
     if (tag == "DEALLOCATE ALL") return statements_.clear();
     if (tag == "CLOSE CURSOR ALL") return portals_.clear();
-    if (tag == "COMMIT" || tag == "ROLLBACK" || tag == "PREPARE TRANSACTION")
-        portals_.erase_if([](const Portal& portal) { return !portal.holdable; });
+    // ROLLBACK TO says the same as ROLLBACK, and the cursors that were open before its savepoint stay.
+    const bool to_savepoint = statement != nullptr && statement->statement.kind == StatementKind::rollback_to;
+    if (to_savepoint) portals_.for_each([](Portal& portal) { portal.uncertain = true; });
+    else if (tag == "COMMIT" || tag == "ROLLBACK" || tag == "PREPARE TRANSACTION") end_portals();
     if (statement == nullptr) return;
     const auto& sql = statement->statement;
     note_cursors(statement);
