@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <string>
 
 #include "recording/letters.hpp"
@@ -26,15 +27,19 @@ bool names_credential(std::string_view word) {
         if (word == "password_encryption") return false;  // a setting; its value is a method
         return word.find("passw") != std::string_view::npos || word.find("passphrase") != std::string_view::npos;
     }
-    switch (word.size()) {   // most words are told apart by that
-        case 3: return word == "pwd";
-        case 6: return word == "secret" || word == "apikey" || word == "sslkey";
-        case 7: return word == "api_key";
-        case 10: return word == "identified" || word == "access_key" || word == "secret_key";
-        case 11: return word == "private_key" || word == "auth_string";
-        case 12: return word == "access_token";
-        case 13: return word == "client_secret";
-        case 21: return word == "authentication_string";
+    // Most words are told apart by how they end: `api_key`, `stripe_api_key`.
+    const auto ends = [&](std::initializer_list<std::string_view> endings) {
+        return std::ranges::any_of(endings, [&](std::string_view ending) {
+            return word.ends_with(ending) && (word.size() == ending.size() || ending[0] == '_' || word[word.size() - ending.size() - 1] == '_');
+        });
+    };
+    if (word.size() < 3) return false;
+    switch (word.back()) {
+        case 'd': return ends({"pwd"}) || word == "identified";
+        case 'g': return word == "auth_string" || word == "authentication_string";
+        case 'n': return ends({"_token"});
+        case 't': return ends({"secret"});
+        case 'y': return ends({"apikey", "sslkey", "api_key", "access_key", "secret_key", "private_key"});
         default: return false;
     }
 }
@@ -132,7 +137,14 @@ bool CredentialWatch::word(std::string_view spelling, std::string_view word) {
 bool CredentialWatch::quoted_word(std::string_view text, const Token& token) {
     const auto content = text.substr(token.content_begin, token.content_end - token.content_begin);
     const bool escaped = token.content_begin > token.begin + 1 && content.find('\\') != std::string_view::npos;
-    return word(content) || escaped;
+    // A setting's name has parts: "app.api_key".
+    bool found = escaped;
+    for (std::size_t begin = 0; begin <= content.size();) {
+        const std::size_t end = std::min(content.find('.', begin), content.size());
+        found = word(content.substr(begin, end - begin)) || found;
+        begin = end + 1;
+    }
+    return found;
 }
 
 bool CredentialWatch::opens_parenthesis() const { return takes_credential(previous_); }
@@ -201,13 +213,22 @@ bool reads_like_credentials(std::string_view content) {
             searched = i + 3 + authority.size();
             continue;
         }
-        if (c != 'p' && c != 's' && c != 'i' && c != 'a') continue;
+        if (c != 'p' && c != 's' && c != 'i' && c != 'a' && c != 't') continue;
         std::size_t length = 0;
+        bool weak = false;
         for (const std::string_view word :
              {std::string_view("password"), std::string_view("passwd"), std::string_view("passphrase"),
               std::string_view("pwd"), std::string_view("secret"), std::string_view("identified"),
-              std::string_view("api_key"), std::string_view("access_key"), std::string_view("sslkey")})
+              std::string_view("api_key"), std::string_view("access_key"), std::string_view("sslkey"), std::string_view("secret_key")})
             if (begins(rest, word)) length = word.size();
+        // Words of ordinary texts, too: only where something is said to be it.
+        for (const std::string_view word :
+             {std::string_view("token"), std::string_view("authorization"), std::string_view("api-key"), std::string_view("apikey"),
+              std::string_view("private_key"), std::string_view("passcode")})
+            if (begins(rest, word)) {
+                length = word.size();
+                weak = true;
+            }
         if (length == 0) continue;
         // `password_encryption` and `passwords` are other words; `my_password` and `client_secret` are not.
         std::size_t at = length;
@@ -219,7 +240,7 @@ bool reads_like_credentials(std::string_view content) {
             assigned = assigned || rest[at] == '=' || rest[at] == ':';
             ++at;
         }
-        if (at > name_end && (at < rest.size() || assigned)) return true;
+        if (at > name_end && (weak ? assigned : at < rest.size() || assigned)) return true;
     }
     return false;
 }

@@ -22,6 +22,8 @@ std::string unparsed(std::string_view text) { return redact(text, Level::full, f
 TEST_CASE("an ordinary statement is recorded as typed") {
     for (const std::string_view sql : {
              "SELECT * FROM orders WHERE id = 17",
+             "SELECT 'a token of love', 'tokens: 12' FROM ts_parse('default', 'x') WHERE tokid = 1 AND token = 'y'",
+             "SELECT * FROM inbox WHERE kind = 'x' AND \"my.key\" = 'y'",
              "select 'O''Brien', E'a\\'b', $$body$$, U&'d\\0061t', 1e-5 -- why\n, /* a /* nested */ b */ \"Col\"",
              "INSERT INTO t VALUES ($1, $2)",
              "SHOW password_encryption",
@@ -40,6 +42,13 @@ TEST_CASE("an ordinary statement is recorded as typed") {
 TEST_CASE("a statement that carries a credential loses its literals and comments at every level") {
     const std::vector<std::string_view> statements = {
         "ALTER ROLE bob PASSWORD 'hunter2'",
+        "SET SESSION \"app.api_key\" = 'hunter2'",
+        "ALTER ROLE bob IN DATABASE d SET \"app.secret_key\" TO 'hunter2'",
+        "UPDATE accounts SET stripe_api_key = 'hunter2', refresh_token = 'hunter2'",
+        "SELECT 'Authorization: Bearer hunter2'",
+        "SELECT 'https://h/?token=hunter2'",
+        "SELECT '{\"refresh_token\": \"hunter2\"}'",
+        "SELECT 'x-api-key: hunter2'",
         "alter role bob password/**/'hunter2'",
         "ALTER ROLE bob ENCRYPTED PASSWORD E'\\150unter2 hunter2'",
         "ALTER ROLE bob PASSWORD U&'hunter2'",
