@@ -24,12 +24,17 @@ AFFECTED = '''      - deny: [write.update, write.delete]
         when: { affected_rows: ">10" }
         why: Too many.
 '''
+EVERYWHERE = '''      - allow: ddl
+      - deny: [write, bulk.import]
+        when: { affected_rows: ">10" }
+        why: Too many.
+'''
 ESTIMATED = '''      - deny: [read, write]
         when: { estimated_rows: ">1000" }
         why: Too many.
 '''
 ROLES = ''.join(ROLE % role for role in (
-    ('rows', 'rows: 100', ''), ('cut', 'rows: 100, over: cut', ''), ('time', 'time: 1s', ''), ('affected', 'rows: 100000', AFFECTED), ('estimated', 'rows: 100000', ESTIMATED), ('open', 'rows: 100000000', '')))
+    ('rows', 'rows: 100', ''), ('cut', 'rows: 100, over: cut', ''), ('time', 'time: 1s', ''), ('affected', 'rows: 100000', AFFECTED), ('everywhere', 'rows: 100000', EVERYWHERE), ('estimated', 'rows: 100000', ESTIMATED), ('open', 'rows: 100000000', '')))
 
 
 def shape(messages):
@@ -171,6 +176,187 @@ class Limits(unittest.TestCase):
                 with self.subTest(sql):
                     self.assertEqual(error(w.query(sql))['C'], '42501')
             self.assertEqual(self.postgres.sql('select count(*) from kept where i > 0'), '100')
+
+    def in_every_form(self, sql):
+        """Sends it as a Query and in a pipeline, outside of a block and in one. -> messages, transaction status, rows that stay"""
+        for messages in ([query(sql)], [*one(sql), sync]):
+            for block in (False, True):
+                if block:
+                    self.wire.query('begin')
+                m = self.sends(*messages)
+                yield m, block, m[-1][1]
+                self.wire.query('rollback')
+
+    def passes(self, sql, tag):
+        for m, block, status in self.in_every_form(sql):
+            self.assertEqual((error(m), status, [b for t, b in m if t == 'C']), (None, b'T' if block else b'I', [z(tag)]))
+            self.assertEqual(types(m).strip('12T').replace('D', ''), 'CZ')
+            yield block
+
+    def refused(self, sql, says='Too many'):
+        for m, block, status in self.in_every_form(sql):
+            self.assertEqual((types(m)[-2:], 'C' in types(m), status, error(m)['C']), ('EZ', False, b'E' if block else b'I', '42501'), sql)
+            self.assertIn(says, error(m)['M'])
+
+    def test_affected_rows_that_no_tag_tells(self):
+        schema = '''
+            create table orders(id int primary key, v text);
+            create table items(order_id int references orders on delete cascade on update cascade);
+            create table parts(i int) partition by list (i);
+            create table parts_1 partition of parts for values in (1); create table parts_2 partition of parts for values in (2);
+            create table audited(i int); create table log(i int);
+            create function note() returns trigger language plpgsql as $$ begin insert into log values (1); return null; end $$;
+            create trigger t after insert or update or delete on audited for each row execute function note();
+            create table also(i int); create rule r as on insert to also do also insert into log values (new.i), (new.i);
+            create view shown as select id from orders;
+            create function put() returns trigger language plpgsql as $$ begin insert into log select g from generate_series(1, new.id) g; return new; end $$;
+            create trigger t instead of insert on shown for each row execute function put();
+            create function drops(n int) returns int language plpgsql as $$ begin delete from log where i <= n; return n; end $$;
+            create table "Odd "" \'one"(i int);'''
+        def fill():
+            self.postgres.sql("truncate orders, items, parts, audited, log, also; insert into orders select g, 'x' from generate_series(1, 50) g; insert into items select 1 from generate_series(1, 30); "
+                              'insert into items select 2 from generate_series(1, 3); insert into parts select 1 + g % 2 from generate_series(1, 20) g; insert into log select g from generate_series(1, 40) g')
+        contents = lambda: self.postgres.sql('select (select count(*) from orders), (select count(*) from items), (select count(*) from parts), (select count(*) from audited), (select count(*) from log), (select count(*) from also)')
+        self.postgres.sql(schema)
+        fill()
+        w = self.as_role('everywhere')
+        full = contents()
+        moves = 'with gone as (delete from log where i <= %d returning *) insert into also select - i from gone where false'
+        both = 'with a as (delete from log where i <= %d), b as (insert into "Odd "" \'one" values (1) returning 1) select * from b'
+        for sql, tag in (
+            ('delete from orders where id = 2', 'DELETE 1'),                       # and three items
+            ('update orders set id = 102 where id = 2', 'UPDATE 1'),
+            ('insert into audited select g from generate_series(1, 5) g', 'INSERT 0 5'),
+            ('insert into also values (1)', 'INSERT 0 1'),
+            ('insert into shown values (10)', 'INSERT 0 1'),
+            (both % 9, 'SELECT 1'),
+            ('select drops(10)', 'SELECT 1'),
+            ('do $$ begin delete from log where i <= 10; end $$', 'DO'),
+            ('explain (analyze, costs off, timing off, summary off) delete from log where i <= 10', 'EXPLAIN'),
+            ('merge into log using (select generate_series(1, 60, 10) g) s on i = g when matched then delete when not matched then insert values (g)', 'MERGE 6'),
+            ("insert into orders select g, 'y' from generate_series(46, 55) g on conflict (id) do update set v = 'y'", 'INSERT 0 10'),
+        ):
+            with self.subTest(sql):
+                for block in self.passes(sql, tag):
+                    if not block: fill()
+        for sql, says in (
+            ('delete from orders where id = 1', '(changed: public.items 30, public.orders 1)'),
+            ('update orders set id = 101 where id = 1', '(changed: public.items 30, public.orders 1)'),
+            ('insert into audited select g from generate_series(1, 6) g', '(changed: public.audited 6, public.log 6)'),
+            ('insert into also values (1), (2), (3), (4)', '(changed: public.log 8, public.also 4)'),
+            ('insert into shown values (11)', '(changed: public.log 11)'),
+            (both % 10, '(changed: public.log 10, public."Odd'.replace('"', '') + ' " \'one 1)'),
+            ('select drops(11)', '(changed: public.log 11)'),
+            ('do $$ begin delete from log where i <= 11; end $$', '(changed: public.log 11)'),
+            ('explain analyze delete from log where i <= 11', '(changed: public.log 11)'),
+            ('update parts set i = 3 - i where i = 1', '(changed: public.parts_1 10, public.parts_2 10)'),
+            ('delete from parts', 'Too many'),
+        ):
+            with self.subTest(sql):
+                self.refused(sql, says)
+                self.assertEqual(contents(), full)
+        with self.subTest('COPY'):
+            w.query('create temp table fresh(i int); create trigger t after insert on fresh for each row execute function note()')
+            for rows, ends, stays in ((5, 'CZ', '5'), (6, 'EZ', '0')):
+                w.query('truncate fresh')
+                w.send(query('copy fresh from stdin'))
+                self.assertEqual(w.get()[0], 'G')
+                m = self.sends(copy_data(b'1\n' * rows), copy_done)
+                self.assertEqual((types(m), m[-1][1]), (ends, b'I'))
+                self.assertEqual(w.rows('select count(*) from fresh'), [[stays]])
+            fill()
+        with self.subTest('summed over a transaction; what is refused is not in the sum'):
+            w.query('begin')
+            self.assertEqual(types(w.query('delete from orders where id = 2')), 'CZ')
+            w.query('savepoint a')
+            self.assertEqual(error(w.query('insert into shown values (7)'))['C'], '42501')
+            w.query('rollback to a')
+            self.assertEqual(types(w.query('insert into shown values (6)')), 'CZ')
+            self.assertEqual(error(w.query('insert into log values (1)'))['C'], '42501')
+            w.query('rollback')
+            self.assertEqual(contents(), full)
+        with self.subTest('in one message'):
+            m = w.query("select 1; insert into shown values (5); select 2; insert into audited values (1), (2); select 3")
+            self.assertEqual((types(m), m[-1][1]), ('TDCCTDCCTDCZ', b'I'))
+            fill()
+            m = w.query('select 1; insert into shown values (5); insert into audited values (1), (2), (3); select 3')
+            self.assertEqual((types(m), m[-1][1]), ('TDCCEZ', b'I'))
+            m = w.query('begin; set transaction isolation level serializable; delete from orders where id = 2; savepoint a; insert into shown values (6); rollback to a; commit; select 1')
+            self.assertEqual((types(m), m[-1][1]), ('CCCCCCCTDCZ', b'I'))
+            self.assertEqual(self.postgres.sql('select count(*) from items'), '30')
+            fill()
+            m = w.query('begin; delete from orders where id = 1; commit')
+            self.assertEqual((types(m), m[-1][1]), ('CEZ', b'E'))
+            w.query('rollback')
+            self.assertEqual(contents(), full)
+        with self.subTest('errors, and where they are'):
+            direct = Wire(self.postgres.url())
+            self.addCleanup(direct.close)
+            for sql in ("select 'ä'; insert into log values (1); select nothing", "select 'ä'; insert into log values (nothing)", 'insert into log values (1 / 0)', 'begin; insert into log values (1); select 1 / 0; commit'):
+                ours, theirs = w.query(sql), direct.query(sql)
+                fields = [(types(m), m[-1][1], error(m)['C'], error(m).get('P')) for m in (ours, theirs)]
+                self.assertEqual(*fields)
+                w.query('rollback'), direct.query('rollback')
+            self.assertEqual(contents(), full)
+        with self.subTest('a pipeline'):
+            m = self.sends(*one('delete from orders where id = 2'), *one('insert into shown values (5)'), *one('select 1'), sync)
+            self.assertEqual((types(m), m[-1][1]), ('12C12C12DCZ', b'I'))
+            fill()
+            m = self.sends(*one('delete from orders where id = 2'), *one('insert into shown values (7)'), *one('select 1'), sync)
+            self.assertEqual((types(m), m[-1][1]), ('12C12EZ', b'I'))
+            self.assertEqual(contents(), full)
+
+    def test_affected_rows_by_other_counts(self):
+        self.postgres.sql('create table other(i int); create table heap(i int); insert into heap select generate_series(1, 100)')
+        w = self.as_role('affected')
+        two = 'with a as (delete from heap where i <= %d returning i), b as (insert into other values (1)) select count(*) from a'
+        with self.subTest('what went before'):
+            w.query('begin')
+            w.query('savepoint a; insert into other select generate_series(1, 100); rollback to a')   # stays in the counters
+            self.assertEqual(types(w.query(two % 5)), 'TDCZ')
+            w.query('rollback')
+            w.query('insert into other select generate_series(1, 100)')
+            w.query('begin')
+            self.assertEqual(types(w.query(two % 5)), 'TDCZ')
+            w.query('rollback')
+        with self.subTest('emptied before, and meanwhile'):
+            w = self.as_role('everywhere')
+            self.postgres.sql('create function clears() returns int language plpgsql as $$ begin truncate other; delete from heap where i = 1; return 1; end $$')
+            w.query('begin')
+            self.assertEqual(types(w.query('insert into other values (1), (2), (3)')), 'CZ')
+            self.assertEqual(types(w.query('truncate other')), 'CZ')
+            self.assertEqual(types(w.query(two % 5)), 'TDCZ')
+            self.assertIn('cannot be told', error(w.query('select clears()'))['M'])
+            w.query('rollback')
+        with self.subTest('nobody counts'):
+            w = self.as_role('affected')
+            for before, after in (('set track_counts = off', 'set track_counts = on'),
+                                  ('create foreign data wrapper nobody; create server nowhere foreign data wrapper nobody; create foreign table far(i int) server nowhere', 'drop foreign data wrapper nobody cascade')):
+                w.query(before) if before.startswith('set') else self.postgres.sql(before)
+                self.assertIn('cannot be told', error(w.query(two % 5))['M'])
+                self.assertEqual(types(w.query('update heap set i = i where i <= 5')), 'CZ')
+                self.assertEqual(error(w.query('update heap set i = i where i <= 11'))['C'], '42501')
+                w.query(after) if after.startswith('set') else self.postgres.sql(after)
+                self.assertEqual(types(w.query(two % 1)), 'TDCZ')
+                self.postgres.sql('insert into heap values (1)')
+
+    def test_affected_rows_that_cannot_be_asked(self):
+        self.postgres.sql("create role plain login password 'pw'; create table mine(i int); grant all on mine to plain; "
+                          'create function forbids() returns trigger language plpgsql security definer as $$ begin revoke execute on function pg_stat_get_xact_tuples_deleted(oid) from public; return null; end $$; '
+                          'create trigger t after update on mine execute function forbids()')
+        self.proxy = Proxy(self.postgres, ROLES, role='everywhere', url=self.postgres.url(user='plain', password='pw'))
+        self.addCleanup(self.proxy.close)
+        self.wire = w = Wire(self.proxy.url)
+        self.addCleanup(w.close)
+        for block in self.passes('insert into mine values (1)', 'INSERT 0 1'):
+            pass
+        self.refused('update mine set i = 2', 'permission denied for function')   # it is asked behind it
+        self.assertEqual(self.postgres.sql('select i from mine'), '1\n1')
+        self.postgres.sql('revoke execute on function pg_stat_get_xact_tuples_deleted(oid) from public')
+        self.refused('insert into mine values (1)', 'permission denied for function')
+        self.assertEqual(self.postgres.sql('select i from mine'), '1\n1')
+        self.assertEqual(types(w.query('select 1')), 'TDCZ')
+        self.postgres.sql('grant execute on function pg_stat_get_xact_tuples_deleted(oid) to public')
 
     def test_estimated_rows(self):
         admin = Wire(self.postgres.url())

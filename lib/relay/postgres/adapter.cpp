@@ -268,10 +268,10 @@ void Adapter::resume_if_asked() {
 
 void Adapter::send_error(const wp::ErrorFields& told) {
     wp::ErrorFields fields = told;
-    if (const std::string place(fields.get(wp::error_field::position)); pieces_ && !place.empty()) {
+    if (const std::string place(fields.get(wp::error_field::position)); shift_ != 0 && !place.empty()) {
         std::ptrdiff_t position = 0;
         if (std::from_chars(place.data(), place.data() + place.size(), position).ec == std::errc{})
-            fields.set(wp::error_field::position, std::to_string(position + pieces_->shift));
+            fields.set(wp::error_field::position, std::to_string(position + shift_));
     }
     auto& out = to_client();
     ByteWriter writer(out.own());

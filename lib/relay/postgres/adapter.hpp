@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -203,6 +204,7 @@ class Adapter {
     void pop();
     void drop_until_sync(std::string_view sqlstate);
     void finish_statement(Pending& entry, std::string_view tag, bool suspended);
+    void end_execute(Pending& entry, std::string_view tag);
     void end_portals();
     void note_cursors(const PlannedStatement* statement, int depth = 0);
     void commit_names(const Pending& entry, std::string_view tag);
@@ -213,13 +215,28 @@ class Adapter {
 
     // ---- affected.cpp
     std::unique_ptr<AffectedBound> bound_of(const Plan& plan, const PlannedStatement* bound_to = nullptr) const;
-    Step begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<std::string>& pieces);
-    bool send_next_piece(Pending& entry);
+    Step begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<QueryPart>& parts);
+    bool send_next_part();
     void own_query(std::string_view sql, Pending::Owner owner);
     bool count_affected(Pending& entry, std::string_view tag);
     void show_held_complete();
     void end_counted_query(bool keep);
     Step on_counted_end(std::string_view body);
+    void abort_pipeline();
+
+    // ---- row_counters.cpp
+    struct Measured;
+    void ask_counters(bool in_pipeline);
+    void begin_measuring(bool in_pipeline);
+    void counters_row(std::string_view body);
+    bool within_bound(const Measured& measured, AffectedBound& bound);
+    bool ask_behind(Pending& entry);
+    void end_measuring();
+    Step end_measured_execute();
+    void fail_counted(Pending& entry, const Refusal& refusal);
+    void counters_failed(const wire::postgres::ErrorFieldsView& fields);
+    void abandon_measuring(std::string_view sqlstate);
+    void forget_measured();
 
     // ---- pieces.cpp
     Step begin_pieces(const Plan& plan, std::string_view text);
@@ -306,12 +323,33 @@ class Adapter {
     /// A Query that runs in a transaction of dbguard's own, because its affected rows are counted.
     struct Counted {
         bool begun = false;        ///< its transaction is
-        std::string complete;      ///< its last CommandComplete: told when its transaction is committed
         std::uint64_t number = 0;  ///< of the session; 0: its end is recorded already
         std::string tag;
         std::uint64_t rows = 0, bytes = 0;
     };
     std::unique_ptr<Counted> counted_;
+    /// What the server says of the tables that the transaction has changed.
+    struct RowCounters {
+        struct Table {
+            std::string name;
+            std::uint64_t rows = 0;
+        };
+        std::map<std::uint32_t, Table> tables;
+        bool on = false;           ///< it counts
+        bool blind = false;        ///< there are tables of which it does not
+    };
+    /// What a statement does to all tables, or several that stand side by side in a Query.
+    struct Measured {
+        RowCounters before, after;
+        bool behind = false;       ///< the statement has run
+        bool untold = false;       ///< its command tag did not tell all
+        std::uint64_t by_tags = 0; ///< rows that it told
+        std::uint64_t earlier = 0; ///< rows of counted statements in the transaction before it
+        Pending entry;             ///< the client's message, while it waits for the last answer
+        std::string tag;           ///< of an Execute
+    };
+    std::unique_ptr<Measured> measured_;
+    std::string held_complete_;    ///< the last CommandComplete of a counted statement: told when nothing can undo it any more
     /// A Query that is sent statement by statement.
     struct Piece {
         std::size_t begin = 0, length = 0;  ///< of the message's text; length 0: to its end
@@ -320,9 +358,9 @@ class Adapter {
     struct Pieces {
         std::vector<Piece> statements;
         std::size_t next = 0;      ///< to be sent
-        std::ptrdiff_t shift = 0;  ///< characters of the message's text before the one that runs
     };
     std::unique_ptr<Pieces> pieces_;
+    std::ptrdiff_t shift_ = 0;          ///< characters of the Query's text before the part of it that runs
     std::uint64_t affected_rows_ = 0;   ///< of counted statements, in the client's transaction
     std::unique_ptr<Refusal> stopped_;  ///< the statement at hand is being stopped, for this reason
 

@@ -1,9 +1,10 @@
-// Statements that may change only so many rows: they run, are counted by their command tag, and are undone when there were more.
+// Statements that may change only so many rows: they run, are counted by their command tag and by the server's counters
+// (row_counters.cpp), and are undone when there were more.
 //
 // In a transaction block, and in a pipeline, undoing is what any error does: the client gets one, and the server is made to fail
 // as well. A Query outside of a block would be committed before its count is known, so it gets a transaction of dbguard's own, and
-// the client hears of its success when that is committed. A Query that brings its own BEGIN and COMMIT is sent up to the COMMIT
-// first. Meanwhile the client is held.
+// the client hears of its success when that is committed. A Query of several statements is sent in parts: up to what is counted, that,
+// up to the COMMIT that it brings. Meanwhile the client is held.
 
 #include <algorithm>
 #include <functional>
@@ -32,24 +33,37 @@ bool controls_transactions(const Plan& plan) {
     });
 }
 
-/// Before which statements the message is cut, so that what they would commit is counted first. Empty: some counted statement
-/// stands outside of a transaction block that is there when it runs.
-std::optional<std::vector<std::size_t>> commits_of(const Plan& plan, bool in_block) {
-    std::vector<std::size_t> cuts;
+/// Whether its rows are counted where a bound is set: EXECUTE may run what has one.
+bool is_counted(const PlannedStatement& planned) {
+    const sql::Statement& statement = planned.statement;
+    if (planned.decision.max_affected || statement.kind == StatementKind::execute) return true;
+    if (statement.kind == StatementKind::explain && !statement.runs_inner) return false;
+    return std::ranges::any_of(statement.inner, [](const sql::Statement& inner) { return inner.kind == StatementKind::execute; });
+}
+
+/// The message cut where what is counted begins and ends, and before what would commit it; none where it is all counted. Empty: some
+/// counted statement stands outside of a transaction block that is there when it runs.
+std::optional<std::vector<QueryPart>> parts_of(const Plan& plan, std::string_view text, bool in_block) {
+    std::vector<QueryPart> parts;
+    std::size_t begin = 0;
+    bool counted = false;
+    const auto add = [&](std::size_t end) {
+        parts.push_back({std::string(text.substr(begin, end - begin)), characters(text.substr(0, begin)), counted});
+        begin = end;
+    };
     for (const PlannedStatement& planned : plan.statements) {
-        switch (planned.statement.kind) {
-            case StatementKind::begin: in_block = true; break;
-            case StatementKind::commit:
-            case StatementKind::prepare_transaction:
-                if (in_block && planned.statement.begin > 0) cuts.push_back(planned.statement.begin);
-                in_block = false;
-                break;
-            case StatementKind::rollback: in_block = false; break;
-            default:
-                if (!in_block && (planned.decision.max_affected || planned.statement.kind == StatementKind::execute)) return std::nullopt;
-        }
+        const StatementKind kind = planned.statement.kind;
+        const bool counts = is_counted(planned);
+        const bool commits = in_block && (kind == StatementKind::commit || kind == StatementKind::prepare_transaction);
+        if (counts && !in_block) return std::nullopt;
+        const std::size_t here = std::min<std::size_t>(planned.statement.begin, text.size());
+        if (&planned != &plan.statements.front() && here > begin && (counts != counted || commits)) add(here);
+        counted = counts;
+        if (kind == StatementKind::begin) in_block = true;
+        if (kind == StatementKind::commit || kind == StatementKind::rollback || kind == StatementKind::prepare_transaction) in_block = false;
     }
-    return cuts;
+    if (!parts.empty() || !counted) add(text.size());
+    return parts;
 }
 
 /// BEGIN … ROLLBACK with no other end of a transaction between: whatever it changes is undone, by it or by an error.
@@ -71,6 +85,13 @@ std::optional<std::uint64_t> changed_rows(std::string_view tag, bool shows_chang
     return {};
 }
 
+/// Of these the counters are not asked for.
+bool writes_system_tables(const sql::Statement& statement) {
+    return std::ranges::any_of(statement.effects, [](const sql::Effect& effect) {
+        return sql::inside(effect.effect_class, sql::EffectClass::write) && std::ranges::any_of(effect.objects, [](const sql::Object& object) { return object.schema == "pg_catalog"; });
+    });
+}
+
 }  // namespace
 
 /// The strictest bound of a message's statements, those behind EXECUTE included; null: none has one. `bound_to`: the one that a
@@ -83,10 +104,11 @@ std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan, const Planned
         bound->refusal = plan.refusal;
         return bound;
     }
-    bool uncounted = false;
+    bool uncounted = false, unseen = false;
     const auto look = [&](const PlannedStatement& planned) {
         const policy::Decision& decision = planned.decision;
         uncounted = uncounted || (decision.max_affected && planned.statement.writes_inside);
+        unseen = unseen || writes_system_tables(planned.statement);
         if (!decision.max_affected || (bound && bound->rows <= *decision.max_affected)) return;
         bound = std::make_unique<AffectedBound>();
         bound->rows = *decision.max_affected;
@@ -114,13 +136,16 @@ std::unique_ptr<AffectedBound> Adapter::bound_of(const Plan& plan, const Planned
         look(planned);
         executed(planned.statement);
     }
-    if (bound) bound->uncounted = uncounted;
+    if (bound) {
+        bound->uncounted = uncounted;
+        bound->unseen = unseen;
+    }
     return bound;
 }
 
-/// Pass: the Query may go on now; counted_ is there when it needs a transaction of its own, `pieces` where it has to be sent in
+/// Pass: the Query may go on now; counted_ is there when it needs a transaction of its own, `parts` where it has to be sent in
 /// parts, each when the one before has been counted.
-Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<std::string>& pieces) {
+Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view text, std::unique_ptr<AffectedBound>& bound, std::vector<QueryPart>& parts) {
     if (pipeline_open_)
         return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted cannot stand behind messages without Sync", {}, {}});
     if (!pending_.empty()) {
@@ -135,30 +160,32 @@ Adapter::Step Adapter::begin_counted_query(const PlanRef& plan, std::string_view
         bound.reset();  // nothing stays to be counted
         return Step::pass;
     }
-    if (controls_transactions(*plan)) {
-        const auto commits = commits_of(*plan, status_ == 'T');
-        if (!commits)
+    const bool brings_own = controls_transactions(*plan);
+    if (!bound->must_fail || brings_own) {
+        auto cut = parts_of(*plan, text, status_ == 'T' || !brings_own);
+        if (!cut)
             return refuse(plan, text, Form::simple, {"0A000", "dbguard: a statement whose affected rows are counted stands outside of the BEGIN and COMMIT of its message", {}, "Send the statements one by one, or all of them between BEGIN and COMMIT."});
-        std::size_t begin = 0;
-        for (const std::size_t end : *commits) {
-            pieces.emplace_back(text.substr(begin, end - begin));
-            begin = end;
-        }
-        if (begin > 0) pieces.emplace_back(text.substr(begin));
-        return Step::pass;
+        parts = std::move(*cut);
     }
-    if (status_ == 'I' && !counted_) counted_ = std::make_unique<Counted>();
+    if (status_ == 'I' && !brings_own && !counted_) counted_ = std::make_unique<Counted>();
     return Step::pass;
 }
 
 /// The next part of a Query that is sent in parts, when the one before went well. False: there is none, or none that may run.
-bool Adapter::send_next_piece(Pending& entry) {
-    if (entry.pieces.empty() || entry.failed || muted_ || status_ != 'T') return false;
+bool Adapter::send_next_part() {
+    if (pending_.front().parts.empty() || pending_.front().failed || muted_ || status_ != 'T') return false;
+    // It stays first in line, behind the question that goes before it.
+    Pending entry = std::move(pending_.front());
+    pop();
+    const QueryPart part = std::move(entry.parts.front());
+    entry.parts.erase(entry.parts.begin());
+    if (part.counted && !entry.bound->must_fail) begin_measuring(false);
+    shift_ = part.shift;
     auto& out = to_server();
     ByteWriter writer(out.own());
-    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{entry.pieces.front()}, writer);
+    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{part.text}, writer);
     out.commit();
-    entry.pieces.erase(entry.pieces.begin());
+    push(std::move(entry));
     return true;
 }
 
@@ -176,28 +203,33 @@ void Adapter::own_query(std::string_view sql, Owner owner) {
 bool Adapter::count_affected(Pending& entry, std::string_view tag) {
     if (entry.bound->must_fail) return false;
     const auto* statement = planned(entry);
-    const bool executes = statement != nullptr && (statement->statement.kind != StatementKind::explain || statement->statement.runs_inner) && std::ranges::any_of(statement->statement.inner, [](const sql::Statement& inner) { return inner.kind == StatementKind::execute; });
-    const bool writes = statement == nullptr || statement->decision.max_affected || statement->statement.kind == StatementKind::execute || executes;
-    if (!writes) return true;
-    auto rows = changed_rows(tag, statement != nullptr && statement->statement.shows_changed);
+    if (statement != nullptr && !is_counted(*statement)) return true;
+    const auto rows = changed_rows(tag, statement != nullptr && statement->statement.shows_changed);
     // The tag is about the outermost write alone.
-    if (entry.bound->uncounted) rows.reset();
-    if (!rows) {
-        if (!entry.bound->uncounted && statement != nullptr && statement->statement.kind == StatementKind::execute && !statement->decision.max_affected) return true;
-        entry.bound->refusal.message += " (how many it changed cannot be told)";
-        return false;
+    const bool reads = !rows && statement != nullptr && statement->statement.kind == StatementKind::execute && !statement->decision.max_affected;
+    if (measured_) {
+        measured_->untold = measured_->untold || entry.bound->uncounted || (!rows && !reads);
+        measured_->by_tags += rows.value_or(0);
     }
-    affected_rows_ += *rows;
+    affected_rows_ += rows.value_or(0);
     return affected_rows_ <= entry.bound->rows;
 }
 
 /// Only the last CommandComplete of a Query waits; when more comes, it was not the last.
 void Adapter::show_held_complete() {
-    if (counted_->complete.empty()) return;
+    if (held_complete_.empty()) return;
     auto& out = to_client();
-    if (!muted_) out.own().append(counted_->complete);
+    if (!muted_) out.own().append(held_complete_);
     out.commit();
-    counted_->complete.clear();
+    held_complete_.clear();
+}
+
+/// The client was told that a statement of its pipeline has failed: the server ignores the rest, too, and rolls back at the Sync.
+void Adapter::abort_pipeline() {
+    muted_ = false;
+    substitute(true, {});
+    pending_.back().owner = Owner::abort;
+    pending_.back().refusal.reset();
 }
 
 /// ReadyForQuery of a Query in a transaction of dbguard's own.

@@ -300,7 +300,9 @@ Adapter::Step Adapter::too_long(const Header& header) {
 Adapter::Step Adapter::on_query(std::string_view body) {
     const auto query = wp::decode_query(body);
     if (!query) return fatal("08P01", "a malformed Query message");
-    return pieces_ ? send_piece(query->sql) : run_query(query->sql);
+    if (pieces_) return send_piece(query->sql);
+    shift_ = 0;
+    return run_query(query->sql);
 }
 
 /// FETCH goes on with what DECLARE planned, and the code that it calls looks its names up now.
@@ -394,9 +396,9 @@ Adapter::Step Adapter::run_query(std::string_view text) {
     }
     if (ask_next_copy_types(*plan, text)) return Step::hold;
     auto bound = bound_of(*plan);
-    std::vector<std::string> pieces;
+    std::vector<QueryPart> parts;
     if (bound)
-        if (const Step ready = begin_counted_query(plan, text, bound, pieces); ready != Step::pass) return ready;
+        if (const Step ready = begin_counted_query(plan, text, bound, parts); ready != Step::pass) return ready;
     for (const auto& [prepared, execute] : executed)
         if (auto refusal = session_.execute(prepared, execute, {}, now_)) {
             if (counted_ && !counted_->begun) counted_.reset();
@@ -410,6 +412,7 @@ Adapter::Step Adapter::run_query(std::string_view text) {
     }
     if (counted_ && !std::exchange(counted_->begun, true)) own_query("BEGIN", Pending::Owner::begin);
     if (bound) hold(Hold::count);
+    if (bound && !bound->must_fail && (parts.empty() || parts.front().counted)) begin_measuring(false);
     entry.bound = std::move(bound);
     entry.copy_types = std::move(copy_types_);
     note_plan(*plan);
@@ -417,15 +420,15 @@ Adapter::Step Adapter::run_query(std::string_view text) {
     entry.copies_left = copies(*plan);
     if (keeps_text(*plan)) entry.text = std::make_shared<const std::string>(text);
     pipeline_open_ = false;
-    if (pieces.empty()) {
+    if (parts.empty()) {
         push(std::move(entry));
         return Step::pass;
     }
     auto& out = to_server();
     ByteWriter writer(out.own());
-    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{pieces.front()}, writer);
+    [[maybe_unused]] const auto sent = wp::encode(wp::QueryView{parts.front().text}, writer);
     out.commit();
-    entry.pieces.assign(std::make_move_iterator(pieces.begin() + 1), std::make_move_iterator(pieces.end()));
+    entry.parts.assign(std::make_move_iterator(parts.begin() + 1), std::make_move_iterator(parts.end()));
     push(std::move(entry));
     return Step::drop;
 }
@@ -622,6 +625,8 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     const bool by_name = runs != nullptr && goes_by_name(runs->statement.kind) && !session_.masks_nothing();
     if (!described || (by_name && !goes_on)) describe_portal(execute->portal, portal);
     const bool counted = entry.bound != nullptr;
+    const bool measured = counted && !entry.bound->must_fail;
+    if (measured) begin_measuring(true);
     push(std::move(entry));
     pipeline_open_ = true;
     if (!counted) return Step::pass;
@@ -629,7 +634,13 @@ Adapter::Step Adapter::on_execute(std::string_view body) {
     hold(Hold::count);
     auto& out = to_server();
     ByteWriter writer(out.own());
-    [[maybe_unused]] const auto sent = wp::encode(*execute, writer).has_value() && wp::encode(wp::Flush{}, writer).has_value();
+    [[maybe_unused]] const auto sent = wp::encode(*execute, writer);
+    out.commit();
+    if (measured) {
+        ask_counters(true);
+        pending_.back().statement = 1;  // no Sync follows
+    }
+    [[maybe_unused]] const auto flushed = wp::encode(wp::Flush{}, writer);
     out.commit();
     return Step::drop;
 }

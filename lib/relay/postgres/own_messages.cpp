@@ -247,6 +247,10 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
             if (kind != Kind::close) return unexpected(type);
             if (entry.statement == 1) {
                 // No Sync follows: this was the last reply.
+                if (entry.owner == Owner::counters) {
+                    pop();
+                    return end_measured_execute();
+                }
                 if (entry.owner == Owner::question)
                     question_done({});
                 else
@@ -258,6 +262,7 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
             if (kind != Kind::describe) return unexpected(type);
             break;
         case 'T': {
+            if (kind == Kind::simple && entry.owner == Owner::counters) return Step::drop;
             if (kind != Kind::describe) return unexpected(type);
             const auto description = wp::decode_row_description(body);
             if (!description) return unexpected(type);
@@ -270,6 +275,10 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
             break;
         }
         case 'D':
+            if (entry.owner == Owner::counters) {
+                counters_row(body);
+                return Step::drop;
+            }
             if (kind != Kind::execute) return unexpected(type);
             if (!entry.aside) question_row(body);
             return Step::drop;
@@ -298,9 +307,10 @@ Adapter::Step Adapter::own_error(const wp::ErrorFieldsView& fields) {
     if (owner == Owner::begin) return fatal(sqlstate, "a transaction for a counted statement cannot be opened");
     if (entry.kind == Kind::sync || entry.kind == Kind::simple) {
         entry.failed = true;  // ReadyForQuery follows
-        if (owner == Owner::end && counted_ && !counted_->complete.empty()) {
+        if (owner == Owner::counters) counters_failed(fields);
+        if (owner == Owner::end && counted_ && !held_complete_.empty()) {
             // The commit failed, and with it the statement.
-            counted_->complete.clear();
+            held_complete_.clear();
             if (counted_->number != 0) session_.fail(counted_->number, sqlstate, general_message(sqlstate), now_);
             counted_->number = 0;
             send_server_error(fields);

@@ -2,6 +2,7 @@
 
 // What the server still owes an answer for, in order: each of its messages belongs to the first entry.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,7 +19,20 @@ struct AffectedBound {
     std::uint64_t rows = 0;
     Refusal refusal;  ///< when there are more
     bool uncounted = false;  ///< something changes rows that no command tag tells of
+    bool unseen = false;     ///< … nor the server's counters
     bool must_fail = false;  ///< it may not succeed at all (Plan::must_fail)
+};
+
+/// As the server counts them in positions of errors, in UTF-8.
+inline std::ptrdiff_t characters(std::string_view text) {
+    return std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+/// A part of a Query that is sent in parts.
+struct QueryPart {
+    std::string text;
+    std::ptrdiff_t shift = 0;  ///< characters of the message's text before it
+    bool counted = false;      ///< its affected rows are
 };
 
 /// The types of a COPY's columns and their modifiers.
@@ -37,6 +51,7 @@ struct Pending {
         abort,     ///< makes the transaction fail because the client was told so
         begin,     ///< opens a transaction around a Query whose affected rows are counted
         end,       ///< and closes it
+        counters,  ///< how many rows the transaction has changed so far
     };
 
     Kind kind = Kind::simple;
@@ -50,7 +65,7 @@ struct Pending {
     std::uint64_t number = 0;        ///< the session's; 0: not submitted
     PlanRef plan;
     std::unique_ptr<AffectedBound> bound;
-    std::vector<std::string> pieces;  ///< simple: what of its text is not sent yet, part by part
+    std::vector<QueryPart> parts;     ///< simple: what of its text is not sent yet
     std::string name;                ///< of the statement or portal
     std::string statement_name;      ///< bind: of the statement
     PreparedRef prepared;            ///< parse: what the name will mean

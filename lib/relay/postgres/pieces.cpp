@@ -71,7 +71,7 @@ Adapter::Step Adapter::send_piece(std::string_view whole) {
     const std::string_view before = whole.substr(0, std::min<std::size_t>(piece.begin, whole.size()));
     std::string_view text = whole.substr(before.size());
     if (piece.length != 0) text = text.substr(0, piece.length);
-    pieces_->shift = std::ranges::count_if(before, [](char c) { return (c & 0xC0) != 0x80; });
+    shift_ = characters(before);
     if (!counted_ && status_ == 'I' && !controls_transactions(piece.kind)) counted_ = std::make_unique<Counted>();
     const Step step = run_query(text);
     if (step == Step::hold || step == Step::stop) return step;

@@ -48,7 +48,7 @@ Adapter::Step Adapter::client_reply(const Header& header, std::span<char> bytes)
     const char type = header.type;
     Pending& entry = pending_.front();
     if (!muted_) warn_once(entry);
-    if (counted_) show_held_complete();
+    show_held_complete();
     const bool runs = entry.kind == Kind::simple || entry.kind == Kind::execute;
     if (runs && entry.bound && entry.bound->must_fail && (type == 'T' || type == 'H' || type == 'G')) {
         // What it names is there after all.
@@ -180,7 +180,7 @@ Adapter::Step Adapter::on_notice(std::string_view body) {
     const wp::ErrorFields shown = without_hidden(notice->fields, pending_.empty() ? nullptr : &pending_.front());
     session_.note(pending_.empty() ? 0 : pending_.front().number, shown.get(wp::error_field::severity), shown.get(wp::error_field::sqlstate), shown.message());
     if (!hides) return Step::pass;
-    if (counted_) show_held_complete();
+    show_held_complete();
     send_notice(shown);
     return Step::drop;
 }
@@ -195,6 +195,7 @@ Adapter::Step Adapter::on_error(std::string_view body) {
         // The server ends the session; it closes the connection next.
         if (!pending_.empty() && pending_.front().number != 0)
             session_.fail(pending_.front().number, fields.get(wp::error_field::sqlstate), general_message(fields.get(wp::error_field::sqlstate)), now_);
+        abandon_measuring(fields.get(wp::error_field::sqlstate));
         send_server_error(fields);
         ended_ = true;
         return Step::stop;
@@ -203,7 +204,7 @@ Adapter::Step Adapter::on_error(std::string_view body) {
     copy_in_ = false;
     Pending& entry = pending_.front();
     if (entry.owner != Owner::client) return own_error(fields);
-    if (counted_) show_held_complete();  // of the statement before
+    show_held_complete();  // of the statement before
     const std::string sqlstate(fields.get(wp::error_field::sqlstate));
     if (entry.failed || muted_) {
         // The client was told already.
@@ -245,6 +246,7 @@ void Adapter::drop_until_sync(std::string_view sqlstate) {
             session_.fail(pending_.front().number, sqlstate, "not run: an earlier statement of the pipeline failed", now_);
         pop();
     }
+    abandon_measuring(sqlstate);
     // What was expected of the names does not come true, but for what stands behind that Sync.
     statements_.forget_expected();
     portals_.forget_expected();
@@ -277,10 +279,17 @@ bool passes(std::string_view sqlstate) { return sqlstate == "XX000" || sqlstate 
 Adapter::Step Adapter::on_ready(std::string_view body) {
     const auto ready = wp::decode_ready_for_query(body);
     if (!ready || pending_.empty()) return unexpected('Z');
-    Pending& entry = pending_.front();
-    if (entry.extended() || (entry.refusal && !entry.failed)) return unexpected('Z');
+    if (pending_.front().extended() || (pending_.front().refusal && !pending_.front().failed)) return unexpected('Z');
     const char status = static_cast<char>(ready->status);
     status_ = status;
+    if (pending_.front().owner == Owner::counters) {
+        pop();
+        if (!measured_ || !measured_->behind) return Step::drop;
+        end_measuring();
+    } else if (pending_.front().owner == Owner::client && pending_.front().kind == Kind::simple && ask_behind(pending_.front())) {
+        return Step::drop;
+    }
+    Pending& entry = pending_.front();
     Step step = Step::pass;
     const Owner owner = entry.owner;
     if (owner == Owner::question || owner == Owner::types) {
@@ -291,11 +300,12 @@ Adapter::Step Adapter::on_ready(std::string_view body) {
         }
         in_savepoint_ = false;
     }
-    if (owner == Owner::client && entry.kind == Kind::simple && send_next_piece(entry)) return Step::drop;
+    if (owner == Owner::client && entry.kind == Kind::simple && send_next_part()) return Step::drop;
     if (owner == Owner::client && entry.kind == Kind::simple && next_piece(entry)) return Step::drop;
     if (owner == Owner::client && counted_ && !counted_->begun) counted_.reset();
     if (owner == Owner::client && counted_ && entry.kind == Kind::simple) {
-        end_counted_query(!entry.failed && !std::exchange(muted_, false) && status == 'T');
+        const bool told_of_failure = std::exchange(muted_, false);
+        end_counted_query(!entry.failed && !told_of_failure && status == 'T');
         pop();
         result_ = {};
         last_tag_.clear();
@@ -426,12 +436,13 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
         if (!complete) return unexpected('C');
         tag = complete->tag;
     }
-    if (entry.bound && !muted_ && !stopped_ && !count_affected(entry, tag)) stopped_ = std::make_unique<Refusal>(entry.bound->refusal);
+    // In a pipeline it stays although the client was told of a failure before it.
+    const bool counts = entry.bound && !stopped_ && (!muted_ || entry.kind == Kind::execute);
+    if (counts && !count_affected(entry, tag)) stopped_ = std::make_unique<Refusal>(entry.bound->refusal);
     if (stopped_) {
         // It ended before it could be cancelled. The client is told of the limit all the same.
-        send_error(refusal_fields(*stopped_));
-        if (entry.number != 0) session_.fail(entry.number, stopped_->sqlstate, stopped_->message, now_);
-        entry.number = 0;
+        fail_counted(entry, *stopped_);
+        if (entry.bound) forget_measured();
         stopped_.reset();
         cancel_wanted_ = false;
         commit_names(entry, tag);
@@ -442,10 +453,7 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
         } else if (entry.bound) {
             // Its pipeline must fail with it: the server ignores the rest, and rolls back at the Sync.
             pop();
-            muted_ = false;
-            substitute(true, {});
-            pending_.back().owner = Owner::abort;
-            pending_.back().refusal.reset();
+            abort_pipeline();
         } else {
             pop();
         }
@@ -455,25 +463,38 @@ Adapter::Step Adapter::on_command_complete(std::string_view body) {
     if (result_.cut && !muted_) send_notice(refusal_fields(session_.limit_refusal(), "WARNING"));
     commit_names(entry, tag);
     last_tag_ = tag;
+    const bool waits = entry.kind == Kind::simple ? counted_ || measured_ : entry.bound && measured_;
     if (entry.kind == Kind::execute) {
-        begin_portal_result(entry, 0);
-        finish_statement(entry, tag, false);
-        end_result();
-        result_ = {};
-        if (entry.portal) entry.portal->suspended = false;
+        Pending done = std::move(entry);
         pop();
-        release_waiting();
-        return Step::pass;
+        if (!waits) {
+            end_execute(done, tag);
+            return Step::pass;
+        }
+        measured_->entry = std::move(done);
+        measured_->behind = true;
+        measured_->tag = tag;
+    } else {
+        entry.statement++;
+        end_result();
     }
-    entry.statement++;
-    end_result();
-    if (!counted_) return Step::pass;
+    if (!waits) return Step::pass;
     if (muted_) return Step::drop;
-    // Not before its transaction is committed.
-    ByteWriter writer(counted_->complete);
+    // Not before its rows are counted, and its transaction is committed.
+    ByteWriter writer(held_complete_);
     if (body.empty() ? wp::encode(wp::EmptyQueryResponse{}, writer).has_value() : wp::encode(wp::CommandCompleteView{tag}, writer).has_value())
         return Step::drop;
     return unexpected('C');
+}
+
+/// An Execute has run to its end.
+void Adapter::end_execute(Pending& entry, std::string_view tag) {
+    begin_portal_result(entry, 0);
+    finish_statement(entry, tag, false);
+    end_result();
+    result_ = {};
+    if (entry.portal) entry.portal->suspended = false;
+    release_waiting();
 }
 
 Adapter::Step Adapter::on_suspended() {
