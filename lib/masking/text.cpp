@@ -272,6 +272,8 @@ bool mask_text_column(
         }
     }
     if (type.max_bytes && result.size() > *type.max_bytes) return false;
+    // In binary a "char" is one byte, never none (charrecv).
+    if (type.max_bytes == 1U && result.empty() && !text.empty()) return false;
     if (padded && type.max_characters) {
         const std::size_t characters = bytes ? result.size() : count_characters(result);
         if (characters < *type.max_characters) out.append(*type.max_characters - characters, ' ');

@@ -91,6 +91,7 @@ TEST_CASE("names and single bytes keep to their size") {
     CHECK(applied("email", named("text"), "a@b." + long_label) == "***@***." + long_label);
     CHECK(applied("redact", named("char"), "a") == "NULL");
     CHECK(applied("last(1)", named("char"), "a") == "*");
+    CHECK(applied("zero", named("char"), "a") == "NULL");
 }
 
 TEST_CASE("an enum shows the masked text where it is a label") {
