@@ -398,6 +398,92 @@ TEST_CASE("a statement that ended before it could be stopped fails for the clien
     CHECK(talk.take() == ">F Query \"next\"\n<B ReadyForQuery E\n");
 }
 
+namespace {
+
+/// A statement of which so many rows may be changed.
+PlanRef counted_plan(std::uint64_t rows) {
+    Plan plan = *ScriptedSession::open_plan();
+    plan.statements[0].decision.max_affected = rows;
+    plan.statements[0].decision.max_affected_reason = "too many";
+    return std::make_shared<const Plan>(std::move(plan));
+}
+
+/// The answer to a question about the tables, as rows.
+std::string counters(std::string_view rows) {
+    return row({"0", "on", std::nullopt, "0"}) + row({"17000", "public", "items", rows});
+}
+std::string counters_in_pipeline(std::string_view rows) {
+    return close_complete + parse_complete + bind_complete + counters(rows) + done("SELECT 2") + close_complete + close_complete;
+}
+
+/// How often the trace holds it.
+std::size_t times(std::string_view trace, std::string_view what) {
+    std::size_t count = 0;
+    for (std::size_t at = trace.find(what); at != std::string_view::npos; at = trace.find(what, at + 1)) ++count;
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("a counted Query waits for what the server says of all tables, and is undone where that is too much") {
+    for (const auto& [after, status, end] : {std::tuple{"57", 'I', "COMMIT"}, {"58", 'I', "ROLLBACK"}, {"57", 'T', ""}, {"58", 'T', ""}}) {
+        Conversation talk;
+        const bool fits = std::string_view(after) == "57";
+        if (status == 'T') talk.client(q("begin")).server(done("BEGIN") + ready('T'));
+        talk.session.plans["delete"] = counted_plan(7);
+        talk.take();
+        talk.client(q("delete"));
+        const std::string sent = talk.take();
+        CHECK(times(sent, ">F Query \"BEGIN\"") == (status == 'I' ? 1 : 0));
+        CHECK(times(sent, "pg_stat_get_xact_tuples_deleted") == 1);
+        CHECK(sent.ends_with(">F Query \"delete\"\n"));
+        if (status == 'I') talk.server(done("BEGIN") + ready('T'));
+        talk.server(columns({plain_column}) + counters("50") + done("SELECT 2") + ready('T'));
+        CHECK(talk.take().empty());
+        talk.server(done("DELETE 1") + ready('T'));
+        CHECK(times(talk.take(), "pg_stat_get_xact_tuples_deleted") == 1);
+        talk.server(columns({plain_column}) + counters(after) + done("SELECT 2") + ready('T'));
+        const std::string told = "<B ErrorResponse S=\"ERROR\" V=\"ERROR\" C=\"42501\" M=\"dbguard: too many (changed: public.items 8)\" D=\"Rule .\"\n";
+        if (status == 'I') {
+            CHECK(talk.take() == ">F Query \"" + std::string(end) + "\"\n" + (fits ? "" : told));
+            talk.server(done(end) + ready('I'));
+            CHECK(talk.take() == (fits ? "<B CommandComplete \"DELETE 1\"\n<B ReadyForQuery I\n" : "<B ReadyForQuery I\n"));
+        } else if (fits) {
+            CHECK(talk.take() == "<B CommandComplete \"DELETE 1\"\n<B ReadyForQuery T\n");
+        } else {
+            CHECK(talk.take() == ">F Query \"dbguard refused this statement\"\n" + told);
+            talk.server(error("42601", "syntax error") + ready('E'));
+            CHECK(talk.take() == "<B ReadyForQuery E\n");
+        }
+        const std::string number = status == 'I' ? "1" : "2";
+        CHECK(talk.session.log.back() == (fits ? "finish " + number + " DELETE 1 0" : "fail " + number + " 42501"));
+        CHECK(talk.adapter.idle());
+    }
+}
+
+TEST_CASE("a counted Execute is counted also where one before it was ended by a limit") {
+    for (const bool limited : {false, true}) {
+        Conversation talk;
+        talk.session.plans["delete"] = counted_plan(7);
+        if (limited) talk.session.max_rows = 0;
+        talk.client(parse("", "select") + bind("", "") + describe('P', "") + execute("") + parse("", "delete") + bind("", "") + describe('P', "") + execute("") + sync).take();
+        CHECK(!talk.adapter.wants_client_bytes());
+        talk.server(parse_complete + bind_complete + columns({plain_column}) + row({"1"}) + done("SELECT 1")).take();
+        talk.server(parse_complete + bind_complete + no_data + counters_in_pipeline("50") + done("DELETE 1") + counters_in_pipeline("58"));
+        // The client hears of the first error only.
+        const std::string told = talk.take();
+        CHECK(times(told, "<B ErrorResponse") == (limited ? 0 : 1));
+        CHECK(times(told, "CommandComplete") == 0);
+        CHECK(times(told, ">F Parse \"dbguard refused\"") == 1);
+        talk.server(error("42601", "syntax error"));
+        CHECK(talk.take() == ">F Sync\n");
+        talk.server(ready('I'));
+        CHECK(talk.take() == "<B ReadyForQuery I\n");
+        CHECK(talk.session.log.back() == "fail 2 42501");
+        CHECK(talk.adapter.idle());
+    }
+}
+
 TEST_CASE("a limit that cuts says so") {
     Conversation talk;
     talk.session.max_rows = 1;
