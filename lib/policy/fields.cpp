@@ -10,8 +10,6 @@
 namespace dbguard::policy {
 namespace {
 
-std::string quoted(std::string_view word) { return '`' + std::string(word) + '`'; }
-
 /// Levenshtein's distance, with the bound that callers need: words longer than 64 bytes are never near.
 std::size_t distance(std::string_view a, std::string_view b) {
     if (a.size() > 64 || b.size() > 64) return std::numeric_limits<std::size_t>::max();
@@ -77,6 +75,12 @@ std::string one_of_these(std::span<const std::string_view> words) {
         if (i > 0) out += i + 1 == words.size() ? " or " : ", ";
         out += quoted(words[i]);
     }
+    return out;
+}
+
+std::vector<std::string> names(const std::vector<Reference>& references) {
+    std::vector<std::string> out;
+    for (const auto& one : references) out.push_back(one.name);
     return out;
 }
 

@@ -24,6 +24,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 /// `a, b or c`, each in backquotes.
 std::string one_of_these(std::span<const std::string_view> words);
 
+std::vector<std::string> names(const std::vector<Reference>& references);
+
 class Fields {
   public:
     Fields(std::string_view file, std::vector<Problem>& problems) : file_(file), problems_(problems) {}
@@ -37,6 +39,10 @@ class Fields {
         const YamlNode& node, std::string_view what, std::span<const std::string_view> known,
         std::span<const std::string_view> required
     );
+    using Words = std::initializer_list<std::string_view>;
+    bool map(const YamlNode& node, std::string_view what, Words known, Words required = {}) {
+        return map(node, what, std::span(known.begin(), known.size()), std::span(required.begin(), required.size()));
+    }
     /// The node is a map from names that the file gives. False: it is no map.
     bool named_map(const YamlNode& node, std::string_view what);
 

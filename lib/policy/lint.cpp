@@ -12,8 +12,6 @@ namespace {
 
 using sql::EffectClass;
 
-std::string quoted(std::string_view word) { return '`' + std::string(word) + '`'; }
-
 template <class Range, class Predicate>
 bool any(const Range& range, Predicate predicate) {
     return std::any_of(std::begin(range), std::end(range), predicate);

@@ -13,8 +13,6 @@ namespace {
 using catalogue::Relation;
 using catalogue::RelationKind;
 
-std::string quoted(std::string_view word) { return '`' + std::string(word) + '`'; }
-
 bool is_servers_own(std::string_view schema) { return schema == "pg_catalog" || schema == "information_schema" || schema.starts_with("pg_toast") || schema.starts_with("pg_temp"); }
 
 /// Has rows of its own that a SELECT shows.

@@ -8,54 +8,18 @@
 #include "base/crypto.hpp"
 #include "base/encoding.hpp"
 #include "policy/fields.hpp"
+#include "policy/load_masks.hpp"
+#include "policy/load_rules.hpp"
 #include "policy/yaml_tree.hpp"
 
 namespace dbguard::policy {
 namespace {
 
-using Words = std::initializer_list<std::string_view>;
-
-std::string quoted(std::string_view word) { return '`' + std::string(word) + '`'; }
+using Words = Fields::Words;
 
 /// `role `tester``
 std::string titled(std::string_view kind, std::string_view name) {
     return std::string(kind) + ' ' + quoted(name);
-}
-
-std::vector<std::string> names(const std::vector<Reference>& references) {
-    std::vector<std::string> out;
-    for (const auto& one : references) out.push_back(one.name);
-    return out;
-}
-
-/// A member path of `keys`: names joined by points; one with a point is written in double quotes.
-std::optional<std::vector<std::string>> parse_path(std::string_view text) {
-    std::vector<std::string> path;
-    for (;;) {
-        std::string part;
-        std::size_t used = 0;
-        if (text.starts_with('"')) {
-            for (used = 1; used < text.size(); ++used) {
-                if (text[used] == '"') {
-                    if (used + 1 >= text.size() || text[used + 1] != '"') break;
-                    ++used;
-                }
-                part.push_back(text[used]);
-            }
-            if (used >= text.size()) return {};
-            ++used;
-        } else {
-            part = text.substr(0, text.find('.'));
-            if (part.find('"') != std::string::npos) return {};
-            used = part.size();
-        }
-        if (part.empty()) return {};
-        path.push_back(std::move(part));
-        text.remove_prefix(used);
-        if (text.empty()) return path;
-        if (text.front() != '.') return {};
-        text.remove_prefix(1);
-    }
 }
 
 /// Reads the tree section by section, in the order of the file format.
@@ -68,14 +32,16 @@ class Loader {
     void document(const YamlNode& root) {
         const Words known = {"dbguard", "policy", "mode",      "identities", "databases",
                              "roles",   "masks",  "approvals", "record"};
-        if (!map(root, "the policy", known, {"dbguard", "policy", "identities", "roles"})) return;
+        if (!fields_.map(root, "the policy", known, {"dbguard", "policy", "identities", "roles"})) return;
         if (const auto* node = root.find("dbguard")) version(*node);
         if (const auto* node = root.find("policy")) policy_name(*node);
         if (const auto* node = root.find("mode")) policy.mode = mode(*node).value_or(Mode::enforce);
         each(root, "identities", [&](auto& name, auto at, auto& node) { identity(name, at, node); });
         policy.databases_given = root.find("databases") != nullptr;
         each(root, "databases", [&](auto& name, auto at, auto& node) { database(name, at, node); });
-        each(root, "masks", [&](auto& name, auto at, auto& node) { mask_set(name, at, node); });
+        each(root, "masks", [&](auto& name, auto at, auto& node) {
+            if (auto set = read_mask_set(fields_, name, at, node)) policy.masks.push_back(std::move(*set));
+        });
         each(root, "approvals", [&](auto& name, auto at, auto& node) { approval(name, at, node); });
         each(root, "roles", [&](auto& name, auto at, auto& node) { role(name, at, node); });
         if (const auto* node = root.find("record")) policy.record = record(*node);
@@ -83,12 +49,6 @@ class Loader {
     }
 
   private:
-    bool map(const YamlNode& node, std::string_view what, Words known, Words required = {}) {
-        return fields_.map(
-            node, what, std::span(known.begin(), known.size()), std::span(required.begin(), required.size())
-        );
-    }
-
     template <class Function>
     void each(const YamlNode& root, std::string_view section, Function function) {
         const auto* node = root.find(section);
@@ -129,7 +89,7 @@ class Loader {
 
     void identity(const std::string& name, Position at, const YamlNode& node) {
         const auto what = titled("identity", name);
-        if (!map(node, what, {"issuer", "audience", "claims", "kind", "mfa"}, {"issuer", "audience", "claims"})) return;
+        if (!fields_.map(node, what, {"issuer", "audience", "claims", "kind", "mfa"}, {"issuer", "audience", "claims"})) return;
         Identity identity;
         identity.name = name;
         identity.at = at;
@@ -178,7 +138,7 @@ class Loader {
     // ---- what ----------------------------------------------------------------------------------------------------
 
     void database(const std::string& name, Position at, const YamlNode& node) {
-        if (!map(node, titled("database", name), {"engine", "tags"}, {"engine"})) return;
+        if (!fields_.map(node, titled("database", name), {"engine", "tags"}, {"engine"})) return;
         Database database;
         database.name = name;
         database.at = at;
@@ -197,7 +157,7 @@ class Loader {
         const auto what = titled("role", name);
         const Words known = {"for",   "databases",       "login",       "session", "limits", "rules",
                              "masks", "approve_session", "break_glass", "mode",    "record"};
-        if (!map(node, what, known, {"for", "databases", "login", "rules"})) return;
+        if (!fields_.map(node, what, known, {"for", "databases", "login", "rules"})) return;
         Role role;
         role.name = name;
         role.at = at;
@@ -221,14 +181,14 @@ class Loader {
     }
 
     void session(const YamlNode& node, SessionSettings& out) {
-        if (!map(node, "`session`", {"ttl", "idle", "max_open"})) return;
+        if (!fields_.map(node, "`session`", {"ttl", "idle", "max_open"})) return;
         if (const auto* field = node.find("ttl")) out.ttl = fields_.duration(*field, "`ttl`");
         if (const auto* field = node.find("idle")) out.idle = fields_.duration(*field, "`idle`");
         if (const auto* field = node.find("max_open")) out.max_open = fields_.number(*field, "`max_open`", 1);
     }
 
     void limits(const YamlNode& node, Limits& out) {
-        if (!map(node, "`limits`", {"rows", "bytes", "time", "statements", "session_rows", "affected", "over"})) return;
+        if (!fields_.map(node, "`limits`", {"rows", "bytes", "time", "statements", "session_rows", "affected", "over"})) return;
         if (const auto* field = node.find("rows")) out.rows = fields_.number(*field, "`rows`", 1);
         if (const auto* field = node.find("bytes")) out.bytes = fields_.size(*field, "`bytes`");
         if (const auto* field = node.find("time")) out.time = fields_.duration(*field, "`time`");
@@ -244,7 +204,7 @@ class Loader {
     }
 
     std::optional<BreakGlass> break_glass(const YamlNode& node) {
-        if (!map(node, "`break_glass`", {"notify", "ttl", "review_within"}, {"notify"})) return {};
+        if (!fields_.map(node, "`break_glass`", {"notify", "ttl", "review_within"}, {"notify"})) return {};
         BreakGlass out;
         out.at = node.at;
         if (const auto* field = node.find("notify")) out.notify = names(fields_.one_or_many(*field, "`notify`"));
@@ -269,7 +229,7 @@ class Loader {
         }
         std::set<std::string> ids;
         for (const auto& item : node.items) {
-            auto one = rule(item);
+            auto one = read_rule(fields_, item);
             if (!one) continue;
             one->number = static_cast<std::uint32_t>(&item - node.items.data() + 1);
             if (!one->id.empty() && !ids.insert(one->id).second)
@@ -281,301 +241,12 @@ class Loader {
         }
     }
 
-    std::optional<Rule> rule(const YamlNode& node) {
-        const Words known = {"allow", "warn", "approve", "deny", "of",  "when",
-                             "by",    "at",   "id",      "why",  "fix", "shadow"};
-        if (!map(node, "a rule", known)) return {};
-        Rule rule;
-        rule.at = node.at;
-        const std::array<std::pair<std::string_view, Verdict>, 4> verdicts = {
-            {{"allow", Verdict::allow}, {"warn", Verdict::warn}, {"approve", Verdict::approve}, {"deny", Verdict::deny}}};
-        int found = 0;
-        for (const auto& [word, verdict] : verdicts)
-            if (const auto* field = node.find(word)) {
-                ++found;
-                rule.verdict = verdict;
-                rule.classes = classes(*field, word);
-            }
-        if (found != 1)
-            fields_.error(
-                node.at, found == 0 ? "this rule says nothing" : "this rule says more than one thing",
-                "give it exactly one of `allow`, `warn`, `approve` and `deny`"
-            );
-        if (const auto* field = node.find("of")) rule.of = objects(*field, "`of`", false);
-        if (const auto* field = node.find("when")) rule.when = when(*field);
-        if (const auto* field = node.find("by")) {
-            rule.by = fields_.text(*field, "`by`").value_or("");
-            rule.by_at = field->at;
-        }
-        if (rule.verdict == Verdict::approve && found == 1 && !node.find("by"))
-            fields_.error(node.at, "this rule names nobody to ask", "add `by:` and a name under `approvals`");
-        if (const auto* field = node.find("at"))
-            rule.approve_at = fields_
-                                  .choice<ApproveAt>(
-                                      *field, "`at`",
-                                      {{"statement", ApproveAt::statement}, {"commit", ApproveAt::commit}}
-                                  )
-                                  .value_or(ApproveAt::statement);
-        if (const auto* field = node.find("id")) rule.id = rule_id(*field);
-        if (const auto* field = node.find("why")) rule.why = fields_.sentence(*field, "`why`");
-        if (const auto* field = node.find("fix")) rule.fix = fields_.sentence(*field, "`fix`");
-        if (const auto* field = node.find("shadow")) rule.shadow = fields_.boolean(*field, "`shadow`").value_or(false);
-        return rule;
-    }
-
-    std::string rule_id(const YamlNode& node) {
-        const auto word = fields_.text(node, "`id`").value_or("");
-        if (!word.empty() && word.find_first_not_of("0123456789") == std::string::npos)
-            fields_.error(node.at, "the id " + quoted(word) + " looks like a rule's number", "write a word");
-        if (word.find_first_of(" \t\n#") != std::string::npos)
-            fields_.error(node.at, "the id " + quoted(word) + " has a space or a #", "write a word");
-        return word;
-    }
-
-    std::vector<sql::EffectClass> classes(const YamlNode& node, std::string_view key) {
-        std::vector<sql::EffectClass> out;
-        const auto read = [&](const YamlNode& item) {
-            const auto word = fields_.text(item, quoted(key));
-            if (!word) return;
-            if (const auto known = sql::effect_class(*word)) {
-                out.push_back(*known);
-                return;
-            }
-            const auto near = nearest(*word, class_names());
-            fields_.error(
-                item.at, "unknown class " + quoted(*word),
-                near.empty() ? "see the list of classes in dbguard-policy(5)" : "write " + quoted(near)
-            );
-        };
-        if (node.kind != YamlNode::Kind::sequence) {
-            read(node);
-            return out;
-        }
-        if (node.items.empty()) fields_.error(node.at, quoted(key) + " is an empty list", "name at least one class");
-        for (const auto& item : node.items) read(item);
-        return out;
-    }
-
-    static std::span<const std::string_view> class_names() {
-        static const auto all = [] {
-            std::vector<std::string_view> out;
-            for (int i = 0; i <= static_cast<int>(sql::EffectClass::unparsed); ++i)
-                out.push_back(sql::name(static_cast<sql::EffectClass>(i)));
-            return out;
-        }();
-        return all;
-    }
-
-    /// `of`, `column`, `in`. `columns_only`: three parts each.
-    std::vector<ObjectPattern> objects(const YamlNode& node, std::string_view what, bool columns_only) {
-        std::vector<ObjectPattern> out;
-        const auto read = [&](const YamlNode& item) {
-            const auto word = fields_.text(item, what);
-            if (!word) return;
-            auto pattern = parse_object(*word);
-            if (!pattern) {
-                fields_.error(
-                    item.at, std::string(what) + ": " + quoted(*word) + " is no name: " + pattern.error().detail,
-                    columns_only ? "write schema.table.column" : "write schema.table or schema.table.column"
-                );
-                return;
-            }
-            if (columns_only && !pattern->column) {
-                fields_.error(
-                    item.at, std::string(what) + ": " + quoted(*word) + " names a table, not a column",
-                    "write " + quoted(*word + ".*") + " for all its columns"
-                );
-                return;
-            }
-            out.push_back(std::move(*pattern));
-        };
-        if (node.kind != YamlNode::Kind::sequence) {
-            read(node);
-            return out;
-        }
-        if (node.items.empty()) fields_.error(node.at, std::string(what) + " is an empty list", "name at least one");
-        for (const auto& item : node.items) read(item);
-        return out;
-    }
-
-    std::optional<When> when(const YamlNode& node) {
-        const Words known = {"where",     "limit", "estimated_rows", "affected_rows", "rewrites_table",
-                             "temporary", "lock",  "function",       "setting",       "in_plan",
-                             "hours"};
-        if (!map(node, "`when`", known)) return {};
-        if (node.keys.empty()) fields_.error(node.at, "`when` is empty", "take it out or name a condition");
-        When when;
-        when.at = node.at;
-        if (const auto* field = node.find("where"))
-            when.where = fields_.choice<sql::Where>(
-                *field, "`where`",
-                {{"present", sql::Where::present}, {"missing", sql::Where::missing}, {"trivial", sql::Where::trivial}}
-            );
-        if (const auto* field = node.find("limit"))
-            when.limit = fields_.choice<LimitPredicate>(
-                *field, "`limit`", {{"present", LimitPredicate::present}, {"missing", LimitPredicate::missing}}
-            );
-        if (const auto* field = node.find("estimated_rows"))
-            when.estimated_rows = fields_.more_than(*field, "`estimated_rows`");
-        if (const auto* field = node.find("affected_rows"))
-            when.affected_rows = fields_.more_than(*field, "`affected_rows`");
-        if (const auto* field = node.find("rewrites_table"))
-            when.rewrites_table = fields_.boolean(*field, "`rewrites_table`");
-        if (const auto* field = node.find("temporary")) when.temporary = fields_.boolean(*field, "`temporary`");
-        if (const auto* field = node.find("lock"))
-            when.lock = fields_.choice<sql::Lock>(
-                *field, "`lock`",
-                {{"blocks_reads", sql::Lock::blocks_reads}, {"blocks_writes", sql::Lock::blocks_writes}}
-            );
-        if (const auto* field = node.find("function")) when.functions = functions(*field);
-        if (const auto* field = node.find("setting"))
-            for (const auto& one : fields_.one_or_many(*field, "`setting`")) {
-                std::string lower = one.name;
-                for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-                when.settings.push_back(std::move(lower));
-            }
-        if (const auto* field = node.find("in_plan")) when.in_plan = fields_.boolean(*field, "`in_plan`");
-        if (const auto* field = node.find("hours"))
-            if (const auto word = fields_.text(*field, "`hours`")) {
-                const auto hours = parse_hours(*word);
-                if (hours) when.hours = *hours;
-                else fields_.error(field->at, "`hours` cannot be " + quoted(*word), hours.error().detail);
-            }
-        return when;
-    }
-
-    std::vector<ObjectPattern> functions(const YamlNode& node) {
-        std::vector<ObjectPattern> out;
-        for (const auto& one : fields_.one_or_many(node, "`function`")) {
-            auto pattern = parse_object(one.name);
-            if (!pattern)
-                fields_.error(
-                    one.at, "`function`: " + quoted(one.name) + " is no name: " + pattern.error().detail,
-                    "write schema.function, such as `public." + one.name + "`"
-                );
-            else if (pattern->column)
-                fields_.error(one.at, "`function`: " + quoted(one.name) + " has three parts", "write schema.function");
-            else
-                out.push_back(std::move(*pattern));
-        }
-        return out;
-    }
-
-    // ---- masks ---------------------------------------------------------------------------------------------------
-
-    void mask_set(const std::string& name, Position at, const YamlNode& node) {
-        const auto what = titled("mask set", name);
-        if (!map(node, what, {"columns", "derived", "filter"}, {"columns"})) return;
-        MaskSet set;
-        set.name = name;
-        set.at = at;
-        if (const auto* field = node.find("columns")) mask_rules(*field, set);
-        if (const auto* field = node.find("derived"))
-            set.derived =
-                fields_.choice<Derived>(*field, "`derived`", {{"mask", Derived::mask}, {"deny", Derived::deny}})
-                    .value_or(Derived::deny);
-        if (const auto* field = node.find("filter"))
-            set.filter =
-                fields_
-                    .choice<Filter>(
-                        *field, "`filter`",
-                        {{"deny", Filter::deny}, {"allow", Filter::allow}, {"equality", Filter::equality}}
-                    )
-                    .value_or(Filter::deny);
-        policy.masks.push_back(std::move(set));
-    }
-
-    void mask_rules(const YamlNode& node, MaskSet& set) {
-        if (node.kind != YamlNode::Kind::sequence) {
-            fields_.error(node.at, "`columns` must be a list", "write `- { column: public.t.c, with: redact }`");
-            return;
-        }
-        for (const auto& item : node.items)
-            if (auto one = mask_rule(item)) {
-                one->index = static_cast<std::uint32_t>(&item - node.items.data());
-                set.columns.push_back(std::move(*one));
-            }
-    }
-
-    std::optional<MaskRule> mask_rule(const YamlNode& node) {
-        if (!map(node, "a mask", {"column", "tag", "detect", "in", "keys", "with"}, {"with"})) return {};
-        MaskRule rule;
-        rule.at = node.at;
-        const auto* column = node.find("column");
-        const auto* tag = node.find("tag");
-        const auto* detect = node.find("detect");
-        const auto* in = node.find("in");
-        if (!column && !tag && !detect)
-            fields_.error(node.at, "this mask names no columns", "add `column`, `tag` or `detect`");
-        if (column && tag)
-            fields_.error(node.at, "this mask names columns both by `column` and by `tag`", "write two masks");
-        if (in && !detect) fields_.error(in->at, "`in` goes with `detect` only", "write `column`");
-        if (in && (column || tag))
-            fields_.error(in->at, "`in` stands beside `column` or `tag`", "keep one of them");
-        if (column) rule.columns = objects(*column, "`column`", true);
-        if (in) rule.columns = objects(*in, "`in`", true);
-        if (tag) rule.tags = names(fields_.one_or_many(*tag, "`tag`"));
-        rule.everywhere = detect && !column && !tag && !in;
-        if (const auto* with = node.find("with")) mask_function(*with, rule.mask);
-        if (detect) rule.mask.detectors = detectors(*detect);
-        if (const auto* keys = node.find("keys")) mask_keys(*keys, rule.mask);
-        const bool keeps = rule.mask.function == masking::Function::keep;
-        if (keeps && (detect || node.find("keys")))
-            fields_.error(node.at, "`keep` unmasks a whole column", "take out `detect` and `keys`");
-        if (detect && node.find("keys"))
-            fields_.error(node.at, "`detect` and `keys` do not go together", "write two masks");
-        return rule;
-    }
-
-    void mask_function(const YamlNode& node, masking::Mask& mask) {
-        const auto word = fields_.text(node, "`with`");
-        if (!word) return;
-        const auto parsed = masking::parse_mask(*word);
-        if (parsed) {
-            mask = *parsed;
-            return;
-        }
-        const std::array<std::string_view, 12> functions = {
-            "null",     "redact",  "replace",      "hash",       "email",      "keep",
-            "zero",     "first(4)", "last(4)", "partial(1,1)", "bucket(10)", "date(year)"};
-        const auto near = nearest(*word, functions);
-        fields_.error(
-            node.at, quoted(*word) + " is no mask function",
-            "write " + (near.empty() ? one_of_these(functions) : quoted(near))
-        );
-    }
-
-    std::vector<std::string> detectors(const YamlNode& node) {
-        static constexpr std::array<std::string_view, 8> known = {"email", "credit_card", "iban",      "ssn",
-                                                                  "phone", "jwt",         "cloud_key", "private_key"};
-        std::vector<std::string> out;
-        for (const auto& one : fields_.one_or_many(node, "`detect`")) {
-            if (std::find(known.begin(), known.end(), one.name) == known.end())
-                fields_.bad_choice(one.at, "`detect`", one.name, known);
-            out.push_back(one.name);
-        }
-        return out;
-    }
-
-    void mask_keys(const YamlNode& node, masking::Mask& mask) {
-        for (const auto& one : fields_.list(node, "`keys`", 1, false)) {
-            auto path = parse_path(one.name);
-            if (path)
-                mask.keys.push_back(std::move(*path));
-            else
-                fields_.error(
-                    one.at, "`keys`: " + quoted(one.name) + " is no path of member names",
-                    "write names joined by points, such as `contact.email`"
-                );
-        }
-    }
-
     // ---- approvals and record ------------------------------------------------------------------------------------
 
     void approval(const std::string& name, Position at, const YamlNode& node) {
         const Words known = {"from",    "quorum", "each_group", "wait",  "valid",
                              "not",     "step_up", "show",      "reason", "notify"};
-        if (!map(node, titled("approval", name), known, {"from"})) return;
+        if (!fields_.map(node, titled("approval", name), known, {"from"})) return;
         Approval approval;
         approval.name = name;
         approval.at = at;
@@ -613,7 +284,7 @@ class Loader {
     }
 
     std::optional<RecordSettings> record(const YamlNode& node) {
-        if (!map(node, "`record`", {"sql", "results", "raw", "keep", "to"})) return {};
+        if (!fields_.map(node, "`record`", {"sql", "results", "raw", "keep", "to"})) return {};
         RecordSettings out;
         out.at = node.at;
         if (const auto* field = node.find("sql")) {

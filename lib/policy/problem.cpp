@@ -13,6 +13,8 @@ std::string_view name(Severity severity) {
     return "error";
 }
 
+std::string quoted(std::string_view word) { return '`' + std::string(word) + '`'; }
+
 std::string text(const Problem& problem) {
     std::string out = problem.file;
     if (problem.at.line > 0)

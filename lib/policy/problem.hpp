@@ -31,6 +31,8 @@ struct Problem {
     bool operator==(const Problem&) const = default;
 };
 
+/// A word of the file, as messages show it.
+std::string quoted(std::string_view word);
 /// One line: policy.yaml:3:7: error: unknown key `rulse` in role `tester`; write `rules`
 std::string text(const Problem& problem);
 bool has_errors(const std::vector<Problem>& problems);

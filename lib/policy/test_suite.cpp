@@ -10,10 +10,7 @@
 namespace dbguard::policy {
 namespace {
 
-using Words = std::initializer_list<std::string_view>;
 using Moment = std::chrono::system_clock::time_point;
-
-std::string quoted(std::string_view word) { return '`' + std::string(word) + '`'; }
 
 class SuiteLoader {
   public:
@@ -22,7 +19,7 @@ class SuiteLoader {
     TestSuite suite;
 
     void document(const YamlNode& root) {
-        if (!map(root, "the suite", {"suite", "policy", "now", "schema", "as", "cases"}, {"suite", "cases"})) return;
+        if (!fields_.map(root, "the suite", {"suite", "policy", "now", "schema", "as", "cases"}, {"suite", "cases"})) return;
         if (const auto* node = root.find("suite")) suite.name = fields_.sentence(*node, "`suite`");
         if (const auto* node = root.find("policy")) {
             suite.policy = fields_.text(*node, "`policy`").value_or("");
@@ -38,13 +35,9 @@ class SuiteLoader {
     }
 
   private:
-    bool map(const YamlNode& node, std::string_view what, Words known, Words required = {}) {
-        return fields_.map(node, what, std::span(known.begin(), known.size()), std::span(required.begin(), required.size()));
-    }
-
     void as(const YamlNode& node) {
         suite.as_at = node.at;
-        if (!map(node, "`as`", {"role", "database", "claims"})) return;
+        if (!fields_.map(node, "`as`", {"role", "database", "claims"})) return;
         if (const auto* field = node.find("role")) suite.role = fields_.text(*field, "`role`").value_or("");
         if (const auto* field = node.find("database")) suite.database = fields_.text(*field, "`database`").value_or("");
         if (const auto* field = node.find("claims")) suite.claims = claims(*field);
@@ -80,7 +73,7 @@ class SuiteLoader {
     }
 
     void test_case(const YamlNode& node) {
-        if (!map(node, "a case", {"name", "sql", "params", "role", "database", "claims", "now", "estimated_rows", "expect"}, {"expect"})) return;
+        if (!fields_.map(node, "a case", {"name", "sql", "params", "role", "database", "claims", "now", "estimated_rows", "expect"}, {"expect"})) return;
         TestCase one;
         one.at = node.at;
         if (const auto* field = node.find("name")) one.name = fields_.sentence(*field, "`name`");
@@ -112,7 +105,7 @@ class SuiteLoader {
 
     void expectation(const YamlNode& node, Expectation& out) {
         out.at = node.at;
-        if (!map(node, "`expect`", {"verdict", "rule", "effect", "object", "masks", "reason", "fix", "max_affected", "session"})) return;
+        if (!fields_.map(node, "`expect`", {"verdict", "rule", "effect", "object", "masks", "reason", "fix", "max_affected", "session"})) return;
         if (node.keys.empty()) fields_.error(node.at, "`expect` is empty: this case tests nothing", "write `verdict: allow` or `verdict: deny`");
         if (const auto* field = node.find("verdict"))
             out.verdict = fields_.choice<Verdict>(
