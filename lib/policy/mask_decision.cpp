@@ -47,8 +47,8 @@ const std::string* unvouched(const Role& role, const std::vector<std::string>& f
 
 class MaskDecision {
   public:
-    MaskDecision(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, Decision& decision)
-        : statement_(statement), sensitivity_(sensitivity), role_(role), decision_(decision) {}
+    MaskDecision(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, const RoleMasks& masks, Decision& decision)
+        : statement_(statement), sensitivity_(sensitivity), role_(role), masks_(masks), decision_(decision) {}
 
     void run() {
         outputs();
@@ -134,6 +134,19 @@ class MaskDecision {
                masking::stricter(target.mask, column.mask) == target.mask;
     }
 
+    /// Whether a column that is being made will show no more of it than `column` does: the policy's rules name it, or it is one of a
+    /// materialized view, which carries the masks of what its query reads.
+    bool stays_hidden(const sql::NewColumn& made, const SensitiveColumn& column, const sql::Source& source) const {
+        // A temporary schema's name has a number; what holds for any two names holds for all.
+        for (const char* number : {"", "_1"}) {
+            const ColumnRule rule = masks_.column(made.temporary ? made.schema + number : made.schema, made.relation, made.name);
+            SensitiveColumn target;
+            if (rule.mask) target.mask = *rule.mask;
+            if (rule.mask ? !stays_hidden(target, column, source, false) : rule.named || !made.of_view || source.flow != Flow::identity || !source.path.empty()) return false;
+        }
+        return true;
+    }
+
     void copies() {
         for (const sql::Copy& copy : statement_.copies) {
             const SensitiveColumn* target = sensitivity_.column(copy.target);
@@ -146,6 +159,7 @@ class MaskDecision {
                 const SensitiveColumn* column = sensitivity_.source(source);
                 if (column == nullptr || source.flow == Flow::existence) continue;
                 if (target != nullptr && stays_hidden(*target, *column, source, copy.extended)) continue;
+                if (copy.made && stays_hidden(*copy.made, *column, source)) continue;
                 refuse(decision_, column->rule, "the masked column " + column->name + " would be copied to " + copy.target_name, "Copy the other columns only.");
             }
             if (target == nullptr && sensitivity_.has_masks()) {
@@ -169,15 +183,16 @@ class MaskDecision {
     const sql::Statement& statement_;
     const Sensitivity& sensitivity_;
     const Role& role_;
+    const RoleMasks& masks_;
     Decision& decision_;
 };
 
 }  // namespace
 
-void decide_masks(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, Decision& decision) {
+void decide_masks(const sql::Statement& statement, const Sensitivity& sensitivity, const Role& role, const RoleMasks& masks, Decision& decision) {
     decision.unmasked = !sensitivity.has_masks();
     if (decision.unmasked) return;
-    MaskDecision(statement, sensitivity, role, decision).run();
+    MaskDecision(statement, sensitivity, role, masks, decision).run();
 }
 
 }  // namespace dbguard::policy

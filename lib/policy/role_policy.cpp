@@ -22,7 +22,7 @@ Decision RolePolicy::decide(const sql::Statement& statement, const Sensitivity& 
         decision.fix = "Leave the setting as it is.";
     }
     decision.masks.assign(statement.outputs.size(), std::nullopt);
-    decide_masks(statement, sensitivity, *role_, decision);
+    decide_masks(statement, sensitivity, *role_, masks_, decision);
     return decision;
 }
 

@@ -170,6 +170,13 @@ bool goes_by_sessions_names(const tree::Statement& statement);
 /// Whether a regular expression finds something in every text.
 bool matches_anything(std::string_view pattern);
 
+/// A statement of a block of code: what it names, and of that what it changes so that names mean something else.
+struct CodeStep {
+    std::set<std::string> names, changed;
+    std::vector<std::pair<std::size_t, std::size_t>> effects;   ///< where they stand in the analysed statement, begin and end
+    bool calls = false;   ///< and code, which has statements of its own
+};
+
 class Analyzer {
   public:
     Analyzer(const Names& names, const Dialect& dialect, std::vector<MadeRelation>& made) : names_(names), dialect_(dialect), made_(made) {}
@@ -234,12 +241,15 @@ class Analyzer {
     std::size_t place_in_path(const std::string& schema) const;
     std::optional<Value> call_as_cast(const tree::Expr& expr, const std::vector<Value>& args);
     Value cast(const tree::Expr& expr, Value of);
+    bool is_text(catalogue::Id type) const;
+    bool gives_one_of(const tree::Expr& expr, const std::vector<Value>& args) const;
     Value unnested(const tree::Expr& expr, const std::vector<Value>& args, Value elements) const;
     bool spreads(catalogue::Id type) const;
     catalogue::Id array_of(catalogue::Id type) const;
     bool gives_any_type(const catalogue::Function& function) const;
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
     Value rows_of(const std::vector<std::uint32_t>& relations) const;
+    bool keeps_row(const std::string& column, const Value& value) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
     const FunctionRule* extension_rule(const catalogue::Function& function) const;
     bool is_servers_code(const catalogue::Function& function) const;
@@ -316,6 +326,7 @@ class Analyzer {
     void code_of_types();
     Value coerce(catalogue::Id type, Value value);
     void casts_unsaid(Statement& done);
+    bool casts_may_be_unsaid() const;
     void meet_type(catalogue::Id type);
     /// `shown`: the statement returns rows.
     void rules_of(const catalogue::Relation& relation, char event, bool shown = false);
@@ -340,6 +351,8 @@ class Analyzer {
     void utility_effect(const tree::UtilityEffect& effect);
     /// `around`: rows that it may name beside its own.
     Statement inner(const tree::Statement& statement, const Scope* around = nullptr);
+    void note_step(std::size_t place, const tree::Statement& statement, std::size_t first_effect, bool calls);
+    bool steps_move_names() const;
     void names_that_move(std::size_t own_effects, std::size_t made_before);
     void absorb(const Statement& inner);
     void unresolved(std::string reason, std::uint32_t at);
@@ -380,6 +393,8 @@ class Analyzer {
     bool quiet_ = false;                     ///< inside stored definitions: what is not used further does not count as computed
     const Scope* around_ = nullptr;          ///< rows that the statement may name beside its own: OLD and NEW of a rule's action
     std::vector<MadeRelation> made_by_code_;
+    bool in_block_ = false;                  ///< the statement is a block of code
+    std::vector<CodeStep> steps_;            ///< and these are its own statements
     bool runs_text_ = false;                 ///< a text that it gives to a function which runs it
     const std::vector<std::string>* running_path_ = nullptr;  ///< under which code runs; null: the session's own
     bool keeps_code_ = false;                ///< what is analysed is kept with a table, a type or a function, and runs whenever that is used

@@ -260,6 +260,11 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
         }
         case FunctionKind::aggregate: {
             Value out = through(args, Flow::aggregated);
+            // Another row's value, as it is.
+            static constexpr std::string_view picking[] = {"first_value", "last_value", "lag", "lead"};
+            const bool picks = std::find(std::begin(picking), std::end(picking), rule.name) != std::end(picking) && !expr.args.empty() && !args.rows_inside && !args.is_row &&
+                               std::all_of(expr.args.begin() + 1, expr.args.end(), [](const tree::ExprPtr& arg) { return arg->kind == Kind::constant; });
+            if (picks) out.sources = args.sources;
             const bool as_stored = std::all_of(args.sources.begin(), args.sources.end(), [](const Source& source) { return source.flow == Flow::identity || source.flow == Flow::existence; });
             if (args.structured || !dialect_.is_total_aggregate(rule.name, as_stored)) {
                 out.fallible = true;
@@ -593,6 +598,15 @@ Value Analyzer::rows_of(const std::vector<std::uint32_t>& relations) const {
     return out;
 }
 
+/// Inside a trigger's function: what `column` of the row holds, however it is spelled.
+bool Analyzer::keeps_row(const std::string& column, const Value& value) const {
+    if (trigger_row_ == nullptr || trigger_row_->fields == nullptr || value.opaque || value.may_fail || value.is_seen || !value.functions.empty()) return false;
+    const auto field = std::ranges::find(*trigger_row_->fields, column, &std::pair<std::string, Value>::first);
+    return field != trigger_row_->fields->end() && std::ranges::all_of(value.sources, [&](const Source& source) {
+        return source.flow == Flow::existence || std::ranges::find(field->second.sources, source) != field->second.sources.end();
+    });
+}
+
 // The value of a routine whose code can be read: nothing where it cannot.
 std::optional<Value> Analyzer::call_body(const catalogue::Function& function, const std::vector<Value>& args) {
     // What a recursive call gives comes from what the outer one reads.
@@ -676,17 +690,32 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         understood = understood && parsed.error.empty() && std::none_of(parsed.statements.begin(), parsed.statements.end(), goes_by_sessions_names);
         for (tree::Statement& statement : parsed.statements) statements.push_back(std::move(statement));
     }
+    std::vector<std::pair<std::string, tree::ExprPtr>> row_values;
+    for (const auto& [column, text] : body.row_values) {
+        ParsedText parsed = dialect_.parse(text);
+        const bool one = parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements[0].query != nullptr && parsed.statements[0].query->items.size() == 1 && parsed.statements[0].query->from.empty();
+        if (one) row_values.emplace_back(column, std::move(parsed.statements[0].query->items[0].expr));
+        else understood = false;
+    }
     Value taken;
     for (int reading = 0; reading < 2 && understood; ++reading) {
         out = {};
         bind_parameters(taken);
+        for (const auto& [column, expr] : row_values) {
+            const Value value = kept(*expr, {}, transitions);
+            // `new.email := lower(new.email)`: what the row holds stays where it is.
+            if (!keeps_row(column, value)) out = merge(out, through(value, Flow::transformed));
+        }
         for (const tree::Statement& statement : statements) {
             Result result;
             auto outer_relations = std::exchange(out_.relations, {});
+            const std::size_t first_effect = out_.effects.size();
+            const int bodies_before = bodies_read_;
             if (statement.query != nullptr) result = query(*statement.query, nullptr, transitions, true);
             else if (statement.write != nullptr) result = write(*statement.write, nullptr, transitions);
             else if (transitions != nullptr) understood = false;   // CREATE TABLE AS, a cursor
             else utility(statement);
+            if (in_block_ && reading_.size() == 1 && names_.snapshot != nullptr) note_step(static_cast<std::size_t>(&statement - statements.data()), statement, first_effect, bodies_read_ != bodies_before);
             // An error's detail shows the row that it is about.
             if (body.sees_errors && (statement.query != nullptr || statement.write != nullptr)) out = merge(out, rows_of(out_.relations));
             for (const std::uint32_t relation : std::exchange(out_.relations, std::move(outer_relations)))
@@ -701,7 +730,8 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
                 // RETURN NEW: the row goes where it was going.
                 if (trigger_row_ != nullptr && value.fields != nullptr && value.fields == trigger_row_->fields) continue;
                 // What a variable took may come out anywhere.
-                out = merge(out, through(value, body.in_sequence && result.outputs.size() == 1 ? Flow::identity : Flow::transformed));
+                const bool as_it_is = body.in_sequence && result.outputs.size() == 1 && (value.type == function.returns || (is_text(value.type) && is_text(function.returns)));
+                out = merge(out, through(value, as_it_is ? Flow::identity : Flow::transformed));
                 fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
             }
             if (!result.exact && out.has_value()) out.opaque = true;

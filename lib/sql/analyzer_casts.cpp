@@ -128,6 +128,15 @@ void Analyzer::meet_type(catalogue::Id id) {
     }
 }
 
+/// Some code of the user's may be such a cast.
+bool Analyzer::casts_may_be_unsaid() const {
+    if (names_.snapshot == nullptr) return true;
+    return std::ranges::any_of(names_.snapshot->casts(), [&](const catalogue::Cast& cast) {
+        const catalogue::Function* function = names_.snapshot->function(cast.function);
+        return cast.silent && (function == nullptr || extension_rule(*function) == nullptr || !is_servers_code(*function));
+    });
+}
+
 /// Casts that the server applies without being told to (AS ASSIGNMENT, AS IMPLICIT): each counts where the statement computes
 /// with a value of one of its types, with all that it computes as the argument.
 void Analyzer::casts_unsaid(Statement& done) {
@@ -154,7 +163,8 @@ void Analyzer::casts_unsaid(Statement& done) {
             value.sources = copy.sources;
             computed = merge(computed, value);
         }
-        const Value given = cast_by(cast, computed);
+        // What the statement makes of it is not known.
+        const Value given = through(cast_by(cast, computed), Flow::transformed);
         if (!given.has_value()) continue;
         decides(given);
         for (Output& output : done.outputs) {

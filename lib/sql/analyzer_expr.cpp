@@ -118,7 +118,7 @@ Value Analyzer::cast(const Expr& expr, Value of) {
     if (names_.snapshot != nullptr && !expr.name.parts.empty()) {
         for (const catalogue::Type* type : names_.snapshot->types(expr.name.last())) {
             if (expr.name.parts.size() > 1 && type->schema != expr.name.parts[expr.name.parts.size() - 2] && expr.name.parts[expr.name.parts.size() - 2] != "pg_temp") continue;
-            out = merge(out, coerce(type->id, given_to));
+            out = merge(out, through(coerce(type->id, given_to), Flow::transformed));
             // Of several the one that the search path finds first.
             const std::size_t here = expr.name.parts.size() > 1 ? 0 : place_in_path(type->schema);
             if (to != nullptr && here >= place) continue;
@@ -136,7 +136,7 @@ Value Analyzer::cast(const Expr& expr, Value of) {
             return id == source;
         };
         for (const catalogue::Cast& cast : names_.snapshot->casts())
-            if ((given_to.type != 0 ? made_of(cast.source) : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr) out = merge(out, cast_by(cast, given_to));
+            if ((given_to.type != 0 ? made_of(cast.source) : types_.contains(cast.source)) && names_.snapshot->type(cast.target) == nullptr) out = merge(out, through(cast_by(cast, given_to), Flow::transformed));   // and cut, or converted again
         const catalogue::Id built_in = dialect_.type(expr.name.last());
         if (to != nullptr) out.rows_inside = spreads(to->id);
         else if (built_in != 0 && expr.name.last() != "record" && expr.name.last() != "_record") out.rows_inside = false;
@@ -144,8 +144,43 @@ Value Analyzer::cast(const Expr& expr, Value of) {
             out.type = built_in;
             out.rows_inside = true;
         }
+        // A text as another: nothing is computed.
+        if (expr.text.empty() && keeps_text(expr) && is_text(given_to.type) && out.functions == given_to.functions && out.opaque == given_to.opaque) {
+            out.sources = given_to.sources;
+            out.type = built_in;
+        }
     }
     return out;
+}
+
+/// text and varchar, which differ by name alone.
+bool Analyzer::is_text(catalogue::Id type) const { return type != 0 && (type == dialect_.type("text") || type == dialect_.type("varchar")); }
+
+/// Of CASE and COALESCE: the arguments that may be the value; the others choose.
+static bool may_be_the_value(const Expr& expr, std::size_t i) {
+    if (expr.text == "coalesce") return true;
+    if (expr.text != "case") return false;
+    if (i + 1 == expr.args.size()) return true;   // ELSE
+    return expr.number == 0 ? i % 2 == 1 : i > 0 && i % 2 == 0;
+}
+
+/// CASE and COALESCE that give one of their arguments as it is, whatever is chosen by: all that come from columns are of one type, and
+/// what else may come becomes one of that, too.
+bool Analyzer::gives_one_of(const Expr& expr, const std::vector<Value>& args) const {
+    catalogue::Id type = 0;
+    bool plain = true;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        if (!may_be_the_value(expr, i)) continue;
+        if (args[i].is_row || args[i].fields != nullptr || args[i].rows_inside) return false;
+        if (!args[i].has_value()) {
+            plain = plain && expr.args[i]->kind == Kind::constant;
+            continue;
+        }
+        if (args[i].type == 0 || (type != 0 && args[i].type != type && !(is_text(type) && is_text(args[i].type)))) return false;
+        type = args[i].type;
+    }
+    // To text nothing comes by a conversion that changes what stands there, unless that is somebody's code.
+    return type != 0 && (plain || is_text(type)) && !casts_may_be_unsaid();
 }
 
 Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
@@ -324,6 +359,7 @@ Value Analyzer::value_of(const Expr& expr, const Scope& scope, const CteBinding*
                 return out;
             }
             Value out, code, first;
+            std::vector<Value> args;
             bool alike = expr.kind == Kind::array;   // all of one type
             bool structured = false;   // what is compared, or put into an array of arrays
             // CASE x WHEN y and NULLIF compare by the operator that `=` is under the search path.
@@ -332,14 +368,19 @@ Value Analyzer::value_of(const Expr& expr, const Scope& scope, const CteBinding*
                 const Value value = eval(*expr.args[i], scope, ctes);
                 meet_type(value.type);
                 out = merge(out, value);
+                args.push_back(value);
                 if (i == 0) first = value;
                 alike = alike && value.type == first.type;
                 const bool compared = equates && i % 2 == 1 && i + (expr.text == "case" ? 1 : 0) < expr.args.size();
                 if (compared) code = merge(code, operators_used(tree::Name{{"="}, expr.at}, first, value));
                 structured = structured || ((compared || expr.kind == Kind::array) && (first.structured || first.is_row || value.structured || value.is_row));
             }
+            const bool gives_one = gives_one_of(expr, args);
+            Value one;
+            for (std::size_t i = 0; i < args.size() && gives_one; ++i) one = merge(one, may_be_the_value(expr, i) ? args[i] : through(args[i], Flow::transformed));
             out = through(std::move(out), Flow::transformed);
-            if (code.has_value()) out = merge(out, code);
+            if (gives_one) out.sources = one.sources;
+            if (code.has_value()) out = merge(out, through(code, Flow::transformed));
             // Which side is computed depends on another: whether it fails, or leaves a trace, tells.
             const bool chooses = expr.text == "case" || expr.text == "coalesce";
             const bool parses = expr.text == "xml" || expr.text == "json" || expr.text == "xmlserialize";

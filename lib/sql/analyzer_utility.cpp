@@ -30,6 +30,35 @@ Statement Analyzer::inner(const tree::Statement& statement, const Scope* around)
     return out;
 }
 
+/// A statement of a block has been analysed; `out_.relations` are what it reaches.
+void Analyzer::note_step(std::size_t place, const tree::Statement& statement, std::size_t first_effect, bool calls) {
+    if (steps_.size() <= place) steps_.resize(place + 1);
+    CodeStep& step = steps_[place];
+    step.effects.emplace_back(first_effect, out_.effects.size());
+    step.calls = step.calls || calls || statement.query != nullptr || statement.write != nullptr || !statement.inner.empty();
+    for (const std::uint32_t id : out_.relations)
+        if (const catalogue::Relation* relation = names_.snapshot->relation(id)) step.names.insert(relation->name);
+    for (std::size_t i = first_effect; i < out_.effects.size(); ++i) {
+        const Effect& effect = out_.effects[i];
+        const std::size_t told = i - first_effect;
+        const bool keeps = !step.calls && told < statement.effects.size() && statement.effects[told].keeps_names;
+        for (const Object& object : effect.objects) {
+            step.names.insert(object.name);
+            if (effect.effect_class == EffectClass::call) step.calls = true;
+            if ((effect.effect_class == EffectClass::ddl_alter || effect.effect_class == EffectClass::ddl_rename) && !keeps) step.changed.insert(object.name);
+        }
+    }
+}
+
+/// What one of the block's statements changes, another one names: before or behind it, for there are loops.
+bool Analyzer::steps_move_names() const {
+    for (const CodeStep& step : steps_)
+        for (const std::string& name : step.changed)
+            for (const CodeStep& other : steps_)
+                if ((&other != &step || step.calls) && other.names.contains(name)) return true;
+    return false;
+}
+
 /// Code looks its names up when it comes to them: not what names mean before the statement, if something that the statement runs
 /// changes that.
 void Analyzer::names_that_move(std::size_t own_effects, std::size_t made_before) {
@@ -43,12 +72,15 @@ void Analyzer::names_that_move(std::size_t own_effects, std::size_t made_before)
             for (const Object& object : effect.objects)
                 if (read.insert(object.name).second) ++called;
     const bool looks_up = !out_.relations.empty() || called > 1 || runs_text_;
-    bool moves = false;
+    bool moves = steps_move_names();
     for (std::size_t i = own_effects; i < out_.effects.size() && looks_up; ++i) {
         const Effect& effect = out_.effects[i];
         if (effect.effect_class == EffectClass::session_role) moves = true;
         if (effect.effect_class == EffectClass::session_set) moves = moves || effect.setting.empty() || effect.setting == "search_path";
-        const bool changes = effect.effect_class == EffectClass::ddl_alter || effect.effect_class == EffectClass::ddl_rename;
+        const bool of_step = std::ranges::any_of(steps_, [&](const CodeStep& step) {
+            return std::ranges::any_of(step.effects, [&](const auto& range) { return i >= range.first && i < range.second; });
+        });
+        const bool changes = !of_step && (effect.effect_class == EffectClass::ddl_alter || effect.effect_class == EffectClass::ddl_rename);
         for (const Object& object : effect.objects) moves = moves || (changes && read.contains(object.name));
     }
     // A table of the code's own is empty when it is made; and what is put into it is a copy.
@@ -157,7 +189,10 @@ void Analyzer::utility(const tree::Statement& statement) {
         block.body = statement.code;
         block.recent = true;
         out_.runs_code = out_.calls_code = true;
-        if (const auto read = call_body(block, {})) {
+        in_block_ = true;
+        const auto read = call_body(block, {});
+        in_block_ = false;
+        if (read) {
             // What it reads decides what it does, or whether it fails.
             decides(*read);
         } else {
@@ -213,8 +248,13 @@ void Analyzer::utility(const tree::Statement& statement) {
             copy_out(std::move(copy));
         }
         if (statement.stores_values) {
+            std::size_t place = 0;
             for (const Output& output : run.outputs) {
                 Copy copy;
+                const Object* stored = statement.stores_into && first_effect < out_.effects.size() && !out_.effects[first_effect].objects.empty() ? &out_.effects[first_effect].objects[0] : nullptr;
+                const std::string& column = place < statement.stored_columns.size() ? statement.stored_columns[place] : output.name;
+                ++place;
+                if (stored != nullptr && stored->resolved && run.outputs_exact) copy.made = NewColumn{stored->schema, stored->name, column, stored->temporary, statement.keeps_query};
                 copy.target_name = (statement.stores_into && !statement.stores_into->parts.empty() ? statement.stores_into->last() : "a new table") + "." + output.name;
                 copy.sources = output.sources;
                 copy.functions = output.functions;
@@ -339,6 +379,7 @@ Statement Analyzer::run(const tree::Statement& statement) {
             for (const auto& [name, value] : result.outputs) {
                 Copy copy;
                 copy.target_name = statement.query->into->last() + "." + name;
+                if (const Object& stored = out_.effects.back().objects[0]; stored.resolved && result.exact) copy.made = NewColumn{stored.schema, stored.name, name, stored.temporary, false};
                 copy.sources = value.sources;
                 copy.functions = value.functions;
                 copy.opaque = value.opaque;

@@ -44,6 +44,8 @@ struct CodeBody {
     std::vector<std::string> texts;     ///< every statement and expression (as `SELECT …`) in it, in no order
     std::vector<std::string> run_texts; ///< expressions (as `SELECT …`) whose values are texts that it runs; they stand in `texts`, too
     std::vector<std::string> variables; ///< names that are not columns there
+    /// `new.column := …`: the column, and what it gets (as `SELECT …`); not among the texts. Only of a `new` that is the trigger's own row.
+    std::vector<std::pair<std::string, std::string>> row_values;
     CodeCursors cursors{};
     bool sees_errors = false;           ///< it keeps what an error says, which may be values of the rows that it was about
     bool in_sequence = false;           ///< the texts are whole statements, the last one gives the value (SQL functions)

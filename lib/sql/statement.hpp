@@ -6,6 +6,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,11 +68,21 @@ struct Filter {
     bool operator==(const Filter&) const = default;
 };
 
+/// A column of a table that the statement makes.
+struct NewColumn {
+    std::string schema, relation, name;
+    bool temporary = false;
+    bool of_view = false;   ///< of a materialized view, whose query stays in the catalogue
+
+    bool operator==(const NewColumn&) const = default;
+};
+
 /// A value that is stored, sent or handed to code: INSERT … SELECT, UPDATE … SET, CREATE TABLE AS, NOTIFY, an argument of
 /// a function that is not vetted.
 struct Copy {
     ColumnId target;          ///< relation 0: no column of a table
     std::string target_name;  ///< for people
+    std::optional<NewColumn> made;   ///< then the target is that
     std::vector<Source> sources;
     std::vector<std::string> functions;  ///< as in Output
     bool opaque = false;

@@ -223,6 +223,7 @@ struct UtilityEffect {
     bool cascade = false;           ///< and what depends on it
     bool only = false;              ///< not its children
     bool orders_rows = false;       ///< its rows stand in an index's order afterwards
+    bool keeps_names = false;       ///< ddl.alter: neither its name nor its columns' mean something else afterwards
     bool takes_away = false;        ///< drop, rename, move: the name, or a column's, may mean something else afterwards
     std::string setting;
     std::string detail;
@@ -245,6 +246,7 @@ struct Statement {
     std::optional<Name> stores_into;
     bool stores_values = false;             ///< a table; false: a view
     std::vector<std::string> stored_columns;
+    bool keeps_query = false;               ///< a materialized view: its query stays in the catalogue
     std::string name;
     std::vector<std::string> defined_columns;  ///< CREATE TABLE: for the statements that follow in the same message
     bool returns_rows = false;              ///< SHOW, EXPLAIN, …: of their own

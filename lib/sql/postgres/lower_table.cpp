@@ -102,6 +102,7 @@ void create_table_as(Statement& out, const CreateTableAsStmt* stmt) {
     out.executes_inner = !stmt->into->skipData;
     out.stores_into = lower_relation(stmt->into->rel);
     out.stores_values = true;
+    out.keeps_query = stmt->objtype == OBJECT_MATVIEW;
     out.stored_columns = strings(stmt->into->colNames);
     out.changes_catalogue = true;
 }
@@ -118,9 +119,11 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
     change_effect.rewrites_table = false;
     bool grants = false;
     out.only_names = true;
+    change_effect.keeps_names = true;
     each(alter->cmds, [&](const Node* node) {
         const auto* command = as<AlterTableCmd>(node);
         out.only_names = out.only_names && changes_names_only(*command);
+        change_effect.keeps_names = change_effect.keeps_names && keeps_names(*command);
         change_effect.lock = std::max(change_effect.lock, lock_of(*command));
         note_rewrite(*command, change_effect);
         switch (command->subtype) {

@@ -124,6 +124,17 @@ bool sees_errors(const json& node) {
     return false;
 }
 
+/// `new.column`, without quotes: the column. Empty: something else.
+std::string column_of_new(std::string_view target) {
+    constexpr std::string_view blanks = " \t\r\n", row = "new.";
+    const std::size_t begin = target.find_first_not_of(blanks), end = target.find_last_not_of(blanks);
+    if (begin == std::string_view::npos) return {};
+    std::string out;
+    for (const char c : target.substr(begin, end + 1 - begin)) out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+    if (!out.starts_with(row) || out.size() == row.size() || out.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_", row.size()) != std::string::npos) return {};
+    return out.substr(row.size());
+}
+
 void walk(const json& node, CodeBody& body) {
     if (node.is_array()) {
         for (const json& item : node) walk(item, body);
@@ -155,6 +166,7 @@ void walk(const json& node, CodeBody& body) {
                 const std::size_t length = at == std::string::npos ? 1 : 2;
                 if (at == std::string::npos) at = query.find('=');
                 if (at == std::string::npos) body.readable = false;
+                else if (auto column = column_of_new(query.substr(0, at)); !column.empty()) body.row_values.emplace_back(std::move(column), "SELECT " + query.substr(at + length));
                 else body.texts.push_back("SELECT " + query.substr(at + length));
             }
         }
@@ -198,6 +210,9 @@ CodeBody read_code(const catalogue::Function& function) {
         if (tree.is_discarded()) continue;
         body.readable = true;
         walk(tree, body);
+        // A variable of that name hides the row.
+        if (function.returns != trigger || std::ranges::count(body.variables, "new") > 1)
+            for (auto& [column, text] : std::exchange(body.row_values, {})) body.texts.push_back(std::move(text));
         // Variables that the parser does not list (pl_comp.c, do_compile).
         if (function.returns == trigger)
             body.variables.insert(body.variables.end(), {"tg_name", "tg_when", "tg_level", "tg_op", "tg_relid", "tg_relname", "tg_table_name", "tg_table_schema", "tg_nargs", "tg_argv"});

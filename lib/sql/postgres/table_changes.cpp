@@ -149,6 +149,35 @@ bool changes_names_only(const AlterTableCmd& command) {
     }
 }
 
+bool keeps_names(const AlterTableCmd& command) {
+    switch (command.subtype) {
+        case AT_ColumnDefault:
+        case AT_DropNotNull:
+        case AT_SetNotNull:
+        case AT_SetStatistics:
+        case AT_SetOptions:
+        case AT_ResetOptions:
+        case AT_SetStorage:
+        case AT_SetCompression:
+        case AT_AddConstraint:
+        case AT_AlterConstraint:
+        case AT_ValidateConstraint:
+        case AT_DropConstraint:
+        case AT_ClusterOn:
+        case AT_DropCluster:
+        case AT_SetTableSpace:
+        case AT_SetLogged:
+        case AT_SetUnLogged:
+        case AT_SetRelOptions:
+        case AT_ResetRelOptions:
+        case AT_DisableTrig:
+        case AT_DisableTrigAll:
+        case AT_DisableTrigUser:
+        case AT_ReplicaIdentity: return true;
+        default: return false;
+    }
+}
+
 void note_rewrite(const AlterTableCmd& command, tree::UtilityEffect& effect) {
     switch (command.subtype) {
         case AT_AddColumn: return note_new_column(*as<ColumnDef>(command.def), effect);

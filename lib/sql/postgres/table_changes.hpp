@@ -24,6 +24,9 @@ void note_rewrite(const AlterTableCmd& command, tree::UtilityEffect& effect);
 /// Whether one form changes names, settings or rights only: nothing is computed, and of rows at most whether they are NULL is looked at.
 bool changes_names_only(const AlterTableCmd& command);
 
+/// Whether one form leaves what names mean: the table's and its columns'.
+bool keeps_names(const AlterTableCmd& command);
+
 /// Whether values of a built-in type stay as they are stored when their column gets another (`name` of pg_catalog, with what
 /// stands in its parentheses): varchar(10) to varchar(20), numeric(8,2) to numeric(10,2), varchar to text.
 bool keeps_storage(catalogue::Id type, std::int32_t modifier, std::string_view name, std::span<const int> modifiers);
