@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.hpp"
+#include "base/quoting.hpp"
 #include "cli/output.hpp"
 #include "policy/object_pattern.hpp"
 
@@ -29,14 +30,7 @@ std::string ident(std::string_view name) {
 
 std::string ident(std::string_view schema, std::string_view name) { return ident(schema) + '.' + ident(name); }
 
-std::string literal(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'') out += '\'';
-        out += c;
-    }
-    return out + '\'';
-}
+std::string literal(std::string_view text) { return in_quotes(text, '\''); }
 
 std::string shown(std::string_view schema, std::string_view name) {
     return (schema.empty() ? "" : policy::quoted_name(schema) + '.') + policy::quoted_name(name);

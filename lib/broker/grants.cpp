@@ -7,6 +7,7 @@
 
 #include "base/crypto.hpp"
 #include "base/encoding.hpp"
+#include "base/quoting.hpp"
 
 namespace dbguard::broker {
 
@@ -20,24 +21,10 @@ namespace {
 constexpr std::size_t max_idle = 4;
 constexpr int max_places = 8;
 
-std::string identifier(std::string_view name) {
-    std::string out = "\"";
-    for (const char c : name) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + '"';
-}
+std::string identifier(std::string_view name) { return in_quotes(name, '"'); }
 
 /// standard_conforming_strings is on in these connections, so a backslash is itself.
-std::string literal(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'') out += '\'';
-        out += c;
-    }
-    return out + '\'';
-}
+std::string literal(std::string_view text) { return in_quotes(text, '\''); }
 
 std::string timestamp(identity::Time time) {
     const std::time_t seconds = time.time_since_epoch().count();

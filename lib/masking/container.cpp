@@ -67,6 +67,16 @@ bool mask_counted(
     return true;
 }
 
+/// As arrays and hstore have it.
+void append_quoted(std::string_view text, std::string& out) {
+    out.push_back('"');
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out.push_back('\\');
+        out.push_back(c);
+    }
+    out.push_back('"');
+}
+
 // ---- arrays
 // -----------------------------------------------------------------------------------------------------
 
@@ -79,12 +89,7 @@ void append_element(std::string_view text, char delimiter, std::string& out) {
         out.append(text);
         return;
     }
-    out.push_back('"');
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out.push_back('\\');
-        out.push_back(c);
-    }
-    out.push_back('"');
+    append_quoted(text, out);
 }
 
 /// `[0:1][-2:3]=` before the braces, its length; 0: none. npos: something else.
@@ -372,12 +377,7 @@ bool mask_hstore_text(
             out.append("NULL");
             continue;
         }
-        out.push_back('"');
-        for (const char c : masked) {
-            if (c == '"' || c == '\\') out.push_back('\\');
-            out.push_back(c);
-        }
-        out.push_back('"');
+        append_quoted(masked, out);
     }
     return true;
 }

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "base/quoting.hpp"
+
 namespace dbguard::policy {
 namespace {
 
@@ -67,12 +69,7 @@ std::string quoted_name(std::string_view name) {
     if (!name.empty() && name.find_first_of(".\"") == std::string_view::npos &&
         name.find_first_of(white_space) == std::string_view::npos)
         return std::string(name);
-    std::string out = "\"";
-    for (const char c : name) {
-        if (c == '"') out.push_back('"');
-        out.push_back(c);
-    }
-    return out + '"';
+    return in_quotes(name, '"');
 }
 
 std::string text(const ObjectPattern& pattern) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/crypto.hpp"
+#include "base/quoting.hpp"
 #include "relay/literals.hpp"
 
 namespace dbguard::relay {
@@ -167,12 +168,7 @@ PlanRef GuardSession::plan_function(std::uint32_t function_oid, Clock::time_poin
 
 /// A FunctionCall is a `call` of the function, and whatever a query that calls it would be.
 PlanRef GuardSession::plan_call(const std::string& schema, const std::string& name, std::size_t arguments, Clock::time_point now) {
-    const auto quoted = [](const std::string& part) {
-        std::string out = "\"";
-        for (const char c : part) out += c == '"' ? "\"\"" : std::string(1, c);
-        return out + "\"";
-    };
-    std::string text = "SELECT " + quoted(schema) + "." + quoted(name) + "(";
+    std::string text = "SELECT " + in_quotes(schema, '"') + "." + in_quotes(name, '"') + "(";
     for (std::size_t i = 1; i <= arguments; ++i) text += (i == 1 ? "$" : ", $") + std::to_string(i);
     text += ")";
     const PlanRef query = plan(text, now);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/quoting.hpp"
 #include "relay/literals.hpp"
 
 namespace dbguard::relay {
@@ -27,14 +28,7 @@ void judge(Fate& fate, const sql::Given& given, const policy::Sensitivity& sensi
     fate.mask = hide ? std::nullopt : mask;
 }
 
-std::string quoted(std::string_view content) {
-    std::string out = "'";
-    for (const char c : content) {
-        if (c == '\'') out.push_back('\'');
-        out.push_back(c);
-    }
-    return out + "'";
-}
+std::string quoted(std::string_view content) { return in_quotes(content, '\''); }
 
 std::string shown(std::string_view text, const Literal& literal, const Fate& fate, const masking::Masker& masker) {
     // What a mask makes of a number, or of a text behind escapes, is not worth knowing here.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/quoting.hpp"
 #include "sql/analyzer.hpp"
 
 namespace dbguard::sql {
@@ -11,15 +12,6 @@ using tree::Expr;
 using Kind = Expr::Kind;
 
 constexpr std::size_t max_made_bytes = 100'000;
-
-std::string doubled(const std::string& text, char quote) {
-    std::string out(1, quote);
-    for (const char c : text) {
-        out.push_back(c);
-        if (c == quote) out.push_back(c);
-    }
-    return out + quote;
-}
 
 }  // namespace
 
@@ -67,8 +59,8 @@ std::optional<std::string> Analyzer::text_made_by(const Expr& expr, int depth) c
     }
     const std::string& name = expr.name.last();
     // Quoted is what it is, whether or not it needs quotes.
-    if (name == "quote_ident" && args.size() == 1) return doubled(args[0], '"');
-    if (name == "quote_literal" && args.size() == 1 && args[0].find('\\') == std::string::npos) return doubled(args[0], '\'');
+    if (name == "quote_ident" && args.size() == 1) return in_quotes(args[0], '"');
+    if (name == "quote_literal" && args.size() == 1 && args[0].find('\\') == std::string::npos) return in_quotes(args[0], '\'');
     if (name != "format") return {};
     std::size_t next = 1;
     for (std::size_t i = 0; i < args[0].size(); ++i) {
@@ -86,7 +78,7 @@ std::optional<std::string> Analyzer::text_made_by(const Expr& expr, int depth) c
         if ((how != 's' && how != 'I' && how != 'L') || next >= args.size()) return {};
         const std::string& arg = args[next++];
         if (how == 'L' && arg.find('\\') != std::string::npos) return {};
-        out += how == 's' ? arg : doubled(arg, how == 'I' ? '"' : '\'');
+        out += how == 's' ? arg : in_quotes(arg, how == 'I' ? '"' : '\'');
         if (out.size() > max_made_bytes) return {};
     }
     return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/quoting.hpp"
 #include "catalogue/postgres.hpp"
 #include "sql/postgres/analyze_text.hpp"
 #include "sql/postgres/ddl_catalogue.hpp"
@@ -44,11 +45,7 @@ void copy_columns(Relation& to, const Relation& from) {
     }
 }
 
-std::string quoted(const std::string& name) {
-    std::string out = "\"";
-    for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + "\"";
-}
+std::string quoted(const std::string& name) { return in_quotes(name, '"'); }
 
 }  // namespace
 
