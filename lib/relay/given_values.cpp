@@ -50,21 +50,74 @@ bool is_binary(std::span<const std::int16_t> formats, std::size_t index) {
     return index < formats.size() && formats[index] == 1;
 }
 
+/// Four bytes, the highest first.
+std::uint32_t number(std::string_view value, std::size_t at) {
+    std::uint32_t out = 0;
+    for (std::size_t i = 0; i < 4; ++i) out = out << 8 | static_cast<unsigned char>(value[at + i]);
+    return out;
+}
+
+/// Where the elements of an array begin that was given in binary; 0: it is none.
+/// Source: arrayfuncs.c, array_recv: dimensions, flags, type, and a size and a lower bound for each dimension.
+std::size_t binary_elements(std::string_view value) {
+    if (value.size() < 20 || number(value, 0) < 1 || number(value, 0) > 6 || number(value, 4) > 1) return 0;
+    const std::size_t begin = 12 + 8 * std::size_t{number(value, 0)};
+    return value.size() < begin ? 0 : begin;
+}
+
 /// How many values a parameter holds: one, or an array's elements. Too many rather than too few.
-/// Source: PostgreSQL manual, "Array Input and Output Syntax"; arrayfuncs.c, array_recv: dimensions, flags, type, and a size
-/// and a lower bound for each dimension.
+/// Source: PostgreSQL manual, "Array Input and Output Syntax".
 double elements(std::string_view value, bool binary) {
     if (!binary) return value.starts_with('{') || value.starts_with('[') ? 1.0 + static_cast<double>(std::ranges::count(value, ',')) : 1.0;
-    const auto number = [&](std::size_t at) {
-        std::uint32_t out = 0;
-        for (std::size_t i = 0; i < 4; ++i) out = out << 8 | static_cast<unsigned char>(value[at + i]);
-        return out;
-    };
-    if (value.size() < 20 || number(0) < 1 || number(0) > 6 || number(4) > 1 || value.size() < 12 + 8 * std::size_t{number(0)}) return 1;
+    const std::size_t begin = binary_elements(value);
+    if (begin == 0) return 1;
     double count = 1;
-    for (std::uint32_t i = 0; i < number(0); ++i) count *= number(12 + 8 * i);
+    for (std::size_t at = 12; at < begin; at += 8) count *= number(value, at);
     // Each takes four bytes at least; what claims more is no array.
     return std::max(1.0, std::min(count, static_cast<double>(value.size()) / 4));
+}
+
+std::string_view trimmed(std::string_view value) {
+    const std::size_t begin = value.find_first_not_of(' ');
+    return begin == std::string_view::npos ? value : value.substr(begin, value.find_last_not_of(' ') + 1 - begin);
+}
+
+/// Whether the value, or one in it, is one that the mask shows: bulk writes bring them as arrays and json.
+bool holds_masked(const masking::Mask& mask, std::string_view value, bool binary) {
+    if (masking::looks_masked(mask, value) || masking::looks_masked(mask, trimmed(value))) return true;
+    if (const std::size_t begin = binary ? binary_elements(value) : 0; begin != 0) {
+        for (std::size_t at = begin; at + 4 <= value.size();) {
+            const std::uint32_t size = number(value, at);
+            at += 4;
+            if (size == 0xffffffff) continue;   // NULL
+            if (size > value.size() - at) return false;
+            if (masking::looks_masked(mask, value.substr(at, size))) return true;
+            at += size;
+        }
+        return false;
+    }
+    if (binary && value.starts_with('\1')) value.remove_prefix(1);   // jsonb_recv: a version
+    value = trimmed(value);
+    if (!value.starts_with('{') && !value.starts_with('[')) return false;
+    constexpr std::string_view between = "{}[],: \t\r\n";
+    for (std::size_t at = 0; at < value.size();) {
+        if (between.find(value[at]) != std::string_view::npos) {
+            ++at;
+        } else if (value[at] == '"') {
+            std::string inside;
+            for (++at; at < value.size() && value[at] != '"'; ++at) {
+                if (value[at] == '\\' && at + 1 < value.size()) ++at;
+                inside.push_back(value[at]);
+            }
+            ++at;
+            if (masking::looks_masked(mask, inside)) return true;
+        } else {
+            const std::size_t end = std::min(value.find_first_of("{},", at), value.size());
+            if (masking::looks_masked(mask, trimmed(value.substr(at, end - at)))) return true;
+            at = end;
+        }
+    }
+    return false;
 }
 
 /// Parameters that are too long to be held: as many values as need that room.
@@ -129,6 +182,7 @@ std::optional<Refusal> written_back(std::span<const WatchedValue> watched, const
         // A literal is there already when PREPARE comes, a parameter is not.
         if (!one.stored || (one.prepared && one.parameter && !given.executes)) continue;
         std::optional<std::string> value;
+        const bool binary = one.parameter && is_binary(given.formats, one.index);
         if (one.parameter) {
             if (one.index < given.parameters.size() && given.parameters[one.index]) value = std::string(*given.parameters[one.index]);
         } else {
@@ -136,7 +190,7 @@ std::optional<Refusal> written_back(std::span<const WatchedValue> watched, const
             if (!std::exchange(looked, true)) literals = literals_of(given.text, given.lexis);
             if (literals && one.index < literals->size()) value = value_of(given.text, (*literals)[one.index]);
         }
-        if (!value || !masking::looks_masked(*one.stored, *value)) continue;
+        if (!value || !holds_masked(*one.stored, *value, binary)) continue;
         return Refusal{
             "42501", "dbguard: a masked value would be written to " + one.column + ", and the real one be lost",
             "Rule " + one.rule + ".", "Write only the columns that change, or the value that is meant."

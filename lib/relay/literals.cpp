@@ -35,12 +35,14 @@ std::optional<std::vector<Literal>> literals_of(std::string_view text, const rec
 
 std::optional<std::string> value_of(std::string_view text, const Literal& literal) {
     const Token& token = literal.token;
-    if (token.kind != Token::Kind::string || (token.style != Token::Style::plain && token.style != Token::Style::dollar)) return std::nullopt;
     const std::string_view content = text.substr(token.content_begin, token.content_end - token.content_begin);
+    const bool known = token.style == Token::Style::plain || token.style == Token::Style::dollar ||
+                       (token.style == Token::Style::backslash && content.find('\\') == std::string_view::npos);
+    if (token.kind != Token::Kind::string || !known) return std::nullopt;
     std::string value;
     for (std::size_t i = 0; i < content.size(); ++i) {
         value.push_back(content[i]);
-        if (token.style == Token::Style::plain && content[i] == '\'') ++i;
+        if (token.style != Token::Style::dollar && content[i] == '\'') ++i;
     }
     return value;
 }

@@ -57,7 +57,11 @@ class GivenValues(unittest.TestCase):
             "update people set email = '%s' where id = 1" % shown[0], "update people set name = 'Anna', phone = '%s' where id = 1" % shown[1],
             "insert into people(id, note) values (3, '***')", "insert into people values (3, 'a@b.example', '***-***-1111', 'n', 'm')",
             "insert into people(id, email) values (1, 'new@x.example') on conflict (id) do update set email = 'a***@e***.com'",
-            "prepare p as update people set email = 'a***@e***.com' where id = 1", "select 1; update people set note = $$***$$ where id = 2",
+            "prepare p as update people set email = 'a***@e***.com' where id = 1", "update people set email = E'a***@e***.com' where id = 1",
+            "update people p set email = v.e from unnest('{1,2}'::int[], '{x@y.example, a***@e***.com}'::text[]) v(i, e) where v.i = p.id",
+            "insert into people (id, email) select * from json_to_recordset('[{\"id\": 9, \"email\": \"a***@e***.com\"}]') as x(id int, email text)",
+            "update people set email = trim(' a***@e***.com ') where id = 1",
+            "select 1; update people set note = $$***$$ where id = 2",
         ):
             with self.subTest(sql):
                 m = w.query(sql)
@@ -66,6 +70,12 @@ class GivenValues(unittest.TestCase):
         # As an ORM does that saves all fields of a row.
         m = self.sends(parse('s', 'update people set email = $1, phone = $2, name = $3 where id = $4'), bind('', 's', [shown[0].encode(), b'1', b'Anna', b'1']), execute(''), sync)
         self.assertEqual((types(m), error(m)['C']), ('12EZ', '42501'))
+        # In bulk: arrays and json.
+        bulk = 'update people p set note = v.n from unnest($1::text[]) v(n) where p.id = 1'
+        binary = b''.join(x.to_bytes(4, 'big') for x in (1, 0, 25, 2, 1)) + b'\0\0\0\1a' + b'\0\0\0\3***'
+        for value, form in (('{x,***}', 0), ('{"***"}', 0), (binary, 1)):
+            m = self.sends(parse('', bulk), bind('', '', [value], [form]), execute(''), sync)
+            self.assertEqual((types(m), error(m)['C']), ('12EZ', '42501'))
         w.query('prepare q(text, int) as update people set email = $1 where id = $2')
         self.assertEqual(error(w.query("execute q('a***@e***.com', 1)"))['C'], '42501')
         self.assertEqual(self.postgres.sql('select email, phone, note, name from people where id = 1'), 'ann.smith@example.com|555-123-4567|x|Ann')
@@ -73,7 +83,7 @@ class GivenValues(unittest.TestCase):
     def test_other_values_are(self):
         w = self.wire
         for sql in (
-            "update people set email = 'new@example.com', phone = '555-000-0000', note = '** 5 stars **' where id = 2", "update people set name = '***' where id = 2",
+            "update people set email = 'new@example.com', phone = '555-000-0000', note = '** 5 stars **' where id = 2", "update people set name = '***' where id = 2", "update people set note = '{a,**,[* * *],\"x\": \"** *\"}' where id = 2",
             "update people set name = 'a***@e***.com' where email = 'new@example.com'", "insert into people(id, email, phone, note) values (9, '', null, '')", 'delete from people where id = 9',
         ):
             with self.subTest(sql):
