@@ -355,6 +355,7 @@ class Analyzer {
     bool steps_move_names() const;
     void names_that_move(std::size_t own_effects, std::size_t made_before);
     void absorb(const Statement& inner);
+    void leave_out_generated(const tree::Statement& source);
     void unresolved(std::string reason, std::uint32_t at);
     void unknown_name(std::string reason, std::uint32_t at);
 

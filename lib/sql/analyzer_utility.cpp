@@ -102,6 +102,16 @@ const Statement* execute_of(const Statement& statement) {
     return nullptr;
 }
 
+/// COPY of a table without a list of columns gives those that are not generated (PostgreSQL manual, COPY, "column_name").
+void Analyzer::leave_out_generated(const tree::Statement& source) {
+    if (!out_.outputs_exact || source.query == nullptr || source.query->items.size() != 1 || source.query->items[0].expr->kind != tree::Expr::Kind::star) return;
+    const auto exported = std::ranges::find_if(out_.effects, [](const Effect& effect) { return effect.effect_class == EffectClass::bulk_export && !effect.objects.empty(); });
+    const catalogue::Relation* relation = exported == out_.effects.end() ? nullptr : relation_of(exported->objects[0]);
+    if (relation == nullptr || relation->columns.size() != out_.outputs.size()) return;
+    for (std::size_t i = out_.outputs.size(); i-- > 0;)
+        if (relation->columns[i].generated) out_.outputs.erase(out_.outputs.begin() + static_cast<std::ptrdiff_t>(i));
+}
+
 /// All that the inner statement does, the outer one does.
 void Analyzer::absorb(const Statement& inner) {
     out_.effects.insert(out_.effects.end(), inner.effects.begin(), inner.effects.end());
@@ -239,6 +249,7 @@ void Analyzer::utility(const tree::Statement& statement) {
             // What EXECUTE and FETCH will show.
             out_.outputs = run.outputs;
             out_.outputs_exact = run.outputs_exact;
+            if (statement.kind == Kind::copy_out) leave_out_generated(*nested);
         }
         if (statement.stores_values && nested->kind == StatementKind::execute) {
             // CREATE TABLE AS EXECUTE: whatever the prepared statement gives. Whoever sends this one knows that.

@@ -20,12 +20,12 @@ ROLES = '''
     databases: postgres
     login: postgres
     rules:
-      - allow: [read, write, tx, session, call, ddl]
+      - allow: [read, write, tx, session, call, ddl, bulk]
     masks: pii
 masks:
   pii:
     columns:
-      - { column: "public.t1.c3", with: redact }
+      - { column: ["public.t1.c3", "public.made.c3"], with: redact }
       - { tag: pii, with: redact }
 '''
 TABLES = int(os.environ.get('CATALOGUE_TABLES', '0'))
@@ -135,6 +135,14 @@ class Catalogue(unittest.TestCase):
         self.assertIsNone(error(self.admin.query("set allow_system_table_mods = on; insert into pg_seclabel values ('tagged'::regclass, 'pg_class'::regclass, 3, 'some', 'secret dbguard:pii')")))
         self.assertEqual(self.masked(self.session(), 'select * from tagged'), [['***', 'y', '***']])
         self.admin.query('delete from pg_seclabel; reset allow_system_table_mods')
+
+    def test_copy_leaves_out_what_is_generated(self):
+        self.assertIsNone(error(self.admin.query("create table made (twice text generated always as (c3 || c3) stored, c3 text, id int); insert into made (c3, id) values ('secret', 2)")))
+        wire = self.session()
+        for sql, rows in (('copy made to stdout', b'***\t2\n'), ('copy made to stdout (format csv, header)', b'c3,id\n***,2\n'), ('copy made (id, c3) to stdout', b'2\t***\n'),
+                          ('copy (select * from made) to stdout', b'***\t***\t2\n')):
+            with self.subTest(sql):
+                self.assertEqual(b''.join(body for kind, body in wire.query(sql) if kind == 'd'), rows)
 
     def test_the_server_compiles_none_of_the_questions(self):
         if self.admin.rows('select pg_jit_available()') != [['t']]:

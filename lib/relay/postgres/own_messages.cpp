@@ -267,7 +267,7 @@ Adapter::Step Adapter::own_reply(char type, std::string_view body) {
             const auto description = wp::decode_row_description(body);
             if (!description) return unexpected(type);
             if (entry.owner == Owner::types) {
-                for (const wp::ColumnView column : *description) copy_types_.back().emplace_back(column.type, column.type_modifier);
+                for (const wp::ColumnView column : *description) copy_types_.back().push_back({column.type, column.type_modifier, std::string(column.name)});
                 break;
             }
             if (!entry.portal) return unexpected(type);

@@ -35,8 +35,13 @@ struct QueryPart {
     bool counted = false;      ///< its affected rows are
 };
 
-/// The types of a COPY's columns and their modifiers.
-using CopyTypes = std::vector<std::pair<std::uint32_t, std::int32_t>>;
+/// A column of what a COPY reads.
+struct CopyType {
+    std::uint32_t type;
+    std::int32_t modifier;
+    std::string name;
+};
+using CopyTypes = std::vector<CopyType>;
 
 /// A message that was sent to the server and will be answered.
 struct Pending {

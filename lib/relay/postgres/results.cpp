@@ -193,7 +193,9 @@ Adapter::Step Adapter::on_copy_out(std::string_view body) {
     for (std::size_t i = 0; i < count; ++i) {
         if (covers((*masks)[i])) columns[i].mask = (*masks)[i];
         columns[i].force_quote = options->force_quote_all;
-        if (i < types.size()) columns[i].type = std::make_shared<const masking::Type>(session_.type(types[i].first, types[i].second));
+        // Of a table all columns were asked for, and COPY leaves out those that are generated.
+        const auto type = types.size() == count ? types.begin() + static_cast<std::ptrdiff_t>(i) : std::ranges::find(types, statement->statement.outputs[i].name, &CopyType::name);
+        if (type != types.end()) columns[i].type = std::make_shared<const masking::Type>(session_.type(type->type, type->modifier));
     }
     static thread_local std::vector<Session::Column> told;
     told.clear();
