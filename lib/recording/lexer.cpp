@@ -6,24 +6,28 @@ namespace dbguard::recording {
 
 namespace {
 
-bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-}
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool starts_word(char c) {
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool starts_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
            static_cast<unsigned char>(c) >= 0x80;
 }
 bool continues_tag(char c) { return starts_word(c) || is_digit(c); }
-constexpr std::array<bool, 256> inside_words = [] {
-    std::array<bool, 256> out{};
-    for (std::size_t c = 0; c < out.size(); ++c) out[c] = c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
+enum Class : std::uint8_t { other, space, letter, digit, dollar, symbol };
+constexpr std::array<Class, 256> classes = [] {
+    std::array<Class, 256> out{};
+    for (std::size_t c = 0; c < out.size(); ++c) {
+        if (starts_word(static_cast<char>(c))) out[c] = letter;
+        if (is_digit(static_cast<char>(c))) out[c] = digit;
+    }
+    for (const char c : {' ', '\t', '\n', '\r', '\f', '\v'}) out[static_cast<unsigned char>(c)] = space;
+    for (const char c : {'(', ')', '[', ']', ',', ';', '.'}) out[static_cast<unsigned char>(c)] = symbol;
+    out['$'] = dollar;
     return out;
 }();
-bool continues_word(char c) { return inside_words[static_cast<unsigned char>(c)]; }
-bool is_symbol(char c) {
-    return c == '(' || c == ')' || c == '[' || c == ']' || c == ',' || c == ';' || c == '.';
-}
+Class class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
+bool is_space(char c) { return class_of(c) == space; }
+bool continues_word(char c) { return class_of(c) >= letter && class_of(c) <= dollar; }
+bool is_symbol(char c) { return class_of(c) == symbol; }
 
 }  // namespace
 
@@ -75,16 +79,18 @@ Token Lexer::next() {
     if (at_ >= text_.size()) return until(Token::Kind::end, text_.size(), text_.size());
     const std::size_t begin = at_;
     const char c = text_[at_];
+    const Class kind = class_of(c);
 
-    if (is_space(c)) {
+    if (kind == space) {
         std::size_t end = at_;
         for (; end < text_.size() && is_space(text_[end]); ++end)
             if (text_[end] == '\n' || text_[end] == '\r') newline_seen_ = true;
         return until(Token::Kind::space, begin, end);
     }
-    if (starts_word(c)) {
+    if (kind == letter || kind == digit || (kind == symbol && c != '.')) {
         may_continue_ = false;
-        return word_or_prefixed();
+        if (kind == letter) return word_or_prefixed();
+        return kind == digit ? number() : until(Token::Kind::symbol, begin, begin + 1);
     }
     if (line_comment_begins()) {
         std::size_t end = at_;
@@ -106,7 +112,7 @@ Token Lexer::next() {
     }
     if (c == '`' && lexis_.backtick_identifiers) return quoted_word(begin, begin);
     if (c == '.' && at(at_ + 1) == '.') return until(Token::Kind::op, begin, begin + 2);
-    if (is_digit(c) || (c == '.' && is_digit(at(at_ + 1)))) return number();
+    if (c == '.' && is_digit(at(at_ + 1))) return number();
     if (c == '$') {
         std::size_t end = at_ + 1;
         if (is_digit(at(end))) {
@@ -123,7 +129,7 @@ Token Lexer::next() {
         }
         return until(Token::Kind::op, begin, begin + 1);
     }
-    if (is_symbol(c)) return until(Token::Kind::symbol, begin, begin + 1);
+    if (c == '.') return until(Token::Kind::symbol, begin, begin + 1);
     return op();
 }
 

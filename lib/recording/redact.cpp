@@ -15,111 +15,110 @@ using Kind = Token::Kind;
 
 constexpr std::string_view hidden_literal = "'***'";
 /// Builds the shape: one spelling for all texts that differ only in literals, list lengths, comments, white space and case.
+/// Writes to the front of `buffer`, which keeps its size from text to text.
 class ShapeBuilder {
   public:
-    explicit ShapeBuilder(std::string& out) : out_(out) { out_.clear(); }
+    ShapeBuilder(std::string& buffer, std::size_t text_bytes) {
+        const std::size_t most = 3 * text_bytes + 8;   // no byte of a text becomes more than three: `1` behind `?, ` is `?, ...`
+        if (buffer.size() < most) buffer.resize(most);
+        begin_ = end_ = buffer.data();
+    }
 
-    void space() { space_ = true; }
+    std::string_view shape() const { return {begin_, end_}; }
+
     /// -> as it stands there, until the next call.
     std::string_view word(std::string_view spelling, bool fold) {
         separate(true);
-        const std::size_t begin = out_.size();
-        out_.append(spelling);
+        char* const begin = end_;
+        put(spelling);
         if (fold)
-            for (char *at = out_.data() + begin, *end = out_.data() + out_.size(); at != end; ++at) *at = lower(*at);
+            for (char* at = begin; at != end_; ++at) *at = lower(*at);
         glue_ = false;
-        return std::string_view(out_).substr(begin);
+        return {begin, end_};
     }
     void literal() {
         // `?, ?` and `?, ..., ?` become `?, ...`: the length of a list is no difference.
         if (drop_suffix("?, ..., ")) {
-            out_.append("?, ...");
+            put("?, ...");
         } else if (drop_suffix("?, ")) {
-            out_.append("?, ...");
+            put("?, ...");
         } else {
             separate(true);
-            out_.push_back('?');
+            put('?');
         }
         glue_ = false;
-        space_ = false;
     }
     void op(std::string_view spelling) {
         const bool cast = spelling == "::";
-        if (cast) {
-            space_ = false;
-            out_.append(spelling);
-            glue_ = true;
-            return;
-        }
-        separate(true);
-        out_.append(spelling);
-        glue_ = false;
-        space_ = true;
+        if (!cast) separate(true);
+        put(spelling);
+        glue_ = cast;
     }
     void symbol(char c) {
         switch (c) {
             case ',':
-                out_.append(", ");
+                put(", ");
                 glue_ = true;
                 break;
             case ';':
-                out_.append("; ");
+                put("; ");
                 glue_ = true;
                 break;
             case '.':
             case '[':
-                out_.push_back(c);
+                put(c);
                 glue_ = true;
                 break;
             case '(':
-                separate(!out_.empty() && !is_word(out_.back()) && out_.back() != '"');
-                out_.push_back('(');
+                separate(end_ != begin_ && !is_word(end_[-1]) && end_[-1] != '"');
+                put('(');
                 glue_ = true;
                 break;
             default:
-                out_.push_back(c);
+                put(c);
                 glue_ = false;
                 if (c == ')') fold_rows();
                 break;
         }
-        space_ = false;
     }
     void finish() {
-        while (!out_.empty() && (out_.back() == ' ' || out_.back() == ';')) out_.pop_back();
+        while (end_ != begin_ && (end_[-1] == ' ' || end_[-1] == ';')) --end_;
     }
 
   private:
+    void put(char c) { *end_++ = c; }
+    void put(std::string_view piece) { end_ = std::copy(piece.begin(), piece.end(), end_); }
     void separate(bool wanted) {
-        const bool glued = glue_ || out_.empty() || out_.back() == ' ';
-        if (wanted && !glued) out_.push_back(' ');
+        const bool glued = glue_ || end_ == begin_ || end_[-1] == ' ';
+        if (wanted && !glued) put(' ');
         glue_ = false;
-        space_ = false;
     }
     bool drop_suffix(std::string_view suffix) {
-        if (!std::string_view(out_).ends_with(suffix)) return false;
-        const auto left = out_.size() - suffix.size();
-        if (left > 0 && is_word(out_[left - 1])) return false;
-        out_.resize(left);
+        if (!shape().ends_with(suffix)) return false;
+        char* const left = end_ - suffix.size();
+        if (left != begin_ && is_word(left[-1])) return false;
+        end_ = left;
         return true;
     }
     /// Rows of VALUES, when they hold nothing but literals.
     void fold_rows() {
+        const std::string_view out = shape();
         for (const std::string_view row : {std::string_view("(?, ...)"), std::string_view("(?)")}) {
-            if (!std::string_view(out_).ends_with(row)) continue;
+            if (!out.ends_with(row)) continue;
             for (const std::string_view between : {std::string_view(", ..., "), std::string_view(", ")}) {
                 const auto tail = row.size() + between.size();
-                if (out_.size() < tail + row.size()) continue;
-                const auto head = std::string_view(out_).substr(0, out_.size() - row.size());
+                if (out.size() < tail + row.size()) continue;
+                const auto head = out.substr(0, out.size() - row.size());
                 if (!head.ends_with(between) || !head.substr(0, head.size() - between.size()).ends_with(row)) continue;
-                out_.resize(out_.size() - tail);
-                out_.append(", ...");
+                end_ -= tail;
+                put(", ...");
                 return;
             }
         }
     }
 
-    std::string& out_;
-    bool space_ = false;
+    char* begin_ = nullptr;
+    char* end_ = nullptr;
     bool glue_ = true;
 };
 
@@ -165,9 +164,10 @@ struct StatementRange {
 struct Findings {
     std::vector<StatementRange> statements;  ///< in order; the last one ends at `good_end`
     std::size_t good_end = 0;                ///< what lies behind is not written at any level
+    std::string_view shape;                  ///< in the buffer
 };
 
-Findings look(std::string_view text, const RedactOptions& options, std::string& shape) {
+Findings look(std::string_view text, const RedactOptions& options, std::string& buffer) {
     Findings findings;
     findings.good_end = text.size();
     if (!options.parsed) {
@@ -177,7 +177,7 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
         findings.good_end = std::min(doubt.end(), text.size());
     }
 
-    ShapeBuilder builder(shape);
+    ShapeBuilder builder(buffer, text.size());
     Lexer lexer(text, options.lexis);
     CredentialWatch watch;
     bool credentials = false;
@@ -206,12 +206,12 @@ Findings look(std::string_view text, const RedactOptions& options, std::string& 
             }
             end_statement(findings.good_end);
             builder.finish();
+            findings.shape = builder.shape();
             return findings;
         }
         switch (token.kind) {
-            case Kind::space: builder.space(); continue;
+            case Kind::space: continue;
             case Kind::comment:
-                builder.space();
                 credentials = credentials || reads_like_credentials(spelling);
                 continue;
             case Kind::word:
@@ -397,11 +397,11 @@ Redacted Redactor::redact(
         used.parsed = false;
     }
 
-    Findings findings = look(text, used, shape_);
+    Findings findings = look(text, used, buffer_);
     if (used.parsed && findings.good_end < text.size()) {
         // The grammar accepted a text in which this lexer finds no end of a literal: it is the lexer that is wrong.
         used.parsed = false;
-        findings = look(text, used, shape_);
+        findings = look(text, used, buffer_);
     }
     bool credentials = redacted.credentials;
     for (const auto& statement : findings.statements) credentials = credentials || statement.credentials;
@@ -410,7 +410,7 @@ Redacted Redactor::redact(
 
     const bool whole = used.parsed && !credentials && redacted.dropped_bytes == 0;
     if (used.level == Level::shape && used.parsed)
-        redacted.sql = shape_;
+        redacted.sql = findings.shape;
     else if (whole && replacements.empty())
         redacted.sql = text;
     else
@@ -418,7 +418,7 @@ Redacted Redactor::redact(
     if (redacted.dropped_bytes > 0) append_dropped(redacted.sql, redacted.dropped_bytes);
     // The shape of a text that was not parsed may still hold a password (`PASSWORD hunter2`), and a digest of short texts
     // can be guessed.
-    redacted.fingerprint = hash_(used.parsed ? shape_ : redacted.sql).substr(0, 16);
+    redacted.fingerprint = hash_(used.parsed ? findings.shape : std::string_view(redacted.sql)).substr(0, 16);
     return redacted;
 }
 

@@ -69,7 +69,7 @@ class Redactor {
     );
 
   private:
-    std::string shape_;
+    std::string buffer_;   // for the shape
     LineHash hash_;
 };
 
