@@ -251,7 +251,7 @@ class Analyzer {
     Value rows_of(const std::vector<std::uint32_t>& relations) const;
     bool keeps_row(const std::string& column, const Value& value) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
-    const FunctionRule* extension_rule(const catalogue::Function& function) const;
+    const FunctionRule* vetted_rule(const catalogue::Function& function) const;
     bool is_servers_code(const catalogue::Function& function) const;
     bool is_servers_function(const tree::Name& name) const;
     std::optional<std::string> text_made_by(const tree::Expr& expr, int depth = 0) const;

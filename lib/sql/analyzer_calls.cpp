@@ -420,9 +420,10 @@ Value Analyzer::call_built_in(const FunctionRule& rule, const Expr& expr, const 
     return {};
 }
 
-/// Null: it is of no extension that is as vetted as what is built in.
-const FunctionRule* Analyzer::extension_rule(const catalogue::Function& function) const {
-    return function.extension.empty() ? nullptr : dialect_.extension_function(function.extension, function.name);
+/// Null: it is not as vetted as what is built in.
+const FunctionRule* Analyzer::vetted_rule(const catalogue::Function& function) const {
+    if (!function.extension.empty()) return dialect_.extension_function(function.extension, function.name);
+    return dialect_.made_function(function.language, function.body);
 }
 
 /// Of an extension's: it is what the extension has made, or only the server's owner can have made another of it. CREATE OR REPLACE of
@@ -442,7 +443,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     Value out;
     bool text_read = false;
     for (const catalogue::Function* function : candidates) {
-        const FunctionRule* rule = extension_rule(*function);
+        const FunctionRule* rule = vetted_rule(*function);
         if (rule != nullptr && !is_servers_code(*function)) {
             // Whoever may replace it has made what it does now: it is what its code says.
             if (auto read = call_body(*function, args)) {

@@ -133,7 +133,7 @@ bool Analyzer::casts_may_be_unsaid() const {
     if (names_.snapshot == nullptr) return true;
     return std::ranges::any_of(names_.snapshot->casts(), [&](const catalogue::Cast& cast) {
         const catalogue::Function* function = names_.snapshot->function(cast.function);
-        return cast.silent && (function == nullptr || extension_rule(*function) == nullptr || !is_servers_code(*function));
+        return cast.silent && (function == nullptr || vetted_rule(*function) == nullptr || !is_servers_code(*function));
     });
 }
 
@@ -145,7 +145,7 @@ void Analyzer::casts_unsaid(Statement& done) {
     for (const catalogue::Cast& cast : names_.snapshot->casts()) {
         if (!cast.silent || (!types_.contains(cast.source) && !types_.contains(cast.target))) continue;
         const catalogue::Function* function = names_.snapshot->function(cast.function);
-        if (function != nullptr && extension_rule(*function) != nullptr && is_servers_code(*function)) continue;
+        if (function != nullptr && vetted_rule(*function) != nullptr && is_servers_code(*function)) continue;
         Value computed;
         for (const Output& output : done.outputs)
             if (!plain(output)) {

@@ -229,7 +229,7 @@ void Analyzer::triggers_of(const Relation& relation) {
         Value value;
         if (function->recent) {
             value = call_user({function}, {}, {});
-        } else if (extension_rule(*function) == nullptr && !call_body(*function, {})) {
+        } else if (vetted_rule(*function) == nullptr && !call_body(*function, {})) {
             // What it does is the schema's own; that it gets these rows is not.
             Copy handed;
             handed.target_name = "what " + function->schema + "." + function->name + " does with a row";

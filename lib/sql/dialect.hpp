@@ -105,6 +105,9 @@ struct Dialect {
     bool (*is_system_column)(std::string_view name);
     /// Functions of well-known extensions that are as vetted as built-in ones: (extension, function) → its rule.
     const FunctionRule* (*extension_function)(std::string_view extension, std::string_view name);
+    /// The rule of what the server makes along with a role's own types, by language and symbol of its code: the constructors of ranges.
+    /// Null: it is none of these.
+    const FunctionRule* (*made_function)(std::string_view language, std::string_view symbol);
     /// Languages in which only the server's owner writes functions.
     bool (*is_servers_language)(std::string_view language);
     /// Settings that can only narrow what the session may do: setting one is no `session.set`.

@@ -69,7 +69,7 @@ void DdlBuilder::create_function(const CreateFunctionStmt* create) {
             }
         }
     }
-    if (function.language != "sql") function.body.clear();
+    if (function.language != "sql" && function.language != "internal") function.body.clear();
     if (create->replace)
         std::erase_if(parts_.functions, [&](const Function& one) { return one.schema == name.schema && one.name == name.name && one.arguments == function.arguments; });
     parts_.functions.push_back(std::move(function));

@@ -79,6 +79,14 @@ const FunctionRule* function(std::string_view schema, std::string_view name) {
 }
 
 // Untrusted ones (PostgreSQL manual, CREATE LANGUAGE); other untrusted ones are ordinary code of the database.
+// typecmds.c, makeRangeConstructors() and makeMultirangeConstructors(): the server's own code for every range type. The functions of its
+// subtype that they call are judged when the type or its operator class is made.
+const FunctionRule* made_function(std::string_view language, std::string_view symbol) {
+    if (language != "internal") return nullptr;
+    if (symbol.starts_with("range_constructor")) return function({}, "int4range");
+    return symbol.starts_with("multirange_constructor") ? function({}, "int4multirange") : nullptr;
+}
+
 bool is_servers_language(std::string_view language) { return language == "c" || language == "internal"; }
 
 std::vector<std::string> table_function_columns(std::string_view name, std::size_t arguments, bool& known) {
@@ -332,7 +340,7 @@ ParsedText parse_text(std::string_view text) {
 }  // namespace
 
 const Dialect& dialect() {
-    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", "pg_settings", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, is_servers_language, only_restricts, misleading, keeps_storage, read_code, parse_text};
+    static const Dialect instance{function, table_function_columns, type, built_in, converts, spread_columns, is_polymorphic, spread_type, "pg_catalog", "pg_settings", is_system_schema, value_relation, is_total, is_total_aggregate, is_system_column, extension_function, made_function, is_servers_language, only_restricts, misleading, keeps_storage, read_code, parse_text};
     return instance;
 }
 

@@ -89,6 +89,13 @@ void add_expression(Statement& out, const void* node) {
     if (node != nullptr) out.expressions.push_back(lower_expr(as<Node>(node)));
 }
 
+/// A function that the server calls on its own.
+void add_call(Statement& out, const List* name) {
+    tree::ExprPtr call = tree::make_expr(tree::Expr::Kind::call);
+    call->name = lower_name(name, -1);
+    out.expressions.push_back(std::move(call));
+}
+
 void add_probe(Statement& out, const Node* node) {
     if (node != nullptr) out.probes.push_back(lower_expr(node));
 }
@@ -273,9 +280,7 @@ Statement lower_statement(const Node* node) {
             each(as<CreateRangeStmt>(node)->params, [&](const Node* param) {
                 const auto* element = as<DefElem>(param);
                 if ((std::strcmp(element->defname, "canonical") != 0 && std::strcmp(element->defname, "subtype_diff") != 0) || element->arg == nullptr || !IsA(element->arg, TypeName)) return;
-                tree::ExprPtr call = tree::make_expr(tree::Expr::Kind::call);
-                call->name = lower_name(as<TypeName>(element->arg)->names, -1);
-                out.expressions.push_back(std::move(call));
+                add_call(out, as<TypeName>(element->arg)->names);
             });
             return out;
         case T_CreateDomainStmt: {
@@ -306,7 +311,7 @@ Statement lower_statement(const Node* node) {
             change(out, Class::ddl_alter, ObjectKind::function, object_name(as<Node>(as<AlterFunctionStmt>(node)->func), false));
             return out;
         }
-        case T_AlterTypeStmt: case T_AlterOperatorStmt: case T_AlterOpFamilyStmt: case T_AlterCollationStmt: case T_AlterTSDictionaryStmt:
+        case T_AlterTypeStmt: case T_AlterOperatorStmt: case T_AlterCollationStmt: case T_AlterTSDictionaryStmt:
         case T_AlterTSConfigurationStmt: case T_AlterStatsStmt: case T_AlterObjectDependsStmt:
             change(out, Class::ddl_alter, ObjectKind::other, {});
             return out;
@@ -377,9 +382,14 @@ Statement lower_statement(const Node* node) {
             out.changes_catalogue = true;
             return out;
         }
-        case T_CreateOpClassStmt:
-            // Its functions get the values of whatever is indexed by it; only a superuser may make one.
+        case T_CreateOpClassStmt: case T_AlterOpFamilyStmt:
+            // Its functions get the values of whatever is indexed or sorted by it, and the server calls them on its own; only a superuser
+            // may make one.
             effect(out, Class::server).detail = "operator class";
+            each(IsA(node, CreateOpClassStmt) ? as<CreateOpClassStmt>(node)->items : as<AlterOpFamilyStmt>(node)->items, [&](const Node* element) {
+                const auto* item = as<CreateOpClassItem>(element);
+                if (item->itemtype == OPCLASS_ITEM_FUNCTION && item->name != nullptr) add_call(out, item->name->objname);
+            });
             out.changes_catalogue = true;
             return out;
         case T_CreateCastStmt: case T_CreateConversionStmt: case T_CreateOpFamilyStmt:

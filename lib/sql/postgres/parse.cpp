@@ -118,6 +118,11 @@ std::uint32_t byte_offset(std::string_view text, int characters) {
 
 }  // namespace
 
+std::size_t end_of_quoted(std::string_view text, std::size_t i) {
+    Rescans unbounded;
+    return skip_quoted(text, i, unbounded);
+}
+
 std::size_t depth_bound(std::string_view text) {
     // Nothing is deeper than it has bytes, or tokens, and most texts have few.
     if (text.size() <= shallow_depth) return text.size();

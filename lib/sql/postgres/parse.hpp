@@ -23,6 +23,9 @@ struct Parsed {
 /// where the scanner would go over the text again and again.
 std::size_t depth_bound(std::string_view text);
 
+/// The end of what begins at `i` and holds no tokens: a comment, a string, a quoted name, a dollar quote. 0: none of these does.
+std::size_t end_of_quoted(std::string_view text, std::size_t i);
+
 /// Texts whose depth_bound is above this are refused before the grammar sees them (libpg_query needs about 2 kB of stack
 /// and quadratic time a level).
 inline constexpr std::size_t max_depth = 12'000;

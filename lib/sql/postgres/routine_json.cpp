@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/quoting.hpp"
 #include "sql/postgres/parse.hpp"
 #include "sql/postgres/routine.hpp"
 
@@ -26,30 +27,24 @@ namespace {
 
 using nlohmann::json;
 
-std::string quoted(const std::string& name) {
-    std::string out = "\"";
-    for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + "\"";
-}
-
 // The parser needs a function around the body. Which types it has does not matter to it; whether it returns something does.
-std::string definition(const catalogue::Function& function, const std::string& returns) {
+std::string definition(const catalogue::Function& function, const std::string& body, const std::string& returns) {
     std::string out = "CREATE FUNCTION f(";
     bool first = true;
     for (std::size_t i = 0; i < function.arguments.size(); ++i) {
         if (!first) out += ", ";
         first = false;
-        if (i < function.argument_names.size() && !function.argument_names[i].empty()) out += quoted(function.argument_names[i]) + " ";
+        if (i < function.argument_names.size() && !function.argument_names[i].empty()) out += in_quotes(function.argument_names[i], '"') + " ";
         out += "text";
     }
     for (const std::string& name : function.output_names) {
         if (!first) out += ", ";
         first = false;
-        out += "OUT " + (name.empty() ? "" : quoted(name) + " ") + "text";
+        out += "OUT " + (name.empty() ? "" : in_quotes(name, '"') + " ") + "text";
     }
     std::string tag = "$dbguard$";
-    while (function.body.find(tag) != std::string::npos) tag.insert(1, "x");
-    return out + ") " + returns + " LANGUAGE plpgsql AS " + tag + function.body + tag;
+    while (body.find(tag) != std::string::npos) tag.insert(1, "x");
+    return out + ") " + returns + " LANGUAGE plpgsql AS " + tag + body + tag;
 }
 
 /// What becomes of the variables that hold cursors' names, by their numbers.
@@ -168,6 +163,8 @@ void walk(const json& node, CodeBody& body) {
                 if (at == std::string::npos) body.readable = false;
                 else if (auto column = column_of_new(query.substr(0, at)); !column.empty()) body.row_values.emplace_back(std::move(column), "SELECT " + query.substr(at + length));
                 else body.texts.push_back("SELECT " + query.substr(at + length));
+                // Subscripts are computed.
+                if (query.substr(0, at).find('[') != std::string::npos) body.texts.push_back("SELECT " + query.substr(0, at));
             }
         }
         walk(value, body);
@@ -200,8 +197,9 @@ CodeBody read_code(const catalogue::Function& function) {
     else if (function.returns_set) forms = {function.output_names.empty() ? "RETURNS SETOF text" : "RETURNS SETOF record", "RETURNS SETOF text"};
     else if (!function.output_names.empty()) forms = {""};
     else forms = {"RETURNS text", "RETURNS void", "RETURNS trigger"};
-    for (const std::string& returns : forms) {
-        PgQueryPlpgsqlParseResult parsed = pg_query_parse_plpgsql(definition(function, returns).c_str());
+    for (std::size_t i = 0; i < 2 * forms.size(); ++i) {
+        const std::string code = i < forms.size() ? function.body : with_records(function);
+        PgQueryPlpgsqlParseResult parsed = pg_query_parse_plpgsql(definition(function, code, forms[i % forms.size()]).c_str());
         const bool good = parsed.error == nullptr && parsed.plpgsql_funcs != nullptr;
         const std::string text = good ? parsed.plpgsql_funcs : "";
         pg_query_free_plpgsql_parse_result(parsed);
@@ -210,6 +208,7 @@ CodeBody read_code(const catalogue::Function& function) {
         if (tree.is_discarded()) continue;
         body.readable = true;
         walk(tree, body);
+        for (const std::string& value : record_defaults(code)) body.texts.push_back("SELECT " + value);
         // A variable of that name hides the row.
         if (function.returns != trigger || std::ranges::count(body.variables, "new") > 1)
             for (auto& [column, text] : std::exchange(body.row_values, {})) body.texts.push_back(std::move(text));

@@ -1,0 +1,71 @@
+// What of a PL/pgSQL body is read: libpg_query's parser gives no defaults of records and no targets of assignments, and has no types.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "catalogue/snapshot.hpp"
+#include "sql/postgres/dialect.hpp"
+
+using namespace dbguard;
+
+namespace {
+
+sql::CodeBody read(std::string body, std::vector<std::pair<std::string, catalogue::Id>> arguments = {}) {
+    catalogue::Function function;
+    function.language = "plpgsql";
+    function.body = std::move(body);
+    function.returns = 25;
+    for (auto& [name, type] : arguments) {
+        function.argument_names.push_back(name);
+        function.arguments.push_back(type);
+    }
+    return sql::postgres::dialect().read_code(function);
+}
+
+bool reads(const sql::CodeBody& body, std::string_view text) {
+    return body.readable && std::ranges::any_of(body.texts, [&](const std::string& one) { return one.find(text) != std::string::npos; });
+}
+
+constexpr catalogue::Id row_type = 16390;
+
+}  // namespace
+
+TEST_CASE("routine: the defaults of records are read, wherever and however they are declared") {
+    CHECK(reads(read("DECLARE r record := (SELECT secret FROM t); BEGIN RETURN r::text; END"), "SELECT secret"));
+    CHECK(reads(read("DECLARE r record = (SELECT secret FROM t); BEGIN RETURN r::text; END"), "SELECT secret"));
+    CHECK(reads(read("DECLARE a int; \"r\" CONSTANT /* := */ Record -- x\n NOT NULL DEFAULT (SELECT secret FROM t); BEGIN RETURN r::text; END"), "SELECT secret"));
+    CHECK(reads(read("BEGIN DECLARE r record := (SELECT secret FROM t); BEGIN RETURN r::text; END; END"), "SELECT secret"));
+    CHECK(reads(read("BEGIN <<inner>> DECLARE DECLARE a record; r record := (SELECT secret FROM t); BEGIN RETURN r::text; END; END"), "SELECT secret"));
+    // libpg_query takes each beginning of the word for the word.
+    CHECK(reads(read("DECLARE r re := (SELECT secret FROM t); BEGIN RETURN r::text; END"), "SELECT secret"));
+    CHECK(reads(read("DECLARE r text := (SELECT secret FROM t); BEGIN RETURN r; END"), "SELECT secret"));
+    // A type of one's own whose field is assigned.
+    CHECK(reads(read("DECLARE r pair := (SELECT secret FROM t); BEGIN r.a := 1; RETURN r::text; END"), "SELECT secret"));
+}
+
+TEST_CASE("routine: what is computed to find the place that is assigned to is read") {
+    CHECK(reads(read("DECLARE a int[]; BEGIN a[(SELECT secret FROM t)] := 1; RETURN a::text; END"), "SELECT secret"));
+    CHECK(reads(read("DECLARE a int[]; BEGIN a[1:(SELECT secret FROM t)] = ARRAY[1]; RETURN a::text; END"), "SELECT secret"));
+    CHECK(reads(read("DECLARE r record; BEGIN SELECT 1 AS b INTO r; r.b[(SELECT secret FROM t)] := 1; RETURN r::text; END"), "SELECT secret"));
+}
+
+TEST_CASE("routine: fields of rows are assigned") {
+    CHECK(reads(read("DECLARE r pair; BEGIN r.a := (SELECT secret FROM t); RETURN r::text; END"), "SELECT secret"));
+    CHECK(reads(read("DECLARE r t%ROWTYPE; n int; BEGIN SELECT 1 INTO r.a; r.b := 2; RETURN r.a; END"), "SELECT 1"));
+    CHECK(read("<<outer>> DECLARE r public.\"A pair\" NOT NULL = row(1, 2); c CURSOR FOR SELECT 1; x ALIAS FOR $1; BEGIN r.a := 1; RETURN r::text; END", {{"", 25}}).readable);
+    CHECK(read("BEGIN p.a := p.a + 1; RETURN p::text; END", {{"p", row_type}}).readable);
+    CHECK(read("BEGIN p.a := p.a + 1; RETURN p::text; END;", {{"p", row_type}}).readable);
+    CHECK(read("BEGIN p.a := p.a + 1; RETURN p::text; END -- so", {{"p", row_type}}).readable);
+    // A number has no fields.
+    CHECK_FALSE(read("BEGIN p.a := p.a + 1; RETURN p::text; END", {{"p", 23}}).readable);
+}
+
+TEST_CASE("routine: what runs is never changed by what is taken for a row") {
+    // `declare` is no word of SQL's: a name there.
+    const auto body = read("DECLARE n int; r pair; BEGIN r.a := 1; UPDATE t declare SET a = 1 WHERE declare.b = 2; SELECT a AS declare FROM secret; RETURN n; END");
+    CHECK(reads(body, "UPDATE t declare SET a = 1 WHERE declare.b = 2"));
+    CHECK(reads(body, "FROM secret"));
+    CHECK_FALSE(reads(body, "record"));
+    const auto greater = read("DECLARE r pair; BEGIN r.a := 1; PERFORM 2 > declare x FROM secret; RETURN 1; END");
+    CHECK((!greater.readable || reads(greater, "FROM secret")));
+}
