@@ -8,7 +8,7 @@
 // refuse, and the server's error by ours. So transaction state, implicit transactions of pipelines and the skipping to Sync are
 // what they are for any error, and nothing about the server is simulated.
 //
-// Where to read: adapter.cpp cuts the streams into messages; client_messages.cpp, own_messages.cpp (questions, probes),
+// Where to read: adapter.cpp cuts the streams into messages; client_messages.cpp with verdicts.cpp, own_messages.cpp (questions, probes),
 // server_messages.cpp, results.cpp.
 
 #include <chrono>
@@ -135,10 +135,13 @@ class Adapter {
     Step on_sync();
     Step on_function_call(std::string_view body);
     Step on_copy_message(const Header& header);
-    Step too_long(const Header& header);
     bool copy_undecided();
+    Pending& push(Pending&& entry);
+
+    // ---- verdicts.cpp
     /// The plan of a text, or null: the client is held while the server is asked.
     PlanRef plan_for(std::string_view text);
+    PlanRef plan_for_function(std::uint32_t function);
     template <class Plan>
     PlanRef plan_by(Plan&& plan_now, const Portal* portal = nullptr);
     /// The statement's plan under the names as they are now, or null: held.
@@ -146,8 +149,8 @@ class Adapter {
     /// The plan with an estimate of what `run` returns or changes, where policy asks for one; null: held. `portal` has its
     /// parameters; null: it has none.
     PlanRef estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal);
-    Step judge_fetched(const PlanRef& plan, const sql::Statement& fetch, std::string_view text, Form form);
-    Step judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner);
+    bool ask_next_copy_types(const Plan& plan, std::string_view text);
+    void note_plan(const Plan& plan);
     Step refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal);
     Step refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body);
     /// No grammar takes this for a statement, so the server refuses it without doing anything.
@@ -163,8 +166,11 @@ class Adapter {
         std::uint64_t& number,
         Step& step
     );
-    Pending& push(Pending&& entry);
-    void note_plan(const Plan& plan);
+    Step too_long(const Header& header);
+
+    // ---- executed.cpp
+    Step judge_fetched(const PlanRef& plan, const sql::Statement& fetch, std::string_view text, Form form);
+    Step judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner);
 
     // ---- own_messages.cpp
     bool own_statement(std::string_view sql, Pending::Owner owner, bool aside, ByteWriter& writer, const Portal* portal = nullptr);
@@ -174,7 +180,6 @@ class Adapter {
     void rescue_transaction(Pending::Owner owner);
     void ask(const Question& question, const Portal* portal);
     void probe(std::string_view text, std::string_view parse_body);
-    bool ask_next_copy_types(const Plan& plan, std::string_view text);
     bool ask_copy_types(std::string_view text);
     void describe_portal(std::string_view portal, const PortalRef& ref);
     void question_row(std::string_view body);

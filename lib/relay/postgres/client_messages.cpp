@@ -4,7 +4,7 @@
 
 #include "relay/postgres/adapter.hpp"
 #include "relay/postgres/copy_options.hpp"
-#include "relay/postgres/error_text.hpp"
+#include "relay/postgres/verdicts.hpp"
 #include "wire/postgres/simple_query.hpp"
 
 namespace dbguard::relay::postgres {
@@ -13,22 +13,6 @@ namespace wp = wire::postgres;
 using sql::StatementKind;
 
 namespace {
-
-bool denied(const Plan& plan) { return plan.verdict >= policy::Verdict::approve; }
-
-/// Denied, and no estimate of what it would return or change can help.
-bool never_runs(const Plan& plan) { return denied(plan) && !plan.needs_estimate; }
-
-/// Code looks its names up as it runs: of what was planned under other names it may show what is masked by now.
-bool hides_more(const PlannedStatement* then, const PlannedStatement* now) {
-    if (then == nullptr || now == nullptr || !then->statement.calls_code) return false;
-    const auto& masks = now->decision.masks;
-    for (std::size_t i = 0; i < masks.size(); ++i)
-        if (masks[i] && (i >= then->decision.masks.size() || masks[i] != then->decision.masks[i])) return true;
-    return false;
-}
-
-const Refusal names_have_moved{"42501", "dbguard: names mean something else by now than when this was planned, and it calls code", {}, "Open it again."};
 
 /// Whether the text is needed when the answers come: for the names it makes, or a COPY's options.
 bool keeps_text(const Plan& plan) {
@@ -39,45 +23,12 @@ bool keeps_text(const Plan& plan) {
     });
 }
 
-/// What a failed transaction takes.
-bool ends_or_undoes(StatementKind kind) {
-    return kind == StatementKind::commit || kind == StatementKind::rollback || kind == StatementKind::rollback_to || kind == StatementKind::prepare_transaction;
-}
-
-/// Whether it is a COPY TO with masked columns. CopyOutResponse does not say of which types they are.
-bool needs_copy_types(const PlannedStatement& planned) {
-    return planned.statement.kind == StatementKind::copy_out && std::ranges::any_of(planned.decision.masks, [](const auto& mask) {
-               return mask && mask->function != masking::Function::keep;
-           });
-}
-
-/// Its part of the message's text.
-std::string_view text_of(const sql::Statement& statement, std::string_view text) {
-    text.remove_prefix(std::min<std::size_t>(statement.begin, text.size()));
-    return statement.length == 0 ? text : text.substr(0, statement.length);
-}
-
 std::uint8_t copies(const Plan& plan) {
     return static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(
         255, std::ranges::count_if(plan.statements, [](const PlannedStatement& planned) {
             return planned.statement.kind == StatementKind::copy_in;
         })
     ));
-}
-
-/// The statement, or what it explains, makes a table of what its EXECUTE gives.
-bool keeps_executed(const sql::Statement& statement) {
-    return std::ranges::any_of(statement.copies, [](const sql::Copy& copy) { return copy.executed; });
-}
-
-/// Of a plan that the session has not made: there is nothing in it to record.
-constexpr std::uint64_t no_context = ~std::uint64_t{0};
-
-PlanRef refusing_plan(Refusal refusal) {
-    auto plan = std::make_shared<Plan>();
-    plan->refusal = std::move(refusal);
-    plan->context = no_context;
-    return plan;
 }
 
 }  // namespace
@@ -151,226 +102,12 @@ Pending& Adapter::push(Pending&& entry) {
     return pending_.back();
 }
 
-PlanRef Adapter::plan_for(std::string_view text) {
-    return plan_by([&] { return session_.plan(text, now_); });
-}
-
-template <class Plan>
-PlanRef Adapter::plan_by(Plan&& plan_now, const Portal* portal) {
-    for (;;) {
-        if (auto plan = plan_now()) {
-            if (cancelled_.message.empty()) return plan;
-            return refusing_plan(std::exchange(cancelled_, {}));
-        }
-        auto question = session_.question();
-        // Each round must learn something; an engine that goes on asking gets no third of a hundred.
-        if (!question || ++questions_ > 64)
-            return refusing_plan({"42501", "dbguard: the statement could not be analysed", {}, {}});
-        if (pending_.empty() && status_ == 'E') {
-            session_.answer({{}, "25P02"});
-            continue;
-        }
-        ask(*question, portal);
-        hold(Hold::question);
-        return nullptr;
-    }
-}
-
-/// Asks for the types of the next COPY TO of the message that needs them. False: none does, or what it reads is made by an earlier
-/// statement of the same message; its masked values become NULL.
-bool Adapter::ask_next_copy_types(const Plan& plan, std::string_view text) {
-    while (copies_asked_ < plan.statements.size()) {
-        const auto& before = copies_asked_ == 0 ? sql::Statement{} : plan.statements[copies_asked_ - 1].statement;
-        if (before.changes_catalogue || before.changes_settings) return false;
-        const PlannedStatement& planned = plan.statements[copies_asked_++];
-        if (!needs_copy_types(planned)) continue;
-        copy_types_.resize(copies_asked_);
-        if (ask_copy_types(text_of(planned.statement, text))) return true;
-    }
-    return false;
-}
-
-PlanRef Adapter::estimated(const PlanRef& plan, std::string_view text, std::string_view run, const Portal* portal) {
-    // In a failed transaction nothing runs, and nothing can be asked.
-    if (!plan->needs_estimate || (pending_.empty() && status_ == 'E')) return plan;
-    for (const Estimated& one : estimated_)
-        if (one.plan == plan && one.run == run) return one.known;
-    auto known = plan_by([&] { return session_.estimate(plan, text, run, now_); }, portal);
-    if (known) estimated_.push_back({plan, std::string(run), known});
-    return known;
-}
-
-PlanRef Adapter::current_plan(Prepared& prepared) {
-    if (prepared.plan && prepared.plan->context == session_.context()) return prepared.plan;
-    auto plan = plan_for(prepared.text);
-    if (plan && !never_runs(*plan)) {
-        prepared.index = 0;  // its text is that statement alone
-        prepared.plan = plan;
-        prepared.columns.reset();
-        prepared.described = false;
-    }
-    return plan;
-}
-
-void Adapter::note_plan(const Plan& plan) {
-    for (const auto& planned : plan.statements) {
-        hide_ |= planned.decision.hide_texts;
-        hide_code_ |= planned.decision.hide_texts && planned.statement.runs_code;
-    }
-}
-
-void Adapter::substitute(bool extended, Refusal refusal, std::string_view text) {
-    auto& out = to_server();
-    ByteWriter writer(out.own());
-    // A Parse that fails leaves no statement behind, so its name cannot disturb one of the client's.
-    [[maybe_unused]] const auto sent =
-        extended ? wp::encode_parse("dbguard refused", text, {}, writer)
-                 : wp::encode(wp::QueryView{text}, writer);
-    out.commit();
-    Pending entry;
-    entry.kind = extended ? Pending::Kind::parse : Pending::Kind::simple;
-    entry.refusal = std::make_unique<Refusal>(std::move(refusal));
-    push(std::move(entry));
-    pipeline_open_ = extended;
-}
-
-Adapter::Step Adapter::refuse(const PlanRef& plan, std::string_view text, Form form, Refusal refusal) {
-    if (plan && plan->context != no_context) session_.reject(plan, text, form, refusal, now_);
-    substitute(form == Form::extended, std::move(refusal));
-    return Step::drop;
-}
-
-/// `parse_body`: of the client's Parse; empty: the text came as a Query.
-Adapter::Step Adapter::refuse_plan(const PlanRef& plan, std::string_view text, Form form, std::string_view parse_body) {
-    // A typing mistake gets the server's own error; also in a failed transaction, where it reads the text before it looks at that.
-    const bool failed = pending_.empty() && status_ == 'E';
-    const bool odd = pipeline_open_ && parse_body.empty();  // a Query behind an open pipeline
-    if (plan->ask_server_to_parse && failed && !plan->statements.empty() && std::ranges::none_of(plan->statements, [](const PlannedStatement& planned) { return ends_or_undoes(planned.statement.kind); })) {
-        // Whatever it means, the server does not look.
-        session_.mistaken(plan, text, form, "25P02", "current transaction is aborted", now_);
-        substitute(form == Form::extended, {}, "SELECT");
-        pending_.back().refusal.reset();
-        return Step::drop;
-    }
-    // So does one that holds several commands.
-    const bool several = !parse_body.empty() && plan->statements.size() > 1;
-    if ((plan->ask_server_to_parse || several) && !probe_accepted_ && !odd) {
-        probed_ = Probed{plan, std::string(text), form};
-        probe(text, parse_body);
-        hold(Hold::probe);
-        return Step::hold;
-    }
-    return refuse(plan, text, form, plan->refusal);
-}
-
-bool Adapter::submit(
-    const PlanRef& plan,
-    std::string_view text,
-    Form form,
-    std::span<const std::optional<std::string_view>> parameters,
-    std::span<const std::int16_t> formats,
-    std::uint64_t& number,
-    Step& step
-) {
-    auto submitted = session_.submit(plan, text, form, parameters, formats, now_);
-    if (submitted.refusal) {
-        if (submitted.end_session) {
-            step = fatal(*submitted.refusal);
-        } else {
-            substitute(form == Form::extended, std::move(*submitted.refusal));
-            step = Step::drop;
-        }
-        return false;
-    }
-    number = submitted.number;
-    return true;
-}
-
-Adapter::Step Adapter::too_long(const Header& header) {
-    const Refusal refusal{
-        "54000",
-        "dbguard: the statement is longer than " + std::to_string(limits_.max_statement_bytes) + " bytes",
-        {},
-        "Send it in parts, or use COPY for data."
-    };
-    // The text was not read; the record says that something was refused, and why.
-    return refuse(session_.plan({}, now_), {}, header.type == 'P' ? Form::extended : Form::simple, refusal);
-}
-
 Adapter::Step Adapter::on_query(std::string_view body) {
     const auto query = wp::decode_query(body);
     if (!query) return fatal("08P01", "a malformed Query message");
     if (pieces_) return send_piece(query->sql);
     shift_ = 0;
     return run_query(query->sql);
-}
-
-/// FETCH goes on with what DECLARE planned, and the code that it calls looks its names up now.
-Adapter::Step Adapter::judge_fetched(const PlanRef& plan, const sql::Statement& fetch, std::string_view text, Form form) {
-    const PortalRef portal = portals_.later(fetch.name);
-    if (session_.masks_nothing() || !portal || !portal->plan || !portal->statement || portal->plan->context == session_.context()) return Step::pass;
-    const PlannedStatement* declared = planned_of(portal->plan, portal->statement->index);
-    if (declared == nullptr || !declared->statement.calls_code) return Step::pass;
-    const PlanRef again = plan_for(portal->statement->text);
-    if (!again) return Step::hold;
-    if (never_runs(*again)) return refuse(plan, text, form, again->refusal);
-    if (hides_more(declared, planned_of(again, 0))) return refuse(plan, text, form, names_have_moved);
-    return Step::pass;
-}
-
-/// EXECUTE runs what was planned when the name was made; if names mean something else by now, it is judged again. So is what EXPLAIN
-/// shows of it, and what CREATE TABLE AS keeps. `portal`: of an extended Execute. `inner`: its plan, where it is known.
-Adapter::Step Adapter::judge_executed(const PlanRef& plan, const PlannedStatement& planned, std::string_view text, const Portal* portal, PlanRef& inner) {
-    const sql::Statement& statement = planned.statement;
-    if (statement.kind == StatementKind::fetch) return judge_fetched(plan, statement, text, portal != nullptr ? Form::extended : Form::simple);
-    const sql::Statement* execute = sql::execute_of(statement);
-    if (execute == nullptr) return Step::pass;
-    const bool alone = execute == &statement;
-    const Form form = portal != nullptr ? Form::extended : Form::simple;
-    PreparedRef prepared = statements_.later(execute->name);
-    if (!alone) {
-        // It may be one that is on its way, or of this very message.
-        if (!prepared) prepared = on_its_way(execute->name);
-        bool changed = false;
-        for (std::size_t i = 0; portal == nullptr && i < plan->statements.size() && &plan->statements[i] != &planned; ++i) {
-            const sql::Statement& before = plan->statements[i].statement;
-            changed = changed || before.changes_catalogue || before.changes_settings;
-            if (before.kind != StatementKind::prepare || before.name != execute->name) continue;
-            prepared = std::make_shared<Prepared>();
-            prepared->text = text_of(before, text);
-            prepared->plan = plan;
-            prepared->index = static_cast<std::uint32_t>(i);
-        }
-        if (session_.masks_nothing() && (!prepared || prepared->plan == plan)) return Step::pass;
-        if (!prepared)
-            return refuse(plan, text, form, {"26000", "dbguard: prepared statement \"" + execute->name + "\" was not made by this session's own messages", {}, {}});
-        if (changed)
-            return refuse(plan, text, form, {"42501", "dbguard: an earlier statement of the same message changes what the prepared statement \"" + execute->name + "\" means", {}, "Send the statements one by one."});
-    }
-    if (!prepared) return Step::pass;
-    if (prepared->plan != plan) {
-        inner = current_plan(*prepared);
-        if (!inner) return Step::hold;
-        if (statement.kind != StatementKind::explain) inner = estimated(inner, text, portal != nullptr ? text : text_of(statement, text), portal);
-        if (!inner) return Step::hold;
-        if (statement.kind == StatementKind::explain ? never_runs(*inner) : denied(*inner)) return refuse(inner, text, form, inner->refusal);
-    }
-    const PlannedStatement* runs = planned_of(prepared->plan, prepared->index);
-    if (!alone && !session_.masks_nothing()) {
-        if (statement.kind == StatementKind::explain) {
-            const bool by_prepare = runs != nullptr && runs->statement.kind == StatementKind::prepare;
-            const auto query = by_prepare ? prepared_query(prepared->text) : std::optional<std::string_view>(prepared->text);
-            const PlanRef shown = query ? plan_for((statement.runs_inner ? "EXPLAIN ANALYZE " : "EXPLAIN ") + std::string(*query)) : refusing_plan({"42501", "dbguard: what is explained could not be told", {}, {}});
-            if (!shown) return Step::hold;
-            if (denied(*shown)) return refuse(plan, text, form, shown->refusal);
-            note_plan(*shown);
-        }
-        const bool masked = runs == nullptr || std::ranges::any_of(runs->decision.masks, [](const auto& mask) { return mask.has_value(); });
-        if (keeps_executed(statement) && masked)
-            return refuse(plan, text, form, {"42501", "dbguard: a masked column of the prepared statement \"" + execute->name + "\" would be copied to a new table", {}, "Copy the other columns only."});
-    }
-    if (inner) note_plan(*inner);
-    return Step::pass;
 }
 
 Adapter::Step Adapter::run_query(std::string_view text) {
@@ -675,7 +412,7 @@ Adapter::Step Adapter::on_function_call(std::string_view body) {
     const auto call = wp::decode_function_call(body);
     if (!call) return fatal("08P01", "a malformed FunctionCall message");
     held_simple_ = true;  // like a Query, it is followed by ReadyForQuery
-    const PlanRef plan = plan_by([&] { return session_.plan_function(call->function, now_); });
+    const PlanRef plan = plan_for_function(call->function);
     if (!plan) return Step::hold;
     const std::string text = "function " + std::to_string(call->function);
     if (denied(*plan)) return refuse(plan, text, Form::function_call, plan->refusal);
