@@ -11,6 +11,10 @@ namespace {
 // is safe: columns are masked by their number, which no DDL changes.
 constexpr std::chrono::milliseconds check_names_every{500};
 
+// Where others change names all the time a session gets its turn after so many rounds: what it reads is stopped where they concern it
+// (names_moved), as it is where they do so a moment later.
+constexpr int most_rounds = 8;
+
 }  // namespace
 
 bool GuardSession::names_are_known(Clock::time_point now) {
@@ -20,8 +24,10 @@ bool GuardSession::names_are_known(Clock::time_point now) {
     if (std::exchange(just_failed_, false)) return true;
     if (!stale_ && now - checked_ >= check_names_every) stale_ = true;
     // Another session's change is looked at before anything else is planned; while it is not known to be done, each time.
-    if (shared_->changes.last() != seen_ || (shared_->changes.unanswered(connection_) && !asked_now_)) stale_ = true;
+    if (rounds_ < most_rounds && (shared_->changes.last() != seen_ || (shared_->changes.unanswered(connection_) && !asked_now_))) stale_ = true;
+    if (!stale_) rounds_ = 0;
     if (stale_ && asking_ == Asking::nothing) {
+        ++rounds_;
         asking_ = Asking::state;
         checked_ = now;
         seen_ = shared_->changes.last();

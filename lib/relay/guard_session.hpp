@@ -127,6 +127,7 @@ class GuardSession : public Session {
     bool changed_in_transaction_ = false;
     NameChange open_change_;         ///< what this session's open transaction changes of names
     std::uint64_t seen_ = 0;         ///< NameChanges::last() when names were asked for
+    int rounds_ = 0;                 ///< how often they were asked for since they were known
     Clock::time_point checked_{};
     std::uint32_t function_asked_ = 0;
     char status_ = 'I';

@@ -239,6 +239,27 @@ TEST_CASE("names are asked for again after a while, after DDL, SET and a search_
     CHECK(f.server.states == 5);
 }
 
+TEST_CASE("where another session changes names without end, a statement gets its turn, and no rows of what was changed") {
+    Fixture f(policy_with(masked_reader));
+    f.plan("SELECT 1");
+    const std::unique_ptr<Session> reader = std::move(f.session);
+    f.session = f.engine->session();
+    for (const auto& [text, verdict] : {std::pair("SELECT note FROM orders", RowVerdict::forward), std::pair("SELECT email FROM customers", RowVerdict::stop)}) {
+        PlanRef plan;
+        for (int rounds = 0; plan == nullptr && rounds < 40; ++rounds) {
+            f.session->finish(f.run("ALTER TABLE customers ADD c" + std::to_string(rounds) + " int"), {}, f.now);
+            f.session->transaction_status('I');
+            plan = reader->plan(text, f.now);
+            if (const auto question = reader->question(); plan == nullptr && question) reader->answer(f.server.answer(question->sql));
+        }
+        REQUIRE(plan != nullptr);
+        CHECK(plan->verdict == policy::Verdict::allow);
+        const auto sent = reader->submit(plan, text, Form::simple, {}, {}, f.now);
+        CHECK(reader->rows(sent.number, 1, 10) == verdict);
+        reader->finish(sent.number, {}, f.now);
+    }
+}
+
 TEST_CASE("the end of a transaction that changed names makes them stale") {
     for (const char* end : {"ROLLBACK", "COMMIT"}) {
         Fixture f(policy_with(masked_reader));
