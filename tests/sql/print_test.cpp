@@ -22,7 +22,7 @@ TEST_CASE("an analysis as text: a line a fact") {
     statement.outputs.push_back({"o", {{{17, 3}, Flow::aggregated, {"tax", "tin"}}}, {"public.f"}, true, true});
     statement.outputs.push_back({"n", {}, {}, false, false});
     statement.filters.push_back({{{17, 3}, Flow::identity, {}}, Filter::Use::equality});
-    statement.copies.push_back({{0, 0}, "a setting", {{{17, 3}, Flow::existence, {}}}, {}, false});
+    statement.copies.push_back({{0, 0}, "a setting", {}, {{{17, 3}, Flow::existence, {}}}, {}, false});
     statement.returns_rows = statement.runs_code = statement.changes_catalogue = statement.changes_settings = true;
     statement.outputs_exact = false;
     statement.inner.emplace_back().effects.emplace_back().effect_class = EffectClass::tx;
