@@ -2,10 +2,11 @@
 
 // The work behind analyze(): one Analyzer a statement. Private to this room. The parts, in the order the data passes them:
 // analyzer_query.cpp (SELECT), analyzer_from.cpp (FROM, WITH), analyzer_names.cpp (relations, views, columns), analyzer_expr.cpp and
-// analyzer_values.cpp (values), analyzer_calls.cpp (functions), analyzer_texts.cpp (texts that are run), analyzer_casts.cpp (code that runs unsaid), analyzer_predicate.cpp (what
-// decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for every row),
-// analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp and
-// analyzer_effects.cpp (all other statements); analyzer_message.cpp has one statement after the other.
+// analyzer_values.cpp (values), analyzer_calls.cpp (which function a call means), analyzer_built_in.cpp and analyzer_code.cpp (functions
+// that are built in, and the database's own), analyzer_texts.cpp (texts that are run), analyzer_casts.cpp (code that runs unsaid),
+// analyzer_predicate.cpp (what decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for
+// every row), analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp
+// and analyzer_effects.cpp (all other statements); analyzer_message.cpp has one statement after the other.
 
 #include <map>
 #include <memory>
