@@ -2,6 +2,7 @@
 // true for every row without looking so.
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 
@@ -24,6 +25,22 @@ std::optional<long double> number_of(const Expr& expr) {
     char* rest = nullptr;
     const long double out = std::strtold(expr.text.c_str(), &rest);
     return *rest == '\0' ? std::optional(out) : std::nullopt;
+}
+
+/// Between which numbers a field of a day or a moment stands (PostgreSQL manual, "EXTRACT, date_part"); empty: any, or another field.
+std::optional<std::pair<long double, long double>> field_bounds(const Expr& field) {
+    struct Field {
+        std::string_view name;
+        int low, high;
+    };
+    static constexpr Field fields[] = {
+        {"month", 1, 12}, {"day", 1, 31}, {"quarter", 1, 4}, {"week", 1, 53}, {"doy", 1, 366}, {"dow", 0, 6}, {"isodow", 1, 7}, {"hour", 0, 23}, {"minute", 0, 59}, {"second", 0, 60},
+    };
+    if (field.kind != Kind::constant || field.is_null) return {};
+    std::string name = field.text;
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto found = std::ranges::find(fields, name, &Field::name);
+    return found == std::end(fields) ? std::nullopt : std::optional(std::pair<long double, long double>(found->low, found->high));
 }
 
 /// What one piece of a regular expression needs at least; `at` moves behind it. Only what plain patterns are made of.
@@ -163,6 +180,16 @@ std::pair<long double, long double> Analyzer::bounds_of(const Expr& expr, const 
             if (named(*inside, {"octet_length", "bit_length", "abs", "cardinality", "ascii", "strpos", "position", "num_nulls", "num_nonnulls", "count"})) return counted;
             if (named(*inside, {"pg_column_size"})) return {1, infinite};
             if (named(*inside, {"random"})) return {0, 1};
+            if (named(*inside, {"family"})) return {4, 6};
+            if (named(*inside, {"masklen"})) return {0, 128};
+            if (named(*inside, {"extract", "date_part"}) && inside->args.size() == 2) {
+                // Not of an interval, which may have any number of hours.
+                using Is = BuiltIn::Kind;
+                const ScopeColumn* of = column_of(*inside->args[1], scope);
+                const Is kind = of == nullptr ? Is::none : dialect_.built_in(of->value.type, -1).kind;
+                literals_matter_ = true;
+                if (const auto field = field_bounds(*inside->args[0]); field && (kind == Is::day || kind == Is::moment)) return *field;
+            }
             if (named(*inside, {"sign"})) return {-1, 1};
             if (named(*inside, {"pi"})) return {3.14L, 3.15L};
             if (named(*inside, {"mod"}) && inside->args.size() == 2)
