@@ -307,7 +307,9 @@ const std::string& load_query() {
                ", coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)" + t +
                " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid =# p.pronamespace"
                " JOIN pg_catalog.pg_language l ON l.oid =# p.prolang WHERE p.oid >=# 16384";
-        sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + ", o.oprleft" + t + ", o.oprright" + t + nulls(7) +
+        sql += " UNION ALL SELECT 'O', n.nspname" + t + ", o.oprname" + t + ", o.oprcode::pg_catalog.oid" + t + ", o.oprleft" + t + ", o.oprright" + t +
+               ", (SELECT e.extname" + t + " FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid =# d.refobjid"
+               " WHERE d.classid =# 'pg_catalog.pg_operator'::pg_catalog.regclass AND d.objid =# o.oid AND d.deptype =# 'e')" + t + nulls(6) +
                " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid =# o.oprnamespace WHERE o.oid >=# 16384";
         sql += " UNION ALL SELECT 'A', a.castsource" + t + ", a.casttarget" + t + ", a.castfunc::pg_catalog.oid" + t +
                ", CASE WHEN a.castfunc::pg_catalog.oid <# 16384 THEN (SELECT p.proname FROM pg_catalog.pg_proc p WHERE p.oid =# a.castfunc::pg_catalog.oid) END" + t +
@@ -454,7 +456,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 break;
             }
             case 'O':
-                parts.operators.push_back({string(row[1]), string(row[2]), number<Id>(row[3]), number<Id>(row[4]), number<Id>(row[5])});
+                parts.operators.push_back({string(row[1]), string(row[2]), number<Id>(row[3]), number<Id>(row[4]), number<Id>(row[5]), string(row[6])});
                 break;
             case 'A':
                 parts.casts.push_back({number<Id>(row[1]), number<Id>(row[2]), number<Id>(row[3]), string(row[4]), yes(row[5])});

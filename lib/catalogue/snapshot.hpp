@@ -121,6 +121,7 @@ struct Operator {
     std::string name;
     Id function = 0;
     Id left = 0, right = 0;  ///< the types of its sides; 0: none
+    std::string extension;   ///< the extension it belongs to
 };
 
 /// CREATE CAST … WITH FUNCTION.

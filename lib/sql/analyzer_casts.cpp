@@ -39,7 +39,9 @@ bool Analyzer::could_be(catalogue::Id given, catalogue::Id wanted) const {
     return open(from) || open(to) || (from != nullptr && to != nullptr && from->kind == TypeKind::composite && to->kind == TypeKind::composite);
 }
 
-// An operator made from a function that is not vetted is a call of that function, where its sides can be of its types.
+// An operator made from a function that is not vetted is a call of that function, where its sides can be of its types. Not one that an
+// extension brings along with its C function: nothing told of a comparison says of what type it is, so that one type's own `=`
+// would be called by every statement. Only a superuser installs such an extension.
 Value Analyzer::operators_used(const tree::Name& name, const Value& left, const Value& right) {
     Value out;
     if (names_.snapshot == nullptr || name.parts.empty()) return out;
@@ -54,6 +56,7 @@ Value Analyzer::operators_used(const tree::Name& name, const Value& left, const 
             called.detail = "an operator that is not built in";
             continue;
         }
+        if (!op->extension.empty() && op->extension == function->extension && function->kind == 'f' && is_servers_code(*function)) continue;
         const Value both = merge(left, right);
         Value code = call_user({function}, {}, {left, right});
         // What a vetted function gives comes from its sides, which the caller has.

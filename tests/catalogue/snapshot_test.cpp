@@ -32,7 +32,7 @@ Rows load_rows() {
     add({"T", "16422", "public", "whole", "d", "23", "0", "0", "-1"});
     add({"D", "16422", "(VALUE > 0)", "true", "false"});
     add({"D", "16422", "even(VALUE)", "false", "true"});
-    add({"O", "public", "===", "16500", "25", "25"});
+    add({"O", "public", "===", "16500", "25", "25", "citext"});
     add({"U", "r", "16400", "16500"});
     add({"U", "t", "16421", "16501"});
     add({"U", "r", "99999", "16500"});
@@ -107,6 +107,7 @@ TEST_CASE("a load is read into relations, columns, rules, types and operators") 
     CHECK(snapshot.type(16421)->base == 23);
     REQUIRE(snapshot.operators("===").size() == 1);
     CHECK(snapshot.operators("===")[0]->function == 16500);
+    CHECK(snapshot.operators("===")[0]->extension == "citext");
     CHECK(snapshot.operators("=").empty());
     CHECK(snapshot.highest() == 16413);
     CHECK(snapshot.rendered_under() == context());

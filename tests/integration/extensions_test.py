@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / 'orm'))
 sys.path.insert(0, str(HERE))
 import ordinary_statements_test as ordinary  # noqa: E402
-from dbguard_test import main  # noqa: E402
+from dbguard_test import main, wait_for  # noqa: E402
 from postgres_wire import bind, describe, error, execute, parse, query, sync  # noqa: E402
 
 SAME = {
@@ -82,6 +82,12 @@ SERVER = ["select count(*) >= 0 from pg_ls_waldir()", "select count(*) > 5 from 
           "select pg_drop_replication_slot('here')", "select pg_replication_origin_create('o') > 0", "select pg_replication_origin_drop('o')", "select pg_logical_emit_message(false, 'p', 'text') > '0/0'",
           "select brin_summarize_new_values('day_of_log')", "select gin_clean_pending_list('product_doc_idx')", "select pg_current_logfile()"]
 
+# A type with an operator of its own, all of it the server's code.
+TYPE = '''create type code; create function code_in(cstring) returns code strict immutable language internal as 'int8in';
+create function code_out(code) returns cstring strict immutable language internal as 'int8out'; create type code (input = code_in, output = code_out, like = int8);
+create function code_eq(code, code) returns bool strict immutable language internal as 'int8eq'; create operator = (function = code_eq, leftarg = code, rightarg = code)'''
+COMPARES = ['select count(*) from orders where id = 1', "select count(*) from pg_class where relname = 'orders'", "select '1'::code = '1'"]
+
 
 def extended(text):
     return parse('', text) + describe('S', '') + bind('', '') + describe('P', '') + execute('') + sync
@@ -119,6 +125,19 @@ class Extensions(unittest.TestCase):
                 self.assertEqual((error(direct), ordinary.shown(direct)), (None, ordinary.shown(masked)))
         # What it is given goes into the log of changes.
         self.assertEqual((error(self.both("select pg_logical_emit_message(false, 'p', email) from customer")[1]) or {}).get('C'), '42501')
+
+    def test_operators_of_an_extension_that_nobody_has_vetted(self):
+        self.servers.sql(TYPE, 'extensions')
+
+        def refused(expected):
+            return all((error(self.both(text)[1]) is not None) == expected for text in COMPARES)
+        # Somebody's operator may be meant by any comparison, and its code may do anything.
+        wait_for(lambda: refused(True), what='that they are refused')
+        self.servers.sql('alter extension plpgsql add function code_eq(code, code); alter extension plpgsql add operator = (code, code); create table other (id int)', 'extensions')
+        wait_for(lambda: refused(False), what='that they are not')
+        for text in COMPARES:
+            with self.subTest(text):
+                self.same(text)
 
 
 def case(extension):
