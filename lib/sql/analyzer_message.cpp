@@ -55,6 +55,24 @@ bool changes_what_is_named(const Statement& statement) {
     });
 }
 
+/// What is stored (views, bodies, children) goes on with what it was made over, whatever has that name afterwards, and other rows, rules or
+/// another definition may stand behind a name that stays: the statements of one message are not followed that far.
+bool changes_what_is_stored(const tree::Statement& statement, const Names& names) {
+    if (names.snapshot == nullptr) return false;
+    if (statement.of_rule) return true;
+    const auto is_there = [&](const tree::Name& name) {
+        return !name.parts.empty() && std::ranges::any_of(names.snapshot->relations(), [&](const catalogue::Relation& relation) { return relation.name == name.last(); });
+    };
+    return std::ranges::any_of(statement.effects, [&](const tree::UtilityEffect& effect) {
+        using Class = EffectClass;
+        if (effect.effect_class == Class::ddl_rename) return effect.takes_away && !effect.names_index;
+        // A table that gets or loses a child is told by two names.
+        if (effect.effect_class == Class::ddl_alter) return effect.takes_away || (effect.kind == ObjectKind::relation && effect.objects.size() > 1);
+        const bool makes = effect.effect_class == Class::ddl_create && (effect.kind == ObjectKind::relation || effect.kind == ObjectKind::new_relation);
+        return makes && std::ranges::any_of(effect.objects, is_there);
+    });
+}
+
 // What names mean after this statement of the message, where it changes that. False: nobody can tell.
 bool follow_settings(const Statement& statement, bool settings_before, bool catalogue_before, catalogue::Context& context, const Dialect& dialect) {
     using Kind = StatementKind;
@@ -119,7 +137,7 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
         context = *names.context;
         now.context = &context;
     }
-    bool settings = false, catalogue = false, lost = false, fires = false, operators = false;
+    bool settings = false, catalogue = false, lost = false, stored = false, fires = false, operators = false;
     // What this message prepares or opens, and that leaves all names as they are.
     std::vector<std::string> plain_cursors, plain_prepared;
     const auto is_plain = [&](const tree::Statement& kept) { return kept.kind == StatementKind::execute && std::ranges::find(plain_prepared, kept.name) != plain_prepared.end(); };
@@ -136,12 +154,13 @@ Analysis analyze(const std::vector<tree::Statement>& statements, const Names& na
         if (kept != nullptr && kept->kind == StatementKind::fetch && std::ranges::find(plain_cursors, kept->name) != plain_cursors.end()) kept = nullptr;
         const bool moved = lost || catalogue || (names.context != nullptr && now.context->search_path != names.context->search_path);
         const bool goes_by_names = computes || (lost && changes_what_is_named(done));
-        if ((((lost || operators) && goes_by_names) || (kept != nullptr && moved)) && names.snapshot != nullptr && out.unparsed.empty()) {
-            out.unparsed = lost || kept != nullptr ? "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself"
+        if ((((lost || operators) && goes_by_names) || (stored && computes) || (kept != nullptr && moved)) && names.snapshot != nullptr && out.unparsed.empty()) {
+            out.unparsed = lost || stored || kept != nullptr ? "an earlier statement of the same message changes what names mean, in a way that only shows when it runs; send it by itself"
                                 : "an earlier statement of the same message makes an operator or a cast, whose code is not followed; send it by itself";
             out.unparsed_at = statement.begin;
         }
         operators = operators || statement.makes_operators;
+        stored = stored || (statements.size() > 1 && changes_what_is_stored(statement, names));
         if (done.kind == StatementKind::declare_cursor || done.kind == StatementKind::prepare) {
             std::vector<std::string>& plain = done.kind == StatementKind::prepare ? plain_prepared : plain_cursors;
             std::erase(plain, done.name);

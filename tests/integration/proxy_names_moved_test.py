@@ -32,6 +32,11 @@ create table sandbox.people (id int, name text, ssn text);
 insert into sandbox.people select g, 's' || g, 'nobody-' || g from generate_series(1, 5) g;
 create table public.fires (id int);
 create function public.reads() returns text language plpgsql as $$ begin return (select max(ssn) from people); end $$;
+create view public.sees as select ssn as label from public.people;
+create view public.harmless as select name as label from public.people;
+create materialized view public.kept as select label from public.harmless;
+create function public.one() returns text language sql as $$ select 'one'::text $$;
+create function public.other() returns text language sql as $$ select max(ssn) from public.people $$;
 create view sandbox.behind as select public.reads() as label from generate_series(1, 3);
 '''
 SANDBOX = 'set search_path = sandbox, public'
@@ -153,6 +158,20 @@ class NamesMoved(unittest.TestCase):
         self.hidden('select label from sandbox.behind', before=[PUBLIC])
         self.hidden(PUBLIC + '; select label from sandbox.behind')
         self.hidden('begin; set local search_path = public; select label from sandbox.behind; commit')
+
+    def test_what_stands_behind_a_name_changes_in_the_same_message(self):
+        for message in ("create rule shows as on insert to public.fires do also select ssn || '!' from public.people; insert into public.fires values (1)",
+                        "create table sandbox.empty (ssn text); create rule \"_RETURN\" as on select to sandbox.empty do instead select ssn from public.people; select ssn || '!' from sandbox.empty",
+                        "create table sandbox.parent (ssn text); alter table public.people inherit sandbox.parent; select ssn || '!' from sandbox.parent",
+                        'create table sandbox.whole (like public.people) partition by list (id); alter table sandbox.whole attach partition public.people default; select whole from sandbox.whole',
+                        'create temp table people (id int, name text, ssn text); select label from public.sees',
+                        "alter table public.people rename to old; create table public.people (id int, name text, ssn text); select label || '!' from public.sees",
+                        'alter function public.one() rename to two; alter function public.other() rename to one; select public.one()',
+                        "create or replace view public.harmless as select ssn as label from public.people; refresh materialized view public.kept; select label || '!' from public.kept"):
+            self.hidden('begin; ' + message, before=[PUBLIC])
+        wire = Wire(self.proxy.url)
+        self.addCleanup(wire.close)
+        self.assertEqual(wire.rows('begin; alter table sandbox.people rename to persons; update sandbox.persons set name = name; select name from sandbox.persons where id = 1; rollback'), [['s1']])
 
 
 if __name__ == '__main__':
