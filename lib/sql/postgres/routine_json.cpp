@@ -130,6 +130,15 @@ std::string column_of_new(std::string_view target) {
     return out.substr(row.size());
 }
 
+/// Of an expression; without one the body is not readable.
+void add_run_text(const json& expression, CodeBody& body) {
+    const json* of = nullptr;
+    if (expression.is_object())
+        if (const auto found = expression.find("PLpgSQL_expr"); found != expression.end() && found->is_object()) of = &*found;
+    if (of == nullptr || of->value("parseMode", 0) != 2) body.readable = false;
+    else body.run_texts.push_back("SELECT " + of->value("query", ""));
+}
+
 void walk(const json& node, CodeBody& body) {
     if (node.is_array()) {
         for (const json& item : node) walk(item, body);
@@ -137,16 +146,9 @@ void walk(const json& node, CodeBody& body) {
     }
     if (!node.is_object()) return;
     for (const auto& [key, value] : node.items()) {
-        if (key == "PLpgSQL_stmt_dynexecute" || key == "PLpgSQL_stmt_dynfors") {
-            // EXECUTE's and FOR … IN EXECUTE's text; of OPEN and RETURN QUERY it is the member `dynquery`.
-            const json* of = nullptr;
-            if (value.is_object())
-                if (const auto query = value.find("query"); query != value.end() && query->is_object())
-                    if (const auto found = query->find("PLpgSQL_expr"); found != query->end() && found->is_object()) of = &*found;
-            if (of == nullptr || of->value("parseMode", 0) != 2) body.readable = false;
-            else body.run_texts.push_back("SELECT " + of->value("query", ""));
-        }
-        if (key == "dynquery") body.readable = false;
+        // The text that EXECUTE and FOR … IN EXECUTE run; of OPEN and RETURN QUERY it is the member `dynquery`.
+        if (key == "PLpgSQL_stmt_dynexecute" || key == "PLpgSQL_stmt_dynfors") add_run_text(value.is_object() && value.contains("query") ? value["query"] : json(), body);
+        if (key == "dynquery") add_run_text(value, body);
         if (key == "refname" && value.is_string()) body.variables.push_back(value.get<std::string>());
         if (key == "PLpgSQL_expr" && value.is_object()) {
             const std::string query = value.value("query", "");

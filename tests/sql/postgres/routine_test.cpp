@@ -69,3 +69,14 @@ TEST_CASE("routine: what runs is never changed by what is taken for a row") {
     const auto greater = read("DECLARE r pair; BEGIN r.a := 1; PERFORM 2 > declare x FROM secret; RETURN 1; END");
     CHECK((!greater.readable || reads(greater, "FROM secret")));
 }
+
+TEST_CASE("routine: texts that are run, by EXECUTE and for it") {
+    for (const char* body : {"BEGIN EXECUTE 'SELECT 1'; END", "DECLARE r record; BEGIN FOR r IN EXECUTE 'SELECT 1' LOOP NULL; END LOOP; END", "DECLARE c refcursor; BEGIN OPEN c FOR EXECUTE 'SELECT 1' USING 2; RETURN 'x'; END"})
+        CHECK(read(body).run_texts == std::vector<std::string>{"SELECT 'SELECT 1'"});
+    catalogue::Function rows;
+    rows.language = "plpgsql";
+    rows.returns = 25;
+    rows.returns_set = true;
+    rows.body = "BEGIN RETURN QUERY EXECUTE 'SELECT ' || n; END";
+    CHECK(sql::postgres::dialect().read_code(rows).run_texts == std::vector<std::string>{"SELECT 'SELECT ' || n"});
+}
