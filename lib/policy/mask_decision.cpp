@@ -118,7 +118,7 @@ class MaskDecision {
             const bool equality = column->filter == Filter::equality;
             refuse(
                 decision_, column->filter_rule, "the masked column " + column->name + " decides which rows come, or in which order",
-                equality ? "Compare it for equality with a given value, or filter by another column." : "Filter and sort by another column."
+                equality ? "Compare it with given values by =, <> or IN; join, group and sort by other columns." : "Filter, join, group and sort by other columns."
             );
         }
     }
@@ -152,7 +152,8 @@ class MaskDecision {
             const SensitiveColumn* target = sensitivity_.column(copy.target);
             if (copy.executed) continue;   // judged by what the name stands for, when it runs
             if (copy.opaque && sensitivity_.has_masks()) {
-                refuse(decision_, "masks", copy.target_name + " would take values that may come from masked columns", "Read the tables directly.");
+                refuse(decision_, "masks", copy.target_name + " would take values that may come from masked columns",
+                       "Read the tables directly; code that runs texts, or names what is not there, cannot be read.");
                 continue;
             }
             for (const sql::Source& source : copy.sources) {
@@ -160,7 +161,11 @@ class MaskDecision {
                 if (column == nullptr || source.flow == Flow::existence) continue;
                 if (target != nullptr && stays_hidden(*target, *column, source, copy.extended)) continue;
                 if (copy.made && stays_hidden(*copy.made, *column, source)) continue;
-                refuse(decision_, column->rule, "the masked column " + column->name + " would be copied to " + copy.target_name, "Copy the other columns only.");
+                if (copy.target == source.column)
+                    refuse(decision_, column->rule, "what is computed from the masked column " + column->name + " would be stored in it: whether that fits tells of the value", "Give the new value itself.");
+                else
+                    refuse(decision_, column->rule, "the masked column " + column->name + " would be copied to " + copy.target_name,
+                           "Copy the other columns only, or have the policy mask " + copy.target_name + " as strictly.");
             }
             if (target == nullptr && sensitivity_.has_masks()) {
                 const std::string* code = unvouched(role_, copy.functions);

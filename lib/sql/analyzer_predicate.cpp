@@ -168,7 +168,8 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
             for (const tree::ExprPtr& arg : expr.args) predicate(*arg, scope, ctes);
             return;
         case Kind::operation:
-            if (expr.args.size() == 2 && expr.name.last() == "=" && expr.text.empty()) {
+            // `<>` tells of a row what `=` does.
+            if (expr.args.size() == 2 && (expr.name.last() == "=" || (expr.name.last() == "<>" && !utility_)) && expr.text.empty()) {
                 for (int side = 0; side < 2; ++side) {
                     const Expr& one = *expr.args[static_cast<std::size_t>(side)];
                     const Expr& other = *expr.args[static_cast<std::size_t>(1 - side)];

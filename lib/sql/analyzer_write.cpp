@@ -363,7 +363,8 @@ Analyzer::Result Analyzer::write(const Write& write, const Scope* outer, const C
     ScopeTable table;
     table.alias = write.alias.empty() && !write.target.parts.empty() ? write.target.last() : write.alias;
     table.is_target = true;
-    if (relation != nullptr && relation->kind == catalogue::RelationKind::view) {
+    // Of the server's own views the catalogue has no queries.
+    if (relation != nullptr && relation->kind == catalogue::RelationKind::view && !(resolved.system && relation->definition.empty())) {
         table.columns = view_columns(*relation, table.exact_order);
         for (ScopeColumn& column : table.columns.edit()) {
             if (base == nullptr || column.value.sources.size() != 1 || column.value.sources[0].flow != Flow::identity || column.value.sources[0].column.relation != base->id) continue;

@@ -9,7 +9,7 @@ import ordinary
 
 HERE = pathlib.Path(__file__).resolve().parent
 NODE_MODULES = [p for p in os.environ.get('NODE_PATH', '').split(':') + sorted(map(str, ordinary.HERE.parents[2].glob('build/*/npm/node_modules'))) if p and os.path.isdir(p)]
-BY_HAND = {'pgloader', 'check_postgres', 'r_dbi', 'tdbc', 'asyncpg', 'odbc', 'tcl', 'jdbc', 'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
+BY_HAND = {'lua', 'libpqxx', 'spatial', 'monitors', 'pgloader', 'check_postgres', 'r_dbi', 'tdbc', 'asyncpg', 'odbc', 'tcl', 'jdbc', 'liquibase', 'pgcli', 'sqitch', 'client_programs', 'postgres_meta', 'typeorm', 'graphile_worker', 'pg_boss', 'sequelize', 'drizzle', 'knex', 'postgres_js', 'active_record', 'perl_dbi', 'php', 'go', 'psycopg', 'pg8000', 'aiopg', 'peewee', 'pony', 'yoyo'}
 
 
 class Tool:
@@ -120,4 +120,10 @@ TOOLS += [
     Tool('check_postgres', ['bash', HERE / 'check_postgres.sh'], ['program:check_postgres', 'program:psql'], APP),
     Tool('r_dbi', ['Rscript', '--vanilla', HERE / 'r_dbi.R'], ['program:Rscript', 'file:/usr/lib/R/site-library/RPostgreSQL'], APP),
     Tool('tdbc', ['tclsh', HERE / 'tdbc.tcl'], ['program:tclsh', 'file:/usr/share/doc/tcl8.6-tdbc-postgres'], APP),
+]
+TOOLS += [
+    Tool('lua', ['lua5.3', HERE / 'lua.lua'], ['program:lua5.3', 'file:/usr/share/doc/lua-sql-postgres', 'file:/usr/share/doc/lua-dbi-postgresql'], APP),
+    Tool('libpqxx', ['sh', '-c', 'c++ -std=c++17 -Wno-deprecated-declarations -o pqxx "$ORM/pqxx.cpp" -lpqxx -lpq && ./pqxx'], ['program:c++', 'file:/usr/include/pqxx/pqxx'], APP),
+    Tool('spatial', ['bash', HERE / 'spatial.sh'], ['program:ogr2ogr', 'program:osm2pgsql', 'program:psql', 'file:/usr/share/postgresql/15/extension/postgis.control'], normal=[(r'port=\d+', 'port=<port>')]),
+    Tool('monitors', ['bash', HERE / 'monitors.sh'], ['file:/usr/lib/nagios/plugins/check_pgsql', 'file:/usr/share/munin/plugins/postgres_bgwriter'], APP, normal=[(r'-P \d+', '-P <port>')]),
 ]
