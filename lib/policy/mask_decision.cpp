@@ -54,6 +54,7 @@ class MaskDecision {
         outputs();
         filters();
         copies();
+        renames();
         texts();
     }
 
@@ -145,6 +146,23 @@ class MaskDecision {
             if (rule.mask ? !stays_hidden(target, column, source, false) : rule.named || !made.of_view || source.flow != Flow::identity || !source.path.empty()) return false;
         }
         return true;
+    }
+
+    /// A mask goes by the column's name, what the column came from, and its tags.
+    void renames() {
+        for (const sql::Rename& rename : statement_.renames) {
+            const ColumnRule before = masks_.column(rename.before.schema, rename.before.relation, rename.before.name);
+            const SensitiveColumn* carried = rename.carried ? sensitivity_.column(rename.column) : nullptr;
+            const masking::Mask* mask = carried != nullptr ? &carried->mask : !rename.carried && before.mask ? &*before.mask : nullptr;
+            if (mask == nullptr) continue;
+            const ColumnRule after = masks_.column(rename.after.schema, rename.after.relation, rename.after.name);
+            if (after.mask && masking::stricter(*after.mask, *mask) == *after.mask) continue;
+            const std::string name = rename.before.schema + "." + rename.before.relation + "." + rename.before.name;
+            refuse(decision_, carried != nullptr ? carried->rule : before.rule,
+                   rename.carried ? "the column " + name + " would lose what its mask goes by"
+                                  : "the masked column " + name + " would be named " + rename.after.schema + "." + rename.after.relation + "." + rename.after.name + ", which the policy does not mask as it does this",
+                   rename.carried ? "Have the policy name the column itself first." : "Have the policy name the column as it will be called first.");
+        }
     }
 
     void copies() {

@@ -342,6 +342,8 @@ class Analyzer {
     void values_follow(const catalogue::Relation* relation, const std::string& column, const Value& value, int steps = 0);
     void keys_follow(const catalogue::Relation& relation, bool removed, const std::vector<std::string>& columns, Where where);
     bool shows(const catalogue::Relation& view, const catalogue::Relation& relation);
+    void shown_before(const catalogue::Relation& view);
+    void renames_of(const tree::Moved& moved);
     void cascade_of_drop(std::vector<const catalogue::Relation*> gone, Effect& dropped);
     void utility_along(const tree::UtilityEffect& lowered, Effect& effect);
 
@@ -399,6 +401,7 @@ class Analyzer {
     std::vector<CodeStep> steps_;            ///< and these are its own statements
     bool runs_text_ = false;                 ///< a text that it gives to a function which runs it
     const std::vector<std::string>* running_path_ = nullptr;  ///< under which code runs; null: the session's own
+    bool stored_ = false;                    ///< what is analysed was computed when a row was stored, by code that may have been replaced since
     bool keeps_code_ = false;                ///< what is analysed is kept with a table, a type or a function, and runs whenever that is used
     bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;

@@ -134,6 +134,53 @@ bool Analyzer::shows(const Relation& view, const Relation& relation) {
     return false;
 }
 
+/// A view gets another query. Materialized views that read it keep what it showed, and would carry the masks of what it shows now.
+void Analyzer::shown_before(const Relation& view) {
+    std::vector<const Relation*> reads{&view};
+    for (std::size_t i = 0; i < reads.size() && depth_ < 16; ++i)
+        for (const Relation& other : names_.snapshot->relations()) {
+            const bool stored = other.kind == RelationKind::materialized_view;
+            if ((!stored && other.kind != RelationKind::view) || dialect_.is_system_schema(other.schema) || std::find(reads.begin(), reads.end(), &other) != reads.end() || !shows(other, *reads[i])) continue;
+            reads.push_back(&other);
+            if (!stored) continue;
+            Copy kept;
+            kept.target_name = "the materialized view " + other.schema + "." + other.name + ", which keeps what " + view.name + " showed before (drop it first)";
+            kept.sources = rows_of({other.id}).sources;
+            copy_out(std::move(kept));
+        }
+}
+
+/// What policy calls the columns of a table afterwards.
+void Analyzer::renames_of(const tree::Moved& moved) {
+    using Moves = tree::Moved::Kind;
+    if (names_.snapshot == nullptr) return;
+    std::vector<const Relation*> reached;
+    if (moved.kind == Moves::schema) {
+        for (const Relation& relation : names_.snapshot->relations())
+            if (relation.schema == moved.from) reached.push_back(&relation);
+    } else if (const Resolved resolved = resolve(moved.of); resolved.relation != nullptr && !resolved.system) {
+        reached.push_back(resolved.relation);
+        // A column has its name in children and partitions, too, and an expression.
+        if (moved.kind == Moves::column || moved.kind == Moves::expression || moved.kind == Moves::parent)
+            for (const Relation* child : below(*resolved.relation)) reached.push_back(child);
+    }
+    for (const Relation* relation : reached)
+        for (const catalogue::Column& column : relation->columns) {
+            if ((moved.kind == Moves::column || moved.kind == Moves::expression || moved.kind == Moves::comment) && column.name != moved.from) continue;
+            // It may go on with the tags that it has.
+            if (moved.kind == Moves::comment && std::all_of(column.tags.begin(), column.tags.end(), [&](const std::string& tag) { return (moved.to + ' ').find("dbguard:" + tag + ' ') != std::string::npos; })) continue;
+            Rename rename;
+            rename.column = {relation->id, column.number};
+            rename.before = {relation->schema, relation->name, column.name, false, false};
+            rename.after = rename.before;
+            rename.carried = moved.kind == Moves::parent || moved.kind == Moves::expression || moved.kind == Moves::comment;
+            if (moved.kind == Moves::column) rename.after.name = moved.to;
+            if (moved.kind == Moves::relation) rename.after.relation = moved.to;
+            if (moved.kind == Moves::schema || moved.kind == Moves::to_schema) rename.after.schema = moved.to;
+            out_.renames.push_back(std::move(rename));
+        }
+}
+
 /// DROP … CASCADE of relations: views of them go, keys that refer to them go.
 void Analyzer::cascade_of_drop(std::vector<const Relation*> gone, Effect& dropped) {
     Effect altered;

@@ -177,7 +177,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         read_by_code_ = merge(read_by_code_, own);
         out = merge(out, value);
     }
-    return out;
+    return stored_ ? merge(out, through(all, Flow::transformed)) : out;
 }
 
 /// Anything that stands in a row of one of these.

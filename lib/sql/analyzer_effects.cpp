@@ -115,8 +115,10 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                     listed.resolved = !listed.schema.empty();
                 }
                 // OR REPLACE of what exists alters it.
-                if (lowered.or_replace && !listed.temporary && names_.snapshot != nullptr && names_.snapshot->relation(listed.schema, listed.name) != nullptr)
+                if (const catalogue::Relation* replaced = lowered.or_replace && !listed.temporary && names_.snapshot != nullptr ? names_.snapshot->relation(listed.schema, listed.name) : nullptr; replaced != nullptr) {
                     effect.effect_class = EffectClass::ddl_alter, effect.rewrites_table = false;
+                    shown_before(*replaced);
+                }
                 break;
             }
             case ObjectKind::function: {

@@ -118,6 +118,7 @@ void Analyzer::absorb(const Statement& inner) {
     for (const Filter& filter : inner.filters)
         if (std::find(out_.filters.begin(), out_.filters.end(), filter) == out_.filters.end()) out_.filters.push_back(filter);
     for (const Copy& copy : inner.copies) copy_out(copy);
+    out_.renames.insert(out_.renames.end(), inner.renames.begin(), inner.renames.end());
     for (const std::uint32_t relation : inner.relations)
         if (std::find(out_.relations.begin(), out_.relations.end(), relation) == out_.relations.end()) out_.relations.push_back(relation);
     for (const Given& given : inner.givens)
@@ -135,6 +136,7 @@ void Analyzer::absorb(const Statement& inner) {
 void Analyzer::utility(const tree::Statement& statement) {
     const std::size_t first_effect = out_.effects.size();
     for (const tree::UtilityEffect& effect : statement.effects) utility_effect(effect);
+    for (const tree::Moved& moved : statement.moved) renames_of(moved);
     Scope scope;
     if (!statement.expressions.empty() || !statement.checks.empty() || !statement.probes.empty() || !statement.rewritten.empty() || statement.of_rule) {
         // What a default, a check or an index expression computes is over the table's own columns; code in it is a call, and
@@ -157,6 +159,8 @@ void Analyzer::utility(const tree::Statement& statement) {
             own.schema = table->schema;
             break;
         }
+        // CREATE OR REPLACE RULE "_RETURN": another query for the view.
+        if (statement.of_rule && table != nullptr && table->kind == catalogue::RelationKind::view) shown_before(*table);
         own.complete = false;
         std::set<std::uint32_t> own_relations;
         for (const ScopeColumn& column : own.columns)
@@ -467,11 +471,13 @@ Statement Analyzer::run(const tree::Statement& statement) {
 }
 
 Columns Analyzer::stored_query_columns(const catalogue::Relation& relation) {
+    stored_ = true;
     bool exact = true;
     return view_columns(relation, exact);
 }
 
 Value Analyzer::stored_expression(const catalogue::Relation& relation, std::string_view text) {
+    stored_ = true;
     Value unknown;
     unknown.opaque = true;
     const ParsedText parsed = dialect_.parse("SELECT " + std::string(text));

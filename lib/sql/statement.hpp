@@ -77,6 +77,15 @@ struct NewColumn {
     bool operator==(const NewColumn&) const = default;
 };
 
+/// A column that policy knows by another name afterwards, or no longer by what it came from or by its comment.
+struct Rename {
+    ColumnId column;
+    NewColumn before, after;
+    bool carried = false;   ///< not the name changes: the column loses the parent or the expression whose mask it carries, or a tag
+
+    bool operator==(const Rename&) const = default;
+};
+
 /// A value that is stored, sent or handed to code: INSERT … SELECT, UPDATE … SET, CREATE TABLE AS, NOTIFY, an argument of
 /// a function that is not vetted.
 struct Copy {
@@ -126,6 +135,7 @@ struct Statement {
     bool outputs_exact = true;    ///< false: how many columns come is not known (`*` over one of the server's own relations)
     std::vector<Filter> filters;
     std::vector<Copy> copies;
+    std::vector<Rename> renames;
     std::vector<Given> givens;    ///< of the text as written, also inside what PREPARE and the like carry
     std::vector<std::uint32_t> relations;  ///< every base relation it can reach, through views, rules, triggers, functions
     bool runs_inner = false;      ///< EXPLAIN ANALYZE: what it carries is run, not only planned

@@ -229,6 +229,15 @@ struct UtilityEffect {
     std::string detail;
 };
 
+/// Columns that stand elsewhere afterwards than where they stood: under another name of their own, of their table or its schema, or without
+/// what they came from, or with another comment.
+struct Moved {
+    enum class Kind : std::uint8_t { column, relation, to_schema, schema, parent, expression, comment };
+    Kind kind = Kind::column;
+    Name of;                ///< the table; schema: none
+    std::string from, to;   ///< column, expression, comment: the column. relation, to_schema, schema: to the name; comment: what it says
+};
+
 struct Statement {
     std::uint32_t begin = 0, length = 0;
     StatementKind kind = StatementKind::other;
@@ -239,6 +248,7 @@ struct Statement {
     Exprs checks;                           ///< conditions that the rows of its table have to meet, or that choose some of them
     Exprs probes;                           ///< computed over the rows of its table and kept where it shows: index expressions, statistics
     std::vector<Assignment> rewritten;      ///< columns of its table that are computed anew
+    std::vector<Moved> moved;
     std::optional<Name> domain;             ///< ALTER DOMAIN: VALUE in checks is each value of that type
     std::string code, code_language;        ///< DO
     std::vector<std::unique_ptr<Statement>> inner;

@@ -120,6 +120,24 @@ TEST_CASE_FIXTURE(Fixture, "a column that is made may take a masked value where 
         CHECK_MESSAGE(!allows(text), text);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a masked column is not renamed out of the policy's sight") {
+    for (const char* text : {"ALTER TABLE people RENAME COLUMN email TO mail", "ALTER TABLE people RENAME TO persons", "ALTER TABLE people SET SCHEMA audit", "ALTER SCHEMA public RENAME TO old",
+                             "DO $$ BEGIN ALTER TABLE people RENAME COLUMN ssn TO s; END $$"})
+        CHECK_MESSAGE(!allows(text), text);
+    for (const char* text : {"ALTER TABLE people RENAME COLUMN name TO called", "ALTER TABLE people RENAME COLUMN email TO token", "ALTER TABLE people RENAME COLUMN pin TO ssn", "ALTER TABLE other RENAME TO others",
+                             "ALTER INDEX people_email RENAME TO i", "ALTER TABLE people RENAME CONSTRAINT a TO b"})
+        CHECK_MESSAGE(allows(text), text);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a column keeps what its mask comes from") {
+    sensitivity = of("CREATE TABLE people (id int, email text, pay numeric(12,2), domain text GENERATED ALWAYS AS (lower(email)) STORED, sum int GENERATED ALWAYS AS (id + 1) STORED);"
+                     "CREATE TABLE later (at date) INHERITS (people); CREATE TABLE other (id int);");
+    CHECK_FALSE(allows("ALTER TABLE people ALTER COLUMN domain DROP EXPRESSION"));
+    CHECK_FALSE(allows("ALTER TABLE later NO INHERIT people"));
+    CHECK(allows("COMMENT ON COLUMN people.id IS 'x'"));
+    CHECK(allows("ALTER TABLE people ALTER COLUMN sum DROP EXPRESSION"));
+}
+
 TEST_CASE_FIXTURE(Unfiltered, "what unreadable code gives is stored nowhere, whatever it was given") {
     sensitivity = of(
         std::string(tables) +

@@ -147,8 +147,15 @@ void alter_table(Statement& out, const AlterTableStmt* alter) {
                 break;
             case AT_DropConstraint: change_effect.cascade = change_effect.cascade || command->behavior == DROP_CASCADE; break;
             // The other table changes as well.
-            case AT_DetachPartition: change_effect.objects.push_back(lower_relation(as<PartitionCmd>(command->def)->name)); break;
-            case AT_AddInherit: case AT_DropInherit: change_effect.objects.push_back(lower_relation(as<RangeVar>(command->def))); break;
+            case AT_DetachPartition:
+                change_effect.objects.push_back(lower_relation(as<PartitionCmd>(command->def)->name));
+                out.moved.push_back({tree::Moved::Kind::parent, change_effect.objects.back(), {}, {}});
+                break;
+            case AT_AddInherit: case AT_DropInherit:
+                change_effect.objects.push_back(lower_relation(as<RangeVar>(command->def)));
+                if (command->subtype == AT_DropInherit) out.moved.push_back({tree::Moved::Kind::parent, name, {}, {}});
+                break;
+            case AT_DropExpression: out.moved.push_back({tree::Moved::Kind::expression, name, text_of(command->name), {}}); break;
             case AT_SetLogged: case AT_SetUnLogged: case AT_SetAccessMethod: case AT_SetTableSpace: case AT_SetExpression:
                 if (command->subtype == AT_SetExpression) add_expression(out, command->def);
                 break;

@@ -240,6 +240,10 @@ Statement lower_statement(const Node* node) {
             out.effects.back().only_existing = rename->missing_ok;
             out.effects.back().names_index = rename->renameType == OBJECT_INDEX;
             out.only_names = true;
+            using Kind = tree::Moved::Kind;
+            if (rename->relation != nullptr && rename->renameType == OBJECT_COLUMN) out.moved.push_back({Kind::column, lower_relation(rename->relation), text_of(rename->subname), text_of(rename->newname)});
+            else if (rename->relation != nullptr && !is_part_of_table(rename->renameType)) out.moved.push_back({Kind::relation, lower_relation(rename->relation), {}, text_of(rename->newname)});
+            else if (rename->renameType == OBJECT_SCHEMA) out.moved.push_back({Kind::schema, {}, text_of(rename->subname), text_of(rename->newname)});
             return out;
         }
         case T_CommentStmt: {
@@ -249,6 +253,12 @@ Statement lower_statement(const Node* node) {
                    kind_of(comment->objtype), object_name(comment->object, part));
             out.effects.back().names_index = comment->objtype == OBJECT_INDEX;
             out.only_names = true;
+            if (comment->objtype == OBJECT_COLUMN && IsA(comment->object, List))
+                if (tree::Name column = lower_name(as<List>(comment->object), -1); column.parts.size() > 1) {
+                    std::string name = column.last();
+                    column.parts.pop_back();
+                    out.moved.push_back({tree::Moved::Kind::comment, std::move(column), std::move(name), text_of(comment->comment)});
+                }
             return out;
         }
         case T_CreateSchemaStmt: {
@@ -329,6 +339,7 @@ Statement lower_statement(const Node* node) {
                 placed.objects.push_back({{text_of(alter->newschema), name.last()}, name.at});
                 placed.rewrites_table = false;
             }
+            if (relation) out.moved.push_back({tree::Moved::Kind::to_schema, lower_relation(alter->relation), {}, text_of(alter->newschema)});
             return out;
         }
         case T_AlterOwnerStmt: {
