@@ -167,8 +167,14 @@ void Analyzer::renames_of(const tree::Moved& moved) {
     for (const Relation* relation : reached)
         for (const catalogue::Column& column : relation->columns) {
             if ((moved.kind == Moves::column || moved.kind == Moves::expression || moved.kind == Moves::comment) && column.name != moved.from) continue;
-            // It may go on with the tags that it has.
-            if (moved.kind == Moves::comment && std::all_of(column.tags.begin(), column.tags.end(), [&](const std::string& tag) { return (moved.to + ' ').find("dbguard:" + tag + ' ') != std::string::npos; })) continue;
+            // It may go on with the tags that it has, each a word of its own.
+            if (moved.kind == Moves::comment && std::all_of(column.tags.begin(), column.tags.end(), [&](const std::string& tag) {
+                    const std::string word = "dbguard:" + tag;
+                    for (std::size_t at = moved.to.find(word); at != std::string::npos; at = moved.to.find(word, at + 1))
+                        if (at + word.size() == moved.to.size() || std::string_view(" ,;.)\n").find(moved.to[at + word.size()]) != std::string_view::npos) return true;
+                    return false;
+                }))
+                continue;
             Rename rename;
             rename.column = {relation->id, column.number};
             rename.before = {relation->schema, relation->name, column.name, false, false};
