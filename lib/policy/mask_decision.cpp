@@ -151,6 +151,11 @@ class MaskDecision {
     /// A mask goes by the column's name, what the column came from, and its tags.
     void renames() {
         for (const sql::Rename& rename : statement_.renames) {
+            if (!rename.member.empty()) {
+                if (const SensitiveColumn* column = sensitivity_.with_member(rename.member); column != nullptr)
+                    refuse(decision_, column->rule, "members called " + rename.member + " are masked by that name, in " + column->name, "Have the policy name the member as it will be called first.");
+                continue;
+            }
             const ColumnRule before = masks_.column(rename.before.schema, rename.before.relation, rename.before.name);
             const SensitiveColumn* carried = rename.carried ? sensitivity_.column(rename.column) : nullptr;
             const masking::Mask* mask = carried != nullptr ? &carried->mask : !rename.carried && before.mask ? &*before.mask : nullptr;

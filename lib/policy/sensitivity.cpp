@@ -166,6 +166,13 @@ const SensitiveColumn* Sensitivity::source(const sql::Source& source) const {
     return any ? found : nullptr;
 }
 
+const SensitiveColumn* Sensitivity::with_member(std::string_view name) const {
+    const auto found = std::ranges::find_if(columns_, [&](const auto& entry) {
+        return std::ranges::any_of(entry.second.mask.keys, [&](const auto& path) { return std::ranges::find(path, name) != path.end(); });
+    });
+    return found == columns_.end() ? nullptr : &found->second;
+}
+
 bool Sensitivity::touches(std::span<const std::uint32_t> relations) const {
     return std::any_of(relations.begin(), relations.end(), [&](std::uint32_t relation) { return relations_.contains(relation); });
 }

@@ -39,6 +39,8 @@ class Sensitivity {
     const SensitiveColumn* column(sql::ColumnId column) const;
     /// The same, where reading that member of it is harmless when the mask is for other members.
     const SensitiveColumn* source(const sql::Source& source) const;
+    /// Some column of which members of that name are masked; null: none.
+    const SensitiveColumn* with_member(std::string_view name) const;
     /// Adds what `other` knows besides, whether or not it is there now: to be `before` of the next one.
     void remember(const Sensitivity& other) { columns_.insert(other.columns_.begin(), other.columns_.end()); }
     bool touches(std::span<const std::uint32_t> relations) const;

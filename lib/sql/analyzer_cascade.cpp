@@ -164,6 +164,25 @@ void Analyzer::renames_of(const tree::Moved& moved) {
         if (moved.kind == Moves::column || moved.kind == Moves::expression || moved.kind == Moves::parent)
             for (const Relation* child : below(*resolved.relation)) reached.push_back(child);
     }
+    // Values elsewhere may be rows of it.
+    const auto is_row_of = [&](catalogue::Id id, const Relation& relation) {
+        for (int steps = 0; id != 0 && steps < 32; ++steps) {
+            const catalogue::Type* type = names_.snapshot->type(id);
+            if (type == nullptr || type->kind == catalogue::TypeKind::composite) return type != nullptr && type->relation == relation.id;
+            id = type->kind == catalogue::TypeKind::domain ? type->base : type->element;
+        }
+        return false;
+    };
+    const auto has_rows = [&](const Relation& relation) {
+        return std::ranges::any_of(names_.snapshot->relations(), [&](const Relation& other) {
+            return std::ranges::any_of(other.columns, [&](const catalogue::Column& column) { return is_row_of(column.type, relation); });
+        });
+    };
+    if (moved.kind == Moves::column && std::ranges::any_of(reached, [&](const Relation* relation) { return has_rows(*relation); })) {
+        Rename member;
+        member.member = moved.from;
+        out_.renames.push_back(std::move(member));
+    }
     for (const Relation* relation : reached)
         for (const catalogue::Column& column : relation->columns) {
             if ((moved.kind == Moves::column || moved.kind == Moves::expression || moved.kind == Moves::comment) && column.name != moved.from) continue;

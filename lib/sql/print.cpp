@@ -47,7 +47,8 @@ void print_into(std::string& out, const Statement& statement, const catalogue::S
     for (const Copy& copy : statement.copies)
         out += indent + "  copy " + copy.target_name + " <- " + value_text(copy.sources, copy.functions, copy.opaque, snapshot) + (copy.extended ? " extended" : "") + "\n";
     for (const Rename& rename : statement.renames)
-        out += indent + "  " + (rename.carried ? "loses what it carries " : "rename ") + rename.before.schema + "." + rename.before.relation + "." + rename.before.name +
+        if (!rename.member.empty()) out += indent + "  rename member " + rename.member + "\n";
+        else out += indent + "  " + (rename.carried ? "loses what it carries " : "rename ") + rename.before.schema + "." + rename.before.relation + "." + rename.before.name +
                (rename.carried ? "" : " -> " + rename.after.schema + "." + rename.after.relation + "." + rename.after.name) + "\n";
     std::string flags;
     if (statement.returns_rows) append(flags, " ", "rows");

@@ -82,6 +82,7 @@ struct Rename {
     ColumnId column;
     NewColumn before, after;
     bool carried = false;   ///< not the name changes: the column loses the parent or the expression whose mask it carries, or a tag
+    std::string member;     ///< not empty: no column, but this member of values that are rows gets another name
 
     bool operator==(const Rename&) const = default;
 };

@@ -122,9 +122,9 @@ TEST_CASE_FIXTURE(Fixture, "a column that is made may take a masked value where 
 
 TEST_CASE_FIXTURE(Fixture, "a masked column is not renamed out of the policy's sight") {
     for (const char* text : {"ALTER TABLE people RENAME COLUMN email TO mail", "ALTER TABLE people RENAME TO persons", "ALTER TABLE people SET SCHEMA audit", "ALTER SCHEMA public RENAME TO old",
-                             "DO $$ BEGIN ALTER TABLE people RENAME COLUMN ssn TO s; END $$"})
+                             "DO $$ BEGIN ALTER TABLE people RENAME COLUMN ssn TO s; END $$", "ALTER TYPE place RENAME ATTRIBUTE street TO road"})
         CHECK_MESSAGE(!allows(text), text);
-    for (const char* text : {"ALTER TABLE people RENAME COLUMN name TO called", "ALTER TABLE people RENAME COLUMN email TO token", "ALTER TABLE people RENAME COLUMN pin TO ssn", "ALTER TABLE other RENAME TO others",
+    for (const char* text : {"ALTER TABLE people RENAME COLUMN name TO called", "ALTER TABLE people RENAME COLUMN email TO token", "ALTER TABLE people RENAME COLUMN pin TO ssn", "ALTER TABLE other RENAME TO others", "ALTER TYPE place RENAME ATTRIBUTE zip TO code",
                              "ALTER INDEX people_email RENAME TO i", "ALTER TABLE people RENAME CONSTRAINT a TO b"})
         CHECK_MESSAGE(allows(text), text);
 }

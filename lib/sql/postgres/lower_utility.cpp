@@ -241,7 +241,7 @@ Statement lower_statement(const Node* node) {
             out.effects.back().names_index = rename->renameType == OBJECT_INDEX;
             out.only_names = true;
             using Kind = tree::Moved::Kind;
-            if (rename->relation != nullptr && rename->renameType == OBJECT_COLUMN) out.moved.push_back({Kind::column, lower_relation(rename->relation), text_of(rename->subname), text_of(rename->newname)});
+            if (rename->relation != nullptr && (rename->renameType == OBJECT_COLUMN || rename->renameType == OBJECT_ATTRIBUTE)) out.moved.push_back({Kind::column, lower_relation(rename->relation), text_of(rename->subname), text_of(rename->newname)});
             else if (rename->relation != nullptr && !is_part_of_table(rename->renameType)) out.moved.push_back({Kind::relation, lower_relation(rename->relation), {}, text_of(rename->newname)});
             else if (rename->renameType == OBJECT_SCHEMA) out.moved.push_back({Kind::schema, {}, text_of(rename->subname), text_of(rename->newname)});
             return out;
