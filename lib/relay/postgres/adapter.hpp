@@ -9,7 +9,7 @@
 // what they are for any error, and nothing about the server is simulated.
 //
 // Where to read: adapter.cpp cuts the streams into messages; client_messages.cpp with verdicts.cpp, own_messages.cpp (questions, probes),
-// server_messages.cpp, results.cpp.
+// server_messages.cpp with server_errors.cpp and ready.cpp, results.cpp.
 
 #include <chrono>
 #include <cstdint>
@@ -195,28 +195,38 @@ class Adapter {
     // ---- server_messages.cpp
     Step server_message(const Header& header, std::span<char> body);
     Step client_reply(const Header& header, std::span<char> body);
-    Step on_suspended();
-    void release_waiting();
-    void commit_portal(const Pending& entry);
-    Step on_error(std::string_view body);
-    Step on_notice(std::string_view body);
-    Step on_ready(std::string_view body);
+    Step on_parameter_status(std::string_view body);
     Step on_row_description(std::string_view body);
     Step on_command_complete(std::string_view body);
+    Step on_suspended();
     Step on_copy_in();
-    Step on_parameter_status(std::string_view body);
     Step unexpected(char type);
     void pop();
-    void drop_until_sync(std::string_view sqlstate);
+    void release_waiting();
     void finish_statement(Pending& entry, std::string_view tag, bool suspended);
     void end_execute(Pending& entry, std::string_view tag);
-    void end_portals();
-    void note_cursors(const PlannedStatement* statement, int depth = 0);
-    void commit_names(const Pending& entry, std::string_view tag);
-    PreparedRef on_its_way(std::string_view name) const;
     void warn_once(Pending& entry);
+
+    // ---- server_errors.cpp
+    Step on_error(std::string_view body);
+    Step on_notice(std::string_view body);
+    void drop_until_sync(std::string_view sqlstate);
     wire::postgres::ErrorFields without_hidden(const wire::postgres::ErrorFieldsView& fields, const Pending* entry) const;
     void send_server_error(const wire::postgres::ErrorFieldsView& fields);
+
+    // ---- ready.cpp
+    Step on_ready(std::string_view body);
+    std::optional<Step> ready_of_client(Pending& entry);
+    std::optional<Step> ready_of_own(Pending& entry);
+    void end_transaction();
+    bool fail_transaction();
+
+    // ---- session_names.cpp
+    void commit_portal(const Pending& entry);
+    void commit_names(const Pending& entry, std::string_view tag);
+    PreparedRef on_its_way(std::string_view name) const;
+    void note_cursors(const PlannedStatement* statement, int depth = 0);
+    void end_portals();
 
     // ---- affected.cpp
     std::unique_ptr<AffectedBound> bound_of(const Plan& plan, const PlannedStatement* bound_to = nullptr) const;
@@ -261,6 +271,7 @@ class Adapter {
     void begin_portal_result(Pending& entry, std::uint16_t count);
     void tell_columns(const ResultColumns& columns, std::uint64_t number);
     void end_result();
+    bool admit_row(std::size_t mark, std::size_t bytes);
     Step on_data_row(const Header& header, std::span<char> body);
     Step on_copy_out(std::string_view body);
     Step on_copy_out_data(const Header& header, std::string_view body);

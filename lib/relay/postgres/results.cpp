@@ -117,6 +117,22 @@ void Adapter::stop_statement(Refusal refusal) {
     cancel_wanted_ = true;
 }
 
+/// One more row may go on. Otherwise what was written of it, from `mark` on, is taken back.
+bool Adapter::admit_row(std::size_t mark, std::size_t bytes) {
+    const auto verdict = session_.rows(result_.number, 1, bytes);
+    if (verdict == RowVerdict::forward) {
+        result_.rows++;
+        result_.bytes += bytes;
+        return true;
+    }
+    to_client().own().resize(mark);
+    if (verdict == RowVerdict::cut)
+        result_.cut = true;
+    else
+        stop_statement(session_.limit_refusal());
+    return false;
+}
+
 Adapter::Step Adapter::on_data_row(const Header& header, std::span<char> body) {
     Pending& entry = pending_.front();
     if (!result_.begun && entry.kind == Kind::execute && body.size() >= 2)
@@ -141,18 +157,8 @@ Adapter::Step Adapter::on_data_row(const Header& header, std::span<char> body) {
         if (row == RowMasker::Row::malformed) return unexpected('D');
         if (row == RowMasker::Row::rebuilt) row_bytes = out.own().size() - mark;
     }
-    const auto verdict = session_.rows(result_.number, 1, row_bytes);
-    if (verdict != RowVerdict::forward) {
-        out.own().resize(mark);
-        if (verdict == RowVerdict::cut)
-            result_.cut = true;
-        else
-            stop_statement(session_.limit_refusal());
-        return Step::drop;
-    }
+    if (!admit_row(mark, row_bytes)) return Step::drop;
     if (show) session_.row(result_.number, fields);
-    result_.rows++;
-    result_.bytes += row_bytes;
     if (out.own().size() == mark) return Step::pass;
     out.commit();
     return Step::drop;
@@ -236,17 +242,7 @@ Adapter::Step Adapter::on_copy_out_data(const Header& header, std::string_view b
         bytes = out.own().size() - mark;
     }
     // The server sends a row a message. Source: PostgreSQL manual, "COPY Operations": it need not, but does.
-    const auto verdict = session_.rows(result_.number, 1, bytes);
-    if (verdict != RowVerdict::forward) {
-        out.own().resize(mark);
-        if (verdict == RowVerdict::cut)
-            result_.cut = true;
-        else
-            stop_statement(session_.limit_refusal());
-        return Step::drop;
-    }
-    result_.rows++;
-    result_.bytes += bytes;
+    if (!admit_row(mark, bytes)) return Step::drop;
     if (!result_.copy) return Step::pass;
     out.commit();
     return Step::drop;
