@@ -5,8 +5,9 @@
 // analyzer_values.cpp (values), analyzer_calls.cpp (which function a call means), analyzer_built_in.cpp and analyzer_code.cpp (functions
 // that are built in, and the database's own), analyzer_texts.cpp (texts that are run), analyzer_casts.cpp (code that runs unsaid),
 // analyzer_predicate.cpp (what decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for
-// every row), analyzer_givens.cpp (what literals meet), analyzer_write.cpp, analyzer_cascade.cpp (what goes along), analyzer_utility.cpp
-// and analyzer_effects.cpp (all other statements); analyzer_message.cpp has one statement after the other.
+// every row), analyzer_givens.cpp (what literals meet), analyzer_dml.cpp, analyzer_write.cpp (where written values go, and the code that runs
+// with them), analyzer_cascade.cpp (what goes along), analyzer_utility.cpp and analyzer_effects.cpp (all other statements);
+// analyzer_message.cpp has one statement after the other.
 
 #include <map>
 #include <memory>
@@ -316,8 +317,18 @@ class Analyzer {
 
     // ---- writes and everything else
     Result write(const tree::Write& write, const Scope* outer, const CteBinding* ctes);
+    struct Target;
+    Target target_of(const tree::Write& write);
+    void put(const Target& target, const std::string& column, const Value& value, bool unknown = false);
+    void put_all(const Target& target, const std::vector<tree::Assignment>& assignments, const Scope& scope, const CteBinding* ctes);
+    void insert_rows(const tree::Write& write, Target& target, Scope& scope, const CteBinding* ctes);
+    void change_rows(const tree::Write& write, const Target& target, Scope& scope, const CteBinding* ctes);
+    void merge_rows(const tree::Write& write, const Target& target, Where where, const Scope& scope, const CteBinding* ctes);
+    void write_behind_view(const tree::Write& write, const Target& target);
+    void write_settings();
+    Result returned(const tree::Write& write, const Target& target, Scope& scope, const CteBinding* ctes);
     void assign(const catalogue::Relation* target, const std::string& target_name, const std::string& column, const Value& value);
-    void assign(const catalogue::Relation* target, const std::string& target_name, const tree::Assignment& assignment, const Scope& scope, const CteBinding* ctes);
+    Value assigned(const tree::Assignment& assignment, const Scope& scope, const CteBinding* ctes);
     bool is_document_type(catalogue::Id type) const;
     Value kept(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void copy_out(Copy copy);

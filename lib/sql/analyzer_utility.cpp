@@ -193,7 +193,8 @@ void Analyzer::utility(const tree::Statement& statement) {
             const Value value = eval(*expr, scope, nullptr);
             if (plain_column(*expr) == nullptr) decides(value);
         }
-        for (const tree::Assignment& assignment : statement.rewritten) assign(table, "", assignment, scope, nullptr);
+        for (const tree::Assignment& assignment : statement.rewritten)
+            if (assignment.value != nullptr) assign(table, "", assignment.column, assigned(assignment, scope, nullptr));
         if (statement.domain) named_parameters_.pop_back();
         keeps_code_ = kept_outside;
     }
