@@ -270,7 +270,8 @@ const std::string& load_query() {
         const auto each = [&](const std::string& what) { return ", pg_catalog.array_agg(" + what + ")" + t; };
         sql += " UNION ALL SELECT 'C', a.attrelid" + t + each("a.attnum") + each("a.attname") + each("a.atttypid") + each("a.atttypmod") + each("a.attnotnull") +
                each("a.attgenerated <># ''") + each("pg_catalog.pg_get_expr(d.adbin, d.adrelid)") + each("pg_catalog.concat_ws(' ', s.description, w.labels)") +
-               each("a.attcollation <># ALL ('{0,100}'::pg_catalog.oid[])") + nulls(2) +
+               each("a.attcollation <># ALL ('{0,100}'::pg_catalog.oid[])") +
+               ", (SELECT k.conkey FROM pg_catalog.pg_constraint k WHERE k.conrelid =# a.attrelid AND k.contype =# 'p' AND NOT k.condeferrable AND k.convalidated)" + t + nulls(1) +
                " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid =# a.attrelid"
                " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid =# a.attrelid AND d.adnum =# a.attnum"
                " LEFT JOIN pg_catalog.pg_description s ON s.objoid =# a.attrelid AND s.objsubid =# a.attnum::pg_catalog.int4"
@@ -379,6 +380,7 @@ Result<SnapshotRef> read_load(const Rows& rows, const Context& context, Function
                 const auto found = relation_at.find(number<Id>(row[1]));
                 if (found == relation_at.end()) break;
                 read_columns(row, parts.relations[found->second].columns);
+                for (const std::string& column : elements(row[11])) parts.relations[found->second].primary_key.push_back(number<std::int16_t>(column));
                 break;
             }
             case 'K': {

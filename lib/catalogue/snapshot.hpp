@@ -62,6 +62,7 @@ struct Relation {
     std::vector<Id> parents;        ///< inherits from, or is a partition of
     std::vector<Id> children;       ///< that inherit from it, or are partitions of it; filled by Snapshot
     std::vector<Reference> referenced_by;
+    std::vector<std::int16_t> primary_key;   ///< its columns, where no two rows have the same at any time: not deferrable; filled only then
     std::vector<Id> trigger_functions;
     /// Names that a trigger's function has for the rows as they were and as they became, two for each of `trigger_functions`; empty: that
     /// one has none, or (no names at all) none of them has (PostgreSQL manual, CREATE TRIGGER, "REFERENCING").

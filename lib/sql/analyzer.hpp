@@ -41,10 +41,13 @@ struct Value {
     bool is_row = false;
     bool rows_inside = false;               ///< it may be an array of rows, or else what unnest gives several columns of
     bool steps = false;                     ///< a column or a member of one: a member of it is a longer path
+    bool is_given = false;                  ///< made of constants and parameters alone: an argument of a routine by whoever calls it, one value; a column of VALUES
+    bool rows_counted = false;              ///< rows of a routine: what decides which come has been counted where they come from
     catalogue::Id type = 0;                 ///< when known
     boost::container::small_vector<std::uint32_t, 2> givens;   ///< literals and parameters it is made of, sorted (see Analyzer::given)
     bool givens_lost = false;               ///< it is made of more than were kept
     std::shared_ptr<const std::vector<std::pair<std::string, Value>>> fields;  ///< of a row, when known
+    std::shared_ptr<const std::vector<std::pair<std::string, Value>>> members; ///< of json that is made of such a row
 
     bool tells_which() const;  ///< as it is stored, or `same_value`
     bool has_value() const;  ///< some source is more than existence, or it is opaque or passed through code
@@ -108,6 +111,7 @@ struct ScopeTable {
     const catalogue::Relation* relation = nullptr;  ///< a base relation
     const catalogue::Relation* all_of = nullptr;    ///< a subquery: the table that it shows all rows of
     bool is_target = false;             ///< of an UPDATE, DELETE or MERGE
+    bool renamed = false;               ///< the query gives its columns other names, which its rows, where they are values, need not have
 };
 
 /// Of a table whose columns are not all listed: what the others may hold, from what the listed ones do.
@@ -231,6 +235,10 @@ class Analyzer {
     Result query(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
     Result select(const tree::Query& query, const Scope* outer, const CteBinding* ctes, bool nested);
     void decided_by_computing(const Result& result);
+    void distinct(const tree::Query& query, const Result& result, const std::vector<const ScopeTable*>& columns_of);
+    const ScopeTable* table_of(const tree::Expr& column, const Scope& scope) const;
+    bool is_of_key(const ScopeTable* table, const std::string& column, std::vector<std::pair<const ScopeTable*, std::string>>& before) const;
+    std::optional<Value> without_members(const tree::Expr& expr, const Value& left) const;
     static std::string output_name(const tree::Expr& expr, const std::string& alias = {});
     void expand_star(const tree::Expr& star, const Scope& scope, Result& result);
     void expand_row(const Value& row, Result& result) const;
@@ -278,7 +286,9 @@ class Analyzer {
     void remember_constants(const tree::Expr& where, Scope& scope) const;
     void decides_all(const tree::Exprs& exprs, const Scope& scope, const CteBinding* ctes);
     void order_by(const tree::Exprs& exprs, const Scope& scope, const CteBinding* ctes, const Outputs& outputs);
-    bool is_given(const tree::Expr& expr) const;
+    bool is_given(const tree::Expr& expr, const Scope* scope = nullptr) const;
+    bool is_given_argument(const tree::Expr& column, const Scope& scope) const;
+    bool is_one_of_given(const tree::Expr& expr, const tree::Expr& stored, const Scope& scope) const;
     bool is_given_list(const tree::Expr& expr) const;
     const tree::Expr* plain_column(const tree::Expr& expr) const;
     enum class Truth : std::uint8_t { unknown, always, never };
@@ -416,6 +426,7 @@ class Analyzer {
     bool keeps_code_ = false;                ///< what is analysed is kept with a table, a type or a function, and runs whenever that is used
     bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;
+    bool keeps_others_ = false;              ///< what is looked at joins, and rows come for which it does not hold
     std::vector<std::pair<const tree::UtilityEffect*, std::size_t>> told_;   ///< effects that a utility statement says, and where they stand in out_
     bool foreign_ = false;                   ///< in a text other than the statement's: a view, a routine, text that a function runs
     struct Met {

@@ -22,6 +22,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     bool twice = false;   // some column stands in more than one argument
     for (const tree::ExprPtr& arg : expr.args) {
         args.push_back(eval(*arg, scope, ctes));
+        args.back().is_given = is_given(*arg, &scope);
         meet_type(args.back().type);
         twice = twice || share_sources(all, args.back());
         all = merge(all, args.back());
@@ -72,7 +73,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
     const std::optional<Value> converted = call_as_cast(expr, args);
     if (!users.empty()) {
         Value value = call_user(users, expr, args);
-        if (std::none_of(users.begin(), users.end(), [&](const catalogue::Function* function) { return gives_any_type(*function); })) value.rows_inside = false;
+        if (value.fields == nullptr && std::none_of(users.begin(), users.end(), [&](const catalogue::Function* function) { return gives_any_type(*function); })) value.rows_inside = false;
         for (const catalogue::Function* function : users) value.rows_inside = value.rows_inside || spreads(function->returns);
         if (rule != nullptr) value = merge(value, call_built_in(*rule, expr, all, scope));
         return converted ? merge(value, *converted) : value;
@@ -102,6 +103,8 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
         }
         if (converted) out = merge(out, *converted);
         out.rows_inside = (out.rows_inside || out.is_row) && dialect_.is_polymorphic(name);
+        // A key for each column.
+        if (is_word(name, {"to_jsonb", "to_json", "row_to_json"}) && args.size() == 1 && args[0].is_row && !all.opaque && !casts_may_be_unsaid()) out.members = args[0].fields;
         if (const catalogue::Id spread = dialect_.spread_type(name); spread != 0) {
             out.type = spread;
             out.rows_inside = true;

@@ -31,6 +31,7 @@ bool Analyzer::is_servers_code(const catalogue::Function& function) const {
 Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candidates, const Expr& expr, const std::vector<Value>& args) {
     Value all;
     for (const Value& arg : args) all = merge(all, arg);
+    all.is_given = !args.empty() && std::ranges::all_of(args, &Value::is_given);
     Value out;
     bool text_read = false;
     for (const catalogue::Function* function : candidates) {
@@ -175,6 +176,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         Value own = value;
         std::erase_if(own.sources, [&](const Source& source) { return std::any_of(all.sources.begin(), all.sources.end(), [&](const Source& given) { return given.column == source.column; }); });
         read_by_code_ = merge(read_by_code_, own);
+        if (candidates.size() == 1 && !stored_) return value;
         out = merge(out, value);
     }
     return stored_ ? merge(out, through(all, Flow::transformed)) : out;
@@ -252,7 +254,11 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
         named_parameters_.clear();
         bound.clear();
         bound.reserve(args.size());
-        for (const Value& arg : args) bound.push_back(taken.has_value() ? merge(arg, taken) : arg);
+        for (std::size_t i = 0; i < args.size(); ++i) {
+            const bool stays = i < function.argument_names.size() && std::ranges::find(body.unchanged, function.argument_names[i]) != body.unchanged.end();
+            bound.push_back(taken.has_value() && !stays ? merge(args[i], taken) : args[i]);
+            bound.back().is_given = bound.back().is_given && (body.in_sequence || stays);
+        }
         for (std::size_t i = 0; i < bound.size(); ++i) {
             parameters_.push_back(&bound[i]);
             if (i < function.argument_names.size() && !function.argument_names[i].empty()) named_parameters_.emplace_back(function.argument_names[i], bound[i]);
@@ -318,18 +324,29 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
                 continue;
             }
             auto fields = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+            const catalogue::Relation* members = members_of(function.returns);
             for (auto& [name, value] : result.outputs) {
                 // RETURN NEW: the row goes where it was going.
                 if (trigger_row_ != nullptr && value.fields != nullptr && value.fields == trigger_row_->fields) continue;
                 // What a variable took may come out anywhere.
                 const bool as_it_is = body.in_sequence && result.outputs.size() == 1 && (value.type == function.returns || (is_text(value.type) && is_text(function.returns)));
                 out = merge(out, through(value, as_it_is ? Flow::identity : Flow::transformed));
-                fields->emplace_back(fields->size() < function.output_names.size() ? function.output_names[fields->size()] : name, value);
+                const std::size_t place = fields->size();
+                const catalogue::Column* column = members != nullptr && place < members->columns.size() ? &members->columns[place] : nullptr;
+                fields->emplace_back(place < function.output_names.size() ? function.output_names[place] : column != nullptr ? column->name : name, value);
+                // A column of its own table is as it is there; all else becomes what the routine says that it gives.
+                Value& field = fields->back().second;
+                if (column != nullptr && field.sources == std::vector<Source>{{{members->id, column->number}, Flow::identity, {}}} && !field.opaque && field.functions.empty()) continue;
+                field = through(std::move(field), Flow::transformed);
+                field.fallible = true;
+                field.may_fail = field.may_fail || field.has_value();
+                if (body.in_sequence && result.outputs.size() > 1) decides(field);   // and is computed, whichever columns are wanted
             }
             if (!result.exact && out.has_value()) out.opaque = true;
-            if (body.in_sequence && result.outputs.size() > 1) {
+            if (body.in_sequence && result.outputs.size() > 1 && result.exact && (members == nullptr || fields->size() == members->columns.size())) {
                 out.is_row = true;
                 out.fields = std::move(fields);
+                out.rows_counted = std::ranges::none_of(args, &Value::has_value);
             }
         }
         if (!body.in_sequence)

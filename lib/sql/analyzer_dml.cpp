@@ -192,7 +192,10 @@ void Analyzer::change_rows(const Write& write, const Target& target, Scope& scop
     scope.tables.push_back(target.table);
     for (const tree::From& from : write.from) add_from(from, scope, ctes);
     target_used_ = false;
+    // NOT MATCHED BY SOURCE
+    keeps_others_ = std::ranges::any_of(write.whens, &Write::When::by_source);
     if (write.where != nullptr) predicate(*write.where, scope, ctes);
+    keeps_others_ = false;
     const bool depends = target_used_;
     Where where = where_of(write.where.get(), scope, depends);
     if (where == Where::present && holds_for_samples(write, scope)) where = Where::trivial;

@@ -78,6 +78,16 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
     // json keeps the text: what is not to be had as a character shows when it is read.
     const bool reads_text = base.structured || expr.args[0]->kind == Kind::parameter;
     Value out;
+    if (base.members != nullptr && key != nullptr && !is_number(key->text) && (expr.name.last() == "->" || expr.name.last() == "->>")) {
+        literals_matter_ = true;
+        for (const auto& [name, value] : *base.members)
+            if (name == key->text || value.structured || value.opaque || !value.functions.empty() || value.may_fail || value.is_seen) out = merge(out, value);
+        out = through(std::move(out), Flow::transformed);
+        out.fallible = true;
+        out.may_fail = out.has_value();
+        add_givens(out, given(*key));
+        return out;
+    }
     if (!base.steps || key == nullptr) {
         out = through(merge(base, eval(*expr.args[1], scope, ctes)), Flow::transformed);
         if (reads_text) {
@@ -99,6 +109,42 @@ std::optional<Value> Analyzer::path_step(const Expr& expr, const Scope& scope, c
     return out;
 }
 
+/// `to_jsonb(row) - 'column'`, `- ARRAY['a', 'b']`: what is left of the row. Empty: it is something else.
+std::optional<Value> Analyzer::without_members(const Expr& expr, const Value& left) const {
+    if (expr.args.size() != 2 || expr.name.last() != "-" || !expr.text.empty()) return {};
+    std::vector<std::string> gone;
+    const Expr* list = without_casts(expr.args[1].get());
+    if (list->kind == Kind::array) {
+        for (const tree::ExprPtr& item : list->args) {
+            const Expr* one = told_by(*item);
+            if (one == nullptr) return {};
+            gone.push_back(one->text);
+        }
+    } else if (expr.args[1]->kind == Kind::cast && expr.args[1]->text == "[]") {
+        const auto listed = list->kind == Kind::constant ? plain_array(list->text) : std::nullopt;
+        if (!listed) return {};
+        gone = *listed;
+    } else if (const Expr* key = told_by(*expr.args[1]); key != nullptr && key->quoted) {
+        if (is_number(key->text)) return {};
+        gone.push_back(key->text);
+    } else {
+        return {};
+    }
+    literals_matter_ = true;
+    Value out;
+    auto members = std::make_shared<std::vector<std::pair<std::string, Value>>>();
+    for (const auto& [name, value] : *left.members) {
+        // What its type makes of itself, before it is taken away, may be somebody's.
+        if (std::ranges::find(gone, name) != gone.end() && !value.structured && !value.opaque && value.functions.empty() && !value.may_fail && !value.is_seen) continue;
+        out = merge(out, through(value, Flow::transformed));
+        members->emplace_back(name, value);
+    }
+    out.fallible = out.structured = true;
+    out.may_fail = out.has_value();
+    out.members = std::move(members);
+    return out;
+}
+
 /// `of` as one of the type that the cast says.
 Value Analyzer::cast(const Expr& expr, Value of) {
     Value out = std::move(of);
@@ -107,6 +153,7 @@ Value Analyzer::cast(const Expr& expr, Value of) {
     const Value given_to = out;
     meet_type(given_to.type);
     out = through(std::move(out), Flow::transformed);
+    if (expr.text.empty() && !expr.name.parts.empty() && is_word(expr.name.last(), {"json", "jsonb"})) out.members = given_to.members;
     out.same_value = given_to.tells_which() && !given_to.is_row && expr.text.empty() && (keeps_text(expr) || keeps_characters(expr));
     const bool plain = expr.text.empty() && (keeps_text(expr) || (expr.modified && expr.name.last() == "varchar"));
     if (!plain) out.fallible = true;
@@ -217,6 +264,14 @@ Value Analyzer::eval(const Expr& expr, const Scope& scope, const CteBinding* cte
     return users.empty() ? out : merge(out, call_user(users, {}, args));
 }
 
+/// `t.*` of something whose columns the query calls otherwise.
+static bool shows_renamed(const Expr& star, const Scope& scope) {
+    for (const Scope* in = &scope; in != nullptr; in = in->outer)
+        for (const ScopeTable& table : in->tables)
+            if (table.renamed && (star.name.parts.empty() || table.alias == star.name.last())) return true;
+    return false;
+}
+
 /// As the grammar reads it.
 Value Analyzer::value_of(const Expr& expr, const Scope& scope, const CteBinding* ctes) {
     switch (expr.kind) {
@@ -231,7 +286,7 @@ Value Analyzer::value_of(const Expr& expr, const Scope& scope, const CteBinding*
             expand_star(expr, scope, row);
             Value out;
             for (const auto& [name, value] : row.outputs) out = merge(out, through(value, Flow::transformed));
-            out.fields = std::make_shared<const std::vector<std::pair<std::string, Value>>>(row.outputs);
+            if (!shows_renamed(expr, scope)) out.fields = std::make_shared<const std::vector<std::pair<std::string, Value>>>(row.outputs);
             out.is_row = true;
             return out;
         }
@@ -258,6 +313,7 @@ Value Analyzer::value_of(const Expr& expr, const Scope& scope, const CteBinding*
                 (i == 0 && expr.args.size() > 1 ? left : right) = std::move(value);
             }
             Value code = operators_used(expr.name, left, right);
+            if (auto rest = left.members != nullptr && !code.has_value() && code.functions.empty() ? without_members(expr, left) : std::nullopt) return *rest;
             // [NOT] BETWEEN: comparisons by their names (PostgreSQL, transformAExprBetween).
             if (expr.text == "between" || expr.text == "not between")
                 for (const char* way : {">=", "<=", "<", ">"}) code = merge(code, operators_used(tree::Name{{way}, expr.at}, left, right));

@@ -169,6 +169,7 @@ bool sees_neighbours(const tree::From& from) {
 std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, const CteBinding* ctes) {
     using Kind = tree::From::Kind;
     const auto rename = [&](ScopeTable& table) {
+        table.renamed = !from.column_aliases.empty();
         for (std::size_t i = 0; i < from.column_aliases.size() && i < table.columns.size(); ++i) table.columns.edit()[i].name = from.column_aliases[i];
         // Which column a name falls on is only known where their number is.
         if (!table.exact_order && !from.column_aliases.empty())
@@ -229,12 +230,12 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 if (from.functions.size() == 1 && from.kind == Kind::functions && value.fields != nullptr && from.defined_columns.empty() && (from.own_columns.empty() || from.own_columns[0].empty())) {
                     for (const auto& [name, field] : *value.fields) table.columns.edit().push_back({name, field, false, false});
                 }
-                all = merge(all, value);
+                all = from.functions.size() == 1 ? value : merge(all, value);
             }
             // How many rows come, and which, depends on what it is computed from; not on what they show.
             Value from_what = all;
             if (from_what.as_shown) from_what.opaque = false;
-            decides(from_what);
+            if (from.functions.size() != 1 || !all.rows_counted) decides(from_what);
             const Value member = through(all, Flow::transformed);
             if (!from.defined_columns.empty()) {
                 for (const std::string& name : from.defined_columns) table.columns.edit().push_back({name, member, false, false});
@@ -370,7 +371,9 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 both.tables = scope.tables;
                 const auto own = static_cast<std::ptrdiff_t>(both.tables.size());
                 both.tables.insert(both.tables.end(), std::make_move_iterator(out.begin()), std::make_move_iterator(out.end()));
+                const bool outer_keeps = std::exchange(keeps_others_, from.keeps_left || from.keeps_right);
                 predicate(*from.on, both, ctes);
+                keeps_others_ = outer_keeps;
                 out.assign(std::make_move_iterator(both.tables.begin() + own), std::make_move_iterator(both.tables.end()));
             }
             if (!from.alias.empty()) {

@@ -288,7 +288,7 @@ Value Analyzer::row_of(const ScopeTable& table) {
     }
     out.is_row = true;
     out.opaque = out.opaque || table.unknown_is_opaque;
-    out.fields = std::move(fields);
+    if (!table.renamed) out.fields = std::move(fields);
     return out;
 }
 

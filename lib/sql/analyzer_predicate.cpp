@@ -116,22 +116,45 @@ void Analyzer::order_by(const tree::Exprs& exprs, const Scope& scope, const CteB
     }
 }
 
-/// Made of constants and parameters alone.
-bool Analyzer::is_given(const Expr& expr) const {
+/// Inside a routine: a name for one of its arguments, which is given where it is called.
+bool Analyzer::is_given_argument(const Expr& expr, const Scope& scope) const {
+    if (expr.name.parts.size() != 1) return false;
+    for (const Scope* in = &scope; in != nullptr; in = in->outer)
+        for (const ScopeTable& table : in->tables)
+            if (!table.complete || table.unknown_is_opaque || table.alias == expr.name.last() || std::ranges::find(table.columns, expr.name.last(), &ScopeColumn::name) != table.columns.end()) return false;
+    const auto named = std::ranges::find(named_parameters_, expr.name.last(), &std::pair<std::string, Value>::first);
+    return named != named_parameters_.end() && named->second.is_given;
+}
+
+/// Made of constants and parameters alone; with a scope, also of the routine's arguments that are.
+bool Analyzer::is_given(const Expr& expr, const Scope* scope) const {
     if (expr.newer) return false;
     switch (expr.kind) {
         case Kind::constant: return true;
-        case Kind::parameter: return parameters_.empty();
+        case Kind::parameter:
+            if (scope != nullptr && !parameters_.empty()) return expr.number >= 1 && static_cast<std::size_t>(expr.number) <= parameters_.size() && parameters_[static_cast<std::size_t>(expr.number) - 1]->is_given;
+            return parameters_.empty();
+        case Kind::column: return scope != nullptr && is_given_argument(expr, *scope);
         case Kind::cast: case Kind::array: case Kind::row: case Kind::combine: case Kind::operation:
             if (expr.text == "collate") return false;
-            return std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
+            return std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg, scope); });
         case Kind::call: {
             const FunctionRule* rule = expr.name.parts.empty() ? nullptr : dialect_.function("", expr.name.last());
             return rule != nullptr && rule->kind == FunctionKind::transparent && !expr.args.empty() &&
-                   std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg); });
+                   std::all_of(expr.args.begin(), expr.args.end(), [&](const tree::ExprPtr& arg) { return is_given(*arg, scope); });
         }
         default: return false;
     }
+}
+
+/// `stored` = a column of VALUES: each of its values stands there. What is computed of several such columns may be many more. Both stand in
+/// one FROM, and only rows that match come: the others would come in the order of their hashes (PostgreSQL, nodeHashjoin.c: unmatched rows of
+/// the inner side, batches).
+bool Analyzer::is_one_of_given(const Expr& expr, const Expr& stored, const Scope& scope) const {
+    if (keeps_others_ || table_of(*plain_column(stored), scope) == nullptr) return false;
+    const Expr* column = without_casts(&expr);
+    const ScopeTable* table = column->kind == Kind::column ? table_of(*column, scope) : nullptr;
+    return table != nullptr && std::ranges::any_of(table->columns, [&](const ScopeColumn& one) { return one.name == column->name.last() && one.value.is_given; });
 }
 
 /// A list that is written out, or comes as one parameter: a computed one holds any number of values, as a range does.
@@ -173,7 +196,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
                 for (int side = 0; side < 2; ++side) {
                     const Expr& one = *expr.args[static_cast<std::size_t>(side)];
                     const Expr& other = *expr.args[static_cast<std::size_t>(1 - side)];
-                    if (plain_column(one) == nullptr || !is_given(other)) continue;
+                    if (plain_column(one) == nullptr || !(is_given(other, &scope) || is_one_of_given(other, one, scope))) continue;
                     const Value value = eval(one, scope, ctes);
                     // A whole row; or what is named like a column and computed further in: whether left(ssn, 1) equals something is no
                     // question about equality of ssn.
@@ -188,7 +211,7 @@ void Analyzer::predicate(const Expr& expr, const Scope& scope, const CteBinding*
         case Kind::comparison_any:
         case Kind::in_list:
             if (expr.name.last() == "=" && !expr.negated && plain_column(*expr.args[0]) != nullptr &&
-                std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return expr.kind == Kind::in_list ? is_given(*arg) : is_given_list(*arg); })) {
+                std::all_of(expr.args.begin() + 1, expr.args.end(), [&](const tree::ExprPtr& arg) { return expr.kind == Kind::in_list ? is_given(*arg, &scope) : is_given_list(*arg); })) {
                 const Value value = eval(*expr.args[0], scope, ctes);
                 if (value.fields != nullptr || !value.tells_which()) break;
                 Value listed = value;

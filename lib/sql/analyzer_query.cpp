@@ -73,6 +73,14 @@ int column_name(const Expr& expr, std::string& name) {
 // No server gives more (PostgreSQL: 1,664; MySQL: 4,096); a query of stars over queries of stars asks for any number.
 constexpr std::size_t max_columns = 4096;
 
+/// Something in FROM by its name; null: there is none, or more than one.
+const ScopeTable* table_named(const std::string& alias, const Scope& scope) {
+    const ScopeTable* out = nullptr;
+    for (const ScopeTable& table : scope.tables)
+        if (table.alias == alias && std::exchange(out, &table) != nullptr) return nullptr;
+    return out;
+}
+
 }  // namespace
 
 std::string Analyzer::output_name(const Expr& expr, const std::string& alias) {
@@ -120,6 +128,8 @@ Analyzer::Result Analyzer::query(const tree::Query& query, const Scope* outer, c
                 else result.outputs.emplace_back("column" + std::to_string(i + 1), std::move(value));
             }
         }
+        for (std::size_t i = 0; i < result.outputs.size(); ++i)
+            result.outputs[i].second.is_given = std::ranges::all_of(query.values, [&](const auto& row) { return i < row.size() && is_given(*row[i]); });
         // All columns of a list of rows are computed, wanted or not; so it is where a view is one.
         const bool outer_quiet = std::exchange(quiet_, quiet_ && !nested);
         if (nested) decided_by_computing(result);
@@ -146,10 +156,14 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
 
     Result result;
     result.outputs.reserve(query.items.size());
+    std::vector<const ScopeTable*> columns_of;   // for each output: whose own column it is as it stands there; null: none
     for (const tree::Item& item : query.items) {
+        columns_of.resize(result.outputs.size());
+        if (item.expr->kind == Kind::column) columns_of.push_back(table_of(*item.expr, scope));
         if (item.expr->kind == Kind::star || item.expr->kind == Kind::member_star) {
             if (item.expr->kind == Kind::star) {
                 expand_star(*item.expr, scope, result);
+                columns_of.resize(result.outputs.size(), item.expr->name.parts.size() == 1 ? table_named(item.expr->name.last(), scope) : item.expr->name.parts.empty() && scope.tables.size() == 1 ? &scope.tables[0] : nullptr);
             } else {
                 expand_row(eval(*item.expr->args[0], scope, ctes), result);
             }
@@ -157,7 +171,15 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
         }
         result.outputs.emplace_back(output_name(*item.expr, item.alias), eval(*item.expr, scope, ctes));
     }
+    columns_of.resize(result.outputs.size());
+    // Of one table's columns, those behind its key tell no rows apart that the key does not.
+    std::vector<std::pair<const ScopeTable*, std::string>> grouped;
+    const bool sets = std::ranges::any_of(query.group_by, [](const tree::ExprPtr& expr) { return expr->kind == Kind::row || expr->kind == Kind::combine; });
     const auto group = [&](const auto& self, const Expr& expr) -> void {
+        if (const ScopeTable* table = sets || expr.kind != Kind::column ? nullptr : table_of(expr, scope); is_of_key(table, expr.kind == Kind::column ? expr.name.last() : "", grouped)) {
+            meet_type(eval(expr, scope, ctes).type);
+            return;
+        }
         // ROLLUP (1), (1, 2): what stands in them is told as it is outside of them.
         if (expr.kind == Kind::row || (expr.kind == Kind::combine && expr.text == "grouping set")) {
             for (const tree::ExprPtr& arg : expr.args) self(self, *arg);
@@ -169,7 +191,11 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
             // Bounded, for it may have any number of digits, or be a sign alone; the server refuses what is no position.
             meets(given(expr));
             const std::size_t at = expr.text.size() > 9 || expr.text[0] == '-' ? 0 : std::stoul(expr.text);
-            if (at >= 1 && at <= result.outputs.size()) decides(result.outputs[at - 1].second);
+            if (at < 1 || at > result.outputs.size()) return;
+            const Value& output = result.outputs[at - 1].second;
+            const Expr* item = sets || query.items.size() != result.outputs.size() ? nullptr : query.items[at - 1].expr.get();
+            if (item != nullptr && item->kind == Kind::column && is_of_key(columns_of[at - 1], item->name.last(), grouped)) meet_type(output.type);
+            else decides(output);
             return;
         }
         if (expr.kind == Kind::column && expr.name.parts.size() == 1) {
@@ -186,8 +212,7 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
     decides_all(query.windows, scope, ctes);
     // Positions and names of outputs mean here what they mean in ORDER BY.
     order_by(query.distinct_on, scope, ctes, result.outputs);
-    if (query.distinct)
-        for (const auto& [name, value] : result.outputs) decides(value);
+    if (query.distinct) distinct(query, result, columns_of);
     order_by(query.order_by, scope, ctes, result.outputs);
     for (const tree::ExprPtr* limit : {&query.limit, &query.offset})
         if (*limit != nullptr) decides(eval(**limit, scope, ctes));
@@ -200,6 +225,65 @@ Analyzer::Result Analyzer::select(const tree::Query& query, const Scope* outer, 
     }
     if (nested) decided_by_computing(result);
     return result;
+}
+
+/// SELECT DISTINCT hashes all columns, and gives rows in the order of that: those behind the key may stand there where ORDER BY decides it.
+void Analyzer::distinct(const tree::Query& query, const Result& result, const std::vector<const ScopeTable*>& columns_of) {
+    const auto is_ordered = [&](std::size_t i) {
+        return std::ranges::any_of(query.order_by, [&](const tree::ExprPtr& expr) {
+            if (expr->kind == Kind::constant) return !expr->quoted && expr->text == std::to_string(i + 1);
+            if (expr->kind != Kind::column || expr->newer || expr->name.last() != result.outputs[i].first) return false;
+            return expr->name.parts.size() == 1 || (expr->name.parts.size() == 2 && columns_of[i] != nullptr && columns_of[i]->alias == expr->name.parts[0]);
+        });
+    };
+    std::vector<std::pair<const ScopeTable*, std::string>> before;
+    std::vector<bool> behind(result.outputs.size());
+    bool ordered = result.exact;
+    for (std::size_t i = 0; i < result.outputs.size(); ++i) {
+        const ScopeTable* table = columns_of[i];
+        const ScopeColumn* own = nullptr;
+        for (const ScopeColumn& column : table == nullptr ? Columns{} : table->columns)
+            if (column.value.sources == result.outputs[i].second.sources) own = &column;
+        behind[i] = own != nullptr && is_of_key(table, own->name, before);
+        ordered = ordered && (behind[i] || is_ordered(i));
+    }
+    for (std::size_t i = 0; i < result.outputs.size(); ++i) {
+        if (behind[i] && ordered) meet_type(result.outputs[i].second.type);
+        else decides(result.outputs[i].second);
+    }
+}
+
+/// What in this query's own FROM a column is of; null: nothing, or nobody can tell.
+const ScopeTable* Analyzer::table_of(const Expr& expr, const Scope& scope) const {
+    if (expr.newer || expr.name.parts.empty() || expr.name.parts.size() > 2) return nullptr;
+    const auto has = [&](const ScopeTable& table, bool hidden) {
+        return std::ranges::any_of(table.columns, [&](const ScopeColumn& column) { return column.name == expr.name.last() && (hidden || !column.hidden); });
+    };
+    if (expr.name.parts.size() == 2) {
+        const ScopeTable* table = table_named(expr.name.parts[0], scope);
+        return table != nullptr && table->complete && has(*table, true) ? table : nullptr;
+    }
+    const ScopeTable* out = nullptr;
+    for (const ScopeTable& table : scope.tables) {
+        if (!table.complete || table.unknown_is_opaque) return nullptr;
+        if (has(table, false) && std::exchange(out, &table) != nullptr) return nullptr;
+    }
+    return out;
+}
+
+/// Whether rows that have the same in the columns `before` this one have the same there, too: those of the table's primary key are among
+/// them. That is what the server goes by as well (PostgreSQL, remove_useless_groupby_columns); where it sorts, it comes to this column only
+/// behind the key. `column` is added to those before. Rows of children may have the key's value once more.
+bool Analyzer::is_of_key(const ScopeTable* table, const std::string& column, std::vector<std::pair<const ScopeTable*, std::string>>& before) const {
+    if (table == nullptr || table->relation == nullptr) return false;
+    const catalogue::Relation& relation = *table->relation;
+    const bool whole = relation.kind == catalogue::RelationKind::partitioned_table || (relation.kind == catalogue::RelationKind::table && relation.children.empty());
+    const bool known = whole && !relation.primary_key.empty() && std::ranges::all_of(relation.primary_key, [&](std::int16_t number) {
+        const catalogue::Column* key = relation.column(number);
+        return key != nullptr && std::ranges::find(before, std::pair(table, key->name)) != before.end();
+    });
+    before.emplace_back(table, column);
+    return known;
 }
 
 /// A value computed on the way, wanted or not: whether that fails is seen.

@@ -57,8 +57,9 @@ Value through(Value value, Flow flow) {
     value.extended = value.same_value = false;
     if (flow != Flow::identity) value.as_shown = false;
     value.is_row = false;
-    value.steps = false;
+    value.steps = value.is_given = value.rows_counted = false;
     value.fields.reset();
+    value.members.reset();
     value.type = 0;
     return value;
 }

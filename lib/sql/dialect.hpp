@@ -44,6 +44,7 @@ struct CodeBody {
     std::vector<std::string> texts;     ///< every statement and expression (as `SELECT …`) in it, in no order
     std::vector<std::string> run_texts; ///< expressions (as `SELECT …`) whose values are texts that it runs; they stand in `texts`, too
     std::vector<std::string> variables; ///< names that are not columns there
+    std::vector<std::string> unchanged; ///< of these: arguments that keep what they were given
     /// `new.column := …`: the column, and what it gets (as `SELECT …`); not among the texts. Only of a `new` that is the trigger's own row.
     std::vector<std::pair<std::string, std::string>> row_values;
     CodeCursors cursors{};

@@ -111,6 +111,7 @@ struct From {
     std::unique_ptr<From> left, right;
     bool natural = false;
     bool keeps_left = false;                 ///< LEFT, FULL: what stands left comes in any case
+    bool keeps_right = false;                ///< RIGHT, FULL
     std::vector<std::string> using_columns;
     std::string using_alias;                 ///< USING (…) AS alias: a name for the merged columns alone
     ExprPtr on;

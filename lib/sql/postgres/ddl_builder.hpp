@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,6 +108,7 @@ class DdlBuilder {
     catalogue::Snapshot::Parts parts_;
     Id last_id_ = 16384;  // below are the server's own (PostgreSQL: FirstNormalObjectId)
     std::map<Id, std::vector<std::string>> primary_;   ///< columns of primary keys
+    std::set<Id> loose_;                ///< relations whose key may be looked at later than at once, or may be gone
     std::vector<Name> sequences_;       ///< that the columns of the relation being made have
     std::size_t composite_at_ = 0;
     std::optional<Error> error_;

@@ -13,6 +13,7 @@
 namespace dbguard::sql::postgres {
 namespace {
 
+using catalogue::Column;
 using catalogue::Function;
 using catalogue::Id;
 using catalogue::Relation;
@@ -49,6 +50,10 @@ void DdlBuilder::add(const RawStmt* raw) {
 catalogue::SnapshotRef DdlBuilder::snapshot() const {
     auto parts = parts_;
     parts.rendered_under = fixture_context();
+    for (Relation& relation : parts.relations)
+        if (const auto key = primary_.find(relation.id); key != primary_.end() && !loose_.contains(relation.id))
+            for (const std::string& name : key->second)
+                if (const Column* column = std::as_const(relation).column(name); column != nullptr) relation.primary_key.push_back(column->number);
     return std::make_shared<const catalogue::Snapshot>(std::move(parts));
 }
 

@@ -72,6 +72,7 @@ void DdlBuilder::add_column(Relation& relation, const ColumnDef* definition) {
     each(definition->constraints, [&](const Node* node) {
         const auto* constraint = as<Constraint>(node);
         if (constraint->contype == CONSTR_PRIMARY) primary_[relation.id] = {name};
+        if (constraint->contype == CONSTR_ATTR_DEFERRABLE || constraint->contype == CONSTR_ATTR_DEFERRED) loose_.insert(relation.id);
         if (constraint->contype == CONSTR_FOREIGN) refers(relation, constraint, {name});
         if (constraint->contype == CONSTR_CHECK) check_of(relation, constraint);
         if (constraint->contype == CONSTR_NOTNULL || constraint->contype == CONSTR_PRIMARY || constraint->contype == CONSTR_IDENTITY) added.not_null = true;
@@ -117,6 +118,7 @@ void DdlBuilder::constraint_of(Relation& relation, const Constraint* constraint)
     if (constraint->contype == CONSTR_PRIMARY) {
         not_null(relation, constraint->keys);
         primary_[relation.id] = strings(constraint->keys);
+        if (constraint->deferrable) loose_.insert(relation.id);
     }
     if (constraint->contype == CONSTR_FOREIGN) refers(relation, constraint, strings(constraint->fk_attrs));
     if (constraint->contype == CONSTR_CHECK) check_of(relation, constraint);
@@ -241,6 +243,7 @@ void DdlBuilder::alter_table(const AlterTableStmt* alter) {
                 if (found != nullptr) found->type = type_id(as<ColumnDef>(command->def)->typeName);
                 break;
             case AT_AddIdentity: if (found != nullptr) found->not_null = true; break;
+            case AT_DropConstraint: loose_.insert(relation->id); break;
             case AT_AddConstraint: constraint_of(*relation, as<Constraint>(command->def)); break;
             case AT_AttachPartition:
                 if (Relation* part = known(as<PartitionCmd>(command->def)->name); part != nullptr) part->parents.push_back(relation->id);

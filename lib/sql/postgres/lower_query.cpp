@@ -111,6 +111,7 @@ tree::From lower_from(const Node* node) {
             from.right = std::make_unique<tree::From>(lower_from(join->rarg));
             from.natural = join->isNatural;
             from.keeps_left = join->jointype == JOIN_LEFT || join->jointype == JOIN_FULL;
+            from.keeps_right = join->jointype == JOIN_RIGHT || join->jointype == JOIN_FULL;
             from.using_columns = strings(join->usingClause);
             if (join->join_using_alias != nullptr) from.using_alias = text_of(join->join_using_alias->aliasname);
             if (join->quals != nullptr) from.on = lower_expr(join->quals);

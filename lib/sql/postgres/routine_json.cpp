@@ -100,6 +100,45 @@ void find_cursors(const json& node, Cursors& out, bool sure) {
         for (const json& item : node) find_cursors(item, out, sure);
 }
 
+/// The numbers of variables that something is put into, by :=, INTO, FOREACH, GET DIAGNOSTICS, OPEN. False: nobody can tell (CALL).
+bool find_changed(const json& node, std::set<int>& out) {
+    if (node.is_array()) return std::ranges::all_of(node, [&](const json& item) { return find_changed(item, out); });
+    if (!node.is_object()) return true;
+    for (const auto& [key, value] : node.items()) {
+        if (key == "PLpgSQL_stmt_call") return false;
+        if (value.is_object()) {
+            if (key == "PLpgSQL_stmt_assign" || key == "PLpgSQL_stmt_foreach_a") out.insert(value.value("varno", 0));
+            if (key == "PLpgSQL_stmt_open") out.insert(value.value("curvar", 0));
+            if (key == "PLpgSQL_diag_item") out.insert(value.value("target", 0));
+            if (key == "PLpgSQL_row" && value.contains("fields"))
+                for (const json& field : value["fields"])
+                    if (field.is_object()) out.insert(field.value("varno", 0));
+        }
+        if (!find_changed(value, out)) return false;
+    }
+    return true;
+}
+
+/// Arguments whose names stand for nothing else, and that nothing is put into.
+std::vector<std::string> unchanged(const json& tree, const catalogue::Function& function) {
+    std::set<int> changed;
+    if (!tree.is_array() || tree.size() != 1 || !tree[0].is_object() || !tree[0].contains("PLpgSQL_function") || !find_changed(tree, changed)) return {};
+    const json& routine = tree[0]["PLpgSQL_function"];
+    if (!routine.is_object() || !routine.contains("datums") || !routine["datums"].is_array()) return {};
+    std::vector<std::string> out;
+    for (const std::string& name : function.argument_names) {
+        int places = 0, place = 0, number = 0;
+        for (const json& datum : routine["datums"]) {
+            if (datum.is_object())
+                for (const auto& [kind, of] : datum.items())
+                    if (of.is_object() && of.value("refname", "") == name) ++places, place = number;
+            ++number;
+        }
+        if (!name.empty() && places == 1 && !changed.contains(place)) out.push_back(name);
+    }
+    return out;
+}
+
 bool names_sqlerrm(std::string text) {
     for (char& c : text)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -218,6 +257,7 @@ CodeBody read_code(const catalogue::Function& function) {
         if (function.returns == trigger)
             body.variables.insert(body.variables.end(), {"tg_name", "tg_when", "tg_level", "tg_op", "tg_relid", "tg_relname", "tg_table_name", "tg_table_schema", "tg_nargs", "tg_argv"});
         if (function.returns == event_trigger) body.variables.insert(body.variables.end(), {"tg_event", "tg_tag"});
+        body.unchanged = unchanged(tree, function);
         body.sees_errors = sees_errors(tree);
         Cursors cursors;
         find_cursors(tree, cursors, true);

@@ -80,3 +80,19 @@ TEST_CASE("routine: texts that are run, by EXECUTE and for it") {
     rows.body = "BEGIN RETURN QUERY EXECUTE 'SELECT ' || n; END";
     CHECK(sql::postgres::dialect().read_code(rows).run_texts == std::vector<std::string>{"SELECT 'SELECT ' || n"});
 }
+
+TEST_CASE("routine: an argument stays what it was given where nothing is put into it") {
+    const auto stays = [](const std::string& body) {
+        const auto read_body = read(body, {{"mail", 25}});
+        return read_body.readable && read_body.unchanged == std::vector<std::string>{"mail"};
+    };
+    CHECK(stays("DECLARE v int; BEGIN SELECT id INTO v FROM t WHERE email = mail; RETURN v; END"));
+    CHECK(stays("BEGIN FOR i IN 1..3 LOOP PERFORM mail; END LOOP; RETURN mail; END"));
+    for (const char* changes : {"mail := mail || 'x'", "mail = 'x'", "SELECT a INTO mail FROM t", "SELECT a, b INTO v, mail FROM t", "EXECUTE 'SELECT 1' INTO mail", "GET DIAGNOSTICS mail = PG_CONTEXT",
+                                "FOREACH mail IN ARRAY ARRAY['a', 'b'] LOOP NULL; END LOOP", "FOR mail IN SELECT a FROM t LOOP NULL; END LOOP", "FOR mail IN 1..3 LOOP NULL; END LOOP",
+                                "DECLARE mail text := 'x'; BEGIN NULL; END", "DECLARE other ALIAS FOR mail; BEGIN other := 'x'; END", "DECLARE other ALIAS FOR $1; BEGIN other := 'x'; END", "CALL p(mail)"}) {
+        CAPTURE(changes);
+        CHECK_FALSE(stays("DECLARE v int; BEGIN " + std::string(changes) + "; RETURN 1; END"));
+        CHECK(read("DECLARE v int; BEGIN " + std::string(changes) + "; RETURN 1; END", {{"mail", 25}}).readable);
+    }
+}
