@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/encoding.hpp"
+#include "masking/disguise.hpp"
 #include "masking/unicode.hpp"
 
 namespace dbguard::masking {
@@ -131,6 +132,7 @@ class Finder {
             if (!in_word) {
                 if (digit(c)) {
                     consider(Detector::credit_card, &Finder::credit_card);
+                    consider(Detector::credit_card, &Finder::grouped_card);
                     consider(Detector::ssn, &Finder::ssn);
                     consider(Detector::phone, &Finder::phone);
                     consider(Detector::ssn, &Finder::named_ssn);
@@ -220,6 +222,29 @@ class Finder {
             twice = !twice;
         }
         return sum % 10 == 0;
+    }
+
+    /// `4111.1111.1111.1111`, `4111 - 1111 - 1111 - 1111`: signs that stand in other numbers, too, only between groups of just these
+    /// sizes, and behind a digit that networks give (ISO/IEC 7812-1, annex A).
+    std::size_t grouped_card(std::size_t begin) const {
+        constexpr std::string_view separators[] = {".", "/", " - ", "_"};
+        if (text_[begin] < '2' || text_[begin] > '6' || (begin >= 2 && std::string_view("./-_").find(text_[begin - 1]) != std::string_view::npos && digit(text_[begin - 2]))) return begin;
+        for (const std::string_view separator : separators) {
+            std::array<std::size_t, 4> sizes{};
+            std::size_t groups = 0;
+            std::size_t at = begin;
+            for (;;) {
+                const std::size_t group = at;
+                while (digit_at(at) && at - group < 7) ++at;
+                if (groups < sizes.size()) sizes[groups] = at - group;
+                ++groups;
+                if (groups > sizes.size() || !text_.substr(at).starts_with(separator) || !digit_at(at + separator.size())) break;
+                at += separator.size();
+            }
+            const bool card = (groups == 4 && sizes == std::array<std::size_t, 4>{4, 4, 4, 4}) || (groups == 3 && sizes == std::array<std::size_t, 4>{4, 6, 5, 0});
+            if (card && !word_at(at) && luhn(begin, at)) return at;
+        }
+        return begin;
     }
 
     std::size_t credit_card(std::size_t begin) const {
@@ -491,6 +516,30 @@ class Finder {
     bool has_at_ = true;
 };
 
+/// Where they stand in the original.
+std::vector<Match> found_in(const Undisguised& text, DetectorSet detectors) {
+    std::vector<Match> found = Finder(text.text, detectors).run();
+    for (Match& match : found) {
+        match.end = text.ends[match.end - 1];
+        match.begin = text.begins[match.begin];
+    }
+    return found;
+}
+
+/// Those that overlap become one.
+std::vector<Match> united(std::vector<Match> found, const std::vector<Match>& others) {
+    found.insert(found.end(), others.begin(), others.end());
+    std::sort(found.begin(), found.end(), [](const Match& a, const Match& b) {
+        return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
+    });
+    std::vector<Match> out;
+    for (const Match& match : found) {
+        if (out.empty() || match.begin >= out.back().end) out.push_back(match);
+        else out.back().end = std::max(out.back().end, match.end);
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string_view name(Detector detector) {
@@ -513,7 +562,14 @@ std::string_view replacement(Detector detector) {
 
 std::vector<Match> find(std::string_view text, DetectorSet detectors) {
     if (detectors.empty()) return {};
-    return Finder(text, detectors).run();
+    constexpr std::size_t most = UINT32_MAX;
+    if (is_ascii(text) || text.size() > most || !is_valid_utf8(text)) return Finder(text, detectors).run();
+    // What has no width may stand between two words, or within one.
+    const auto seen = undisguised(text, Invisible::stays);
+    std::vector<Match> found = seen ? found_in(*seen, detectors) : Finder(text, detectors).run();
+    if (const auto joined = undisguised(text, Invisible::goes); joined && (!seen || joined->text.size() < seen->text.size()))
+        found = united(std::move(found), found_in(*joined, detectors));
+    return found;
 }
 
 std::string redact_text(std::string_view text, DetectorSet detectors) {

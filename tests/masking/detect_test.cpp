@@ -84,6 +84,44 @@ TEST_CASE("what looks like personal data or a secret is replaced") {
     }
 }
 
+TEST_CASE("characters that only look other are seen through") {
+    const std::pair<const char*, const char*> rows[] = {
+        // no-break space, non-breaking hyphen, en dash, minus sign, figure space
+        {"card 4111\u00a01111\u00a01111\u00a01111.", "card <CARD>."},
+        {"4111\u20111111\u20111111\u20111111", "<CARD>"},
+        {"ssn 911\u201144\u20119434, 911\u201344\u20139434", "ssn <SSN>, <SSN>"},
+        {"é 911\u221244\u22129434", "é <SSN>"},
+        {"+44\u200720\u20077946\u20070958", "<PHONE>"},
+        {"DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000 bitte", "<IBAN> bitte"},
+        // full-width, Arabic-Indic, mathematical
+        {"４１１１１１１１１１１１１１１１", "<CARD>"},
+        {"号 ９１１－４４－９４３４。", "号 <SSN>。"},
+        {"ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "<EMAIL>"},
+        {"\u0669\u0661\u0661-\u0664\u0664-\u0669\u0664\u0663\u0664", "<SSN>"},
+        {"\U0001d7d7\U0001d7cf\U0001d7cf-44-9434", "<SSN>"},
+        // of no width: within a number, and between two words
+        {"4111\u200b111111111111", "<CARD>"},
+        {"911-4\u200d4-94\ufeff34", "<SSN>"},
+        {"a\u00addа 4111\u00ad1111\u00ad1111\u00ad1111", "a\u00addа <CARD>"},
+        {"id\u200b911-44-9434", "id\u200b<SSN>"},
+        {"ad\u200ba@example.com, b", "<EMAIL>, b"},
+        // cards in other groups
+        {"4111.1111.1111.1111 and 3782/822463/10005", "<CARD> and <CARD>"},
+        {"4111 - 1111 - 1111 - 1111", "<CARD>"},
+        {"4111\u2009\u2013\u20091111\u2009\u2013\u20091111\u2009\u2013\u20091111", "<CARD>"},
+        // none of it
+        {"v4111.1111.1111.1111 4111.1111.1111.1112 4111.1111.1111.1111.1", "v4111.1111.1111.1111 4111.1111.1111.1112 4111.1111.1111.1111.1"},
+        {"10.0.4111.1111 2001:db8:4111:1111:1111:1111::1 192.168.100.100", "10.0.4111.1111 2001:db8:4111:1111:1111:1111::1 192.168.100.100"},
+        {"1\u202f234\u202f567 €, 1999\u20132004, 12:30\u201314:00", "1\u202f234\u202f567 €, 1999\u20132004, 12:30\u201314:00"},
+        {"2026\u201111\u201122 6ba7b810\u20119dad\u201111d1\u201180b4\u201100c04fd430c8", "2026\u201111\u201122 6ba7b810\u20119dad\u201111d1\u201180b4\u201100c04fd430c8"},
+        {"👨\u200d👩\u200d👧 ❤\ufe0f", "👨\u200d👩\u200d👧 ❤\ufe0f"},
+    };
+    for (const auto& [text, expected] : rows) {
+        CAPTURE(text);
+        CHECK(redact_text(text) == expected);
+    }
+}
+
 TEST_CASE("keys with a known prefix are found") {
     // Put together here, so that no scanner takes this file for a leak.
     const std::string tail(60, 'A');
