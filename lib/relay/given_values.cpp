@@ -189,6 +189,8 @@ std::optional<Refusal> written_back(std::span<const WatchedValue> watched, const
             if (given.executes) continue;  // looked at when it was prepared
             if (!std::exchange(looked, true)) literals = literals_of(given.text, given.lexis);
             if (literals && one.index < literals->size()) value = value_of(given.text, (*literals)[one.index]);
+            // In parts.
+            if (value && !holds_masked(*one.stored, *value, binary)) value = joined_values(given.text, *literals, one.index);
         }
         if (!value || !holds_masked(*one.stored, *value, binary)) continue;
         return Refusal{

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,10 @@ struct Literal {
 /// All of them, in the text's order. Empty: too many; a bulk insert's are not looked at one by one.
 std::optional<std::vector<Literal>> literals_of(std::string_view text, const recording::Lexis& lexis);
 
-/// What a text between quotes or dollars says. Empty: a number, or a text with escapes.
+/// What a text between quotes or dollars says. Empty: a number, bits, or escapes that are not understood.
 std::optional<std::string> value_of(std::string_view text, const Literal& literal);
+
+/// That of the literal at `first` with those that are joined to it: `'a' || 'b'`, or on the next line.
+std::string joined_values(std::string_view text, std::span<const Literal> literals, std::size_t first);
 
 }  // namespace dbguard::relay

@@ -62,6 +62,9 @@ class GivenValues(unittest.TestCase):
             "insert into people (id, email) select * from json_to_recordset('[{\"id\": 9, \"email\": \"a***@e***.com\"}]') as x(id int, email text)",
             "update people set email = trim(' a***@e***.com ') where id = 1",
             "select 1; update people set note = $$***$$ where id = 2",
+            "update people set email = E'a***\\x40e***.com' where id = 1", "update people set email = E'a\\052\\052\\u002a@e***.com' where id = 1",
+            "update people set email = U&'a***\\0040e***.com' where id = 1", "update people set email = U&'a***!0040e***.com' uescape '!' where id = 1",
+            "update people set email = 'a***@' || 'e***.com' where id = 1", "update people set email = ('a**' || '*@e' || E'\\x2a**.com') where id = 1", "update people set email = 'a***@'\n'e***.com' where id = 1",
         ):
             with self.subTest(sql):
                 m = w.query(sql)

@@ -66,8 +66,8 @@ TEST_CASE("literals stand under the masks of the columns they meet") {
              std::pair{"SELECT name FROM customers WHERE id = 17", "SELECT name FROM customers WHERE id = 17"},
              {"SELECT name FROM customers WHERE email = 'jane@example.com' AND id = -17", "SELECT name FROM customers WHERE email = 'j***@e***.com' AND id = -17"},
              {"SELECT name FROM customers WHERE email = $$jane@example.com$$", "SELECT name FROM customers WHERE email = 'j***@e***.com'"},
-             {"SELECT name FROM customers WHERE email = E'jane@example.com' OR email = U&'x@y.example'", "SELECT name FROM customers WHERE email = 'j***@e***.com' OR email = '***'"},
-             {"SELECT name FROM customers WHERE email = E'jane\\100example.com'", "SELECT name FROM customers WHERE email = '***'"},
+             {"SELECT name FROM customers WHERE email = E'jane@example.com' OR email = U&'x@y.example'", "SELECT name FROM customers WHERE email = 'j***@e***.com' OR email = '***@***.example'"},
+             {"SELECT name FROM customers WHERE email = E'jane\\100example.com'", "SELECT name FROM customers WHERE email = 'j***@e***.com'"},
              {"SELECT name FROM customers WHERE email || ssn = 'x'", "SELECT name FROM customers WHERE email || ssn = '***'"},   // neither mask shows less than the other
              {"INSERT INTO customers (id, pin, ssn) VALUES (1, '1234', '911-44-9434')", "INSERT INTO customers (id, pin, ssn) VALUES (1, NULL, '***-**-9434')"},
              {"UPDATE customers SET profile = '{\"tin\": 1}', name = 'it''s' WHERE profile->>'city' = 'Bonn'", "UPDATE customers SET profile = '***', name = 'it''s' WHERE profile->>'city' = 'Bonn'"},
