@@ -109,6 +109,12 @@ const Relation* Snapshot::relation(std::string_view schema, std::string_view nam
 
 const Type* Snapshot::type(Id id) const { return find(types_by_id_, id, parts_.types); }
 
+std::vector<Id> Snapshot::behind_types() const {
+    std::vector<Id> out;
+    for (const Type& type : parts_.types) out.insert(out.end(), type.unsaid.begin(), type.unsaid.end());
+    return out;
+}
+
 std::vector<const Type*> Snapshot::types(std::string_view name) const {
     std::vector<const Type*> found;
     const auto [begin, end] = types_by_name_.equal_range(name);

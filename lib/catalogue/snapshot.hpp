@@ -168,9 +168,13 @@ class Snapshot {
     const Function* function(Id id) const;
     std::vector<const Operator*> operators(std::string_view name) const;
     const std::vector<Relation>& relations() const { return parts_.relations; }
+    const std::vector<Function>& functions() const { return parts_.functions; }
+    const std::vector<Operator>& operators() const { return parts_.operators; }
     const std::vector<Cast>& casts() const { return parts_.casts; }
     /// New functions that the checks and defaults of domains call.
     const std::vector<Id>& new_behind_types() const { return new_behind_types_; }
+    /// All functions that those call.
+    std::vector<Id> behind_types() const;
     const Context& rendered_under() const { return parts_.rendered_under; }
     /// Larger than every object that was known when the snapshot was taken.
     Id highest() const { return highest_; }

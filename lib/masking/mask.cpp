@@ -162,6 +162,7 @@ Mask stricter(const Mask& a, const Mask& b) {
     // The result has to cover all that either covers, and one mask has one function.
     result.keys = united(a.keys, b.keys);
     result.detectors = united(a.detectors, b.detectors);
+    result.no_zone = a.no_zone || b.no_zone;
     return result;
 }
 

@@ -44,6 +44,9 @@ struct Mask {
     std::vector<std::vector<std::string>> keys;
     /// Only what these detectors find in the text; empty: the whole value.
     std::vector<std::string> detectors;
+    /// date_year, date_month: of a column without a time zone. Where its value comes as one with a zone (UNION of both), the session's
+    /// TimeZone has moved it by up to a week, and a year that begins tells the day: then it is NULL.
+    bool no_zone = false;
 
     bool operator==(const Mask&) const = default;
 };

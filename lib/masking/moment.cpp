@@ -299,6 +299,7 @@ bool mask_text(const Context& context, Kind kind, std::string_view value, std::s
     if (context.mask.function != Function::zero) {
         if (!understood || (!with_zone && !moment.zone.empty())) return false;
         if (with_zone) {
+            if (context.mask.no_zone) return false;
             const auto offset = offset_of(moment.zone);
             if (!offset) return false;
             const std::int64_t seconds = days_of(moment.date) * 86400 + moment.seconds - *offset;
@@ -326,7 +327,7 @@ bool mask_binary(const Context& context, Kind kind, std::string_view value, std:
                                         read == std::numeric_limits<std::int32_t>::min()
                                   : read == std::numeric_limits<std::int64_t>::max() ||
                                         read == std::numeric_limits<std::int64_t>::min();
-    if (infinite && context.mask.function != Function::zero) return false;
+    if ((infinite || (kind == Kind::timestamptz && context.mask.no_zone)) && context.mask.function != Function::zero) return false;
     std::int64_t days = read;
     if (!is_date) days = read / day_microseconds - (read % day_microseconds < 0 ? 1 : 0);
     const auto result = floor_of(context, date_of(days + postgres_epoch_days));

@@ -55,6 +55,7 @@ class MaskDecision {
         filters();
         copies();
         renames();
+        catalogue();
         texts();
     }
 
@@ -131,6 +132,7 @@ class MaskDecision {
         // Another value than the column's own may put before the mask what that was to cover.
         if (source.flow != Flow::identity || !source.path.empty()) return false;
         if (target.mask == column.mask) return true;
+        if (target.mask.no_zone != column.mask.no_zone) return false;   // moved by the session's TimeZone on the way
         return target.mask.keys.empty() && target.mask.detectors.empty() && column.mask.keys.empty() && column.mask.detectors.empty() &&
                masking::stricter(target.mask, column.mask) == target.mask;
     }
@@ -143,6 +145,7 @@ class MaskDecision {
             const ColumnRule rule = masks_.column(made.temporary ? made.schema + number : made.schema, made.relation, made.name);
             SensitiveColumn target;
             if (rule.mask) target.mask = *rule.mask;
+            target.mask.no_zone = column.mask.no_zone && rule.mask;   // of the query's own type
             if (rule.mask ? !stays_hidden(target, column, source, false) : rule.named || !made.of_view || source.flow != Flow::identity || !source.path.empty()) return false;
         }
         return true;
@@ -159,7 +162,7 @@ class MaskDecision {
             const ColumnRule before = masks_.column(rename.before.schema, rename.before.relation, rename.before.name);
             const SensitiveColumn* carried = rename.carried ? sensitivity_.column(rename.column) : nullptr;
             const masking::Mask* mask = carried != nullptr ? &carried->mask : !rename.carried && before.mask ? &*before.mask : nullptr;
-            if (mask == nullptr) continue;
+            if (mask == nullptr || (rename.from_children && !carried->from_children)) continue;
             const ColumnRule after = masks_.column(rename.after.schema, rename.after.relation, rename.after.name);
             if (after.mask && masking::stricter(*after.mask, *mask) == *after.mask) continue;
             const std::string name = rename.before.schema + "." + rename.before.relation + "." + rename.before.name;
@@ -168,6 +171,15 @@ class MaskDecision {
                                   : "the masked column " + name + " would be named " + rename.after.schema + "." + rename.after.relation + "." + rename.after.name + ", which the policy does not mask as it does this",
                    rename.carried ? "Have the policy name the column itself first." : "Have the policy name the column as it will be called first.");
         }
+    }
+
+    /// What masks go by, changed by hand.
+    void catalogue() {
+        for (const sql::Effect& effect : statement_.effects)
+            if (sql::inside(effect.effect_class, sql::EffectClass::write) || effect.effect_class == sql::EffectClass::bulk_import)
+                for (const sql::Object& object : effect.objects)
+                    if (sensitivity_.has_masks() && object.schema == "pg_catalog" && object.name != "pg_settings")
+                        refuse(decision_, "masks", "the server's catalogue says which columns are masked, and " + object.name + " would be written by hand", "Use the statement that is made for it.");
     }
 
     void copies() {

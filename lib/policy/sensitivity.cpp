@@ -24,6 +24,18 @@ bool overlaps(const std::vector<std::string>& read, const std::vector<std::strin
     return true;
 }
 
+// date, timestamp, and arrays and domains of them
+bool has_no_zone(catalogue::Id id, const catalogue::Snapshot& snapshot) {
+    for (int steps = 0; steps < 32; ++steps) {
+        const catalogue::Type* type = snapshot.type(id);
+        if (type == nullptr) break;
+        id = type->base != 0 ? type->base : type->element;
+    }
+    // pg_type.dat: date timestamp _timestamp _date
+    static constexpr catalogue::Id types[] = {1082, 1114, 1115, 1182};
+    return std::find(std::begin(types), std::end(types), id) != std::end(types);
+}
+
 // Types whose masked value is one text, one number or nothing: json keeps its members' names, an array how many there are.
 bool is_scalar(catalogue::Id id, const catalogue::Snapshot& snapshot) {
     for (int steps = 0; steps < 32; ++steps) {
@@ -55,7 +67,9 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
             const ColumnRule rule = masks.column(relation.schema, relation.name, column.name, column.tags);
             if (rule.named) decided.insert(key(relation, column));
             if (!rule.mask || rule.mask->function == masking::Function::keep) continue;
-            columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule, rule.derived_rule, rule.filter_rule};
+            SensitiveColumn& sensitive = columns_[{relation.id, column.number}] = {*rule.mask, rule.derived, rule.filter, name(relation, column), rule.rule, rule.derived_rule, rule.filter_rule};
+            const bool cuts_date = rule.mask->function == masking::Function::date_year || rule.mask->function == masking::Function::date_month;
+            sensitive.mask.no_zone = cuts_date && has_no_zone(column.type, snapshot);
         }
     }
     if (before != nullptr)
@@ -69,20 +83,21 @@ Sensitivity::Sensitivity(const RoleMasks& masks, const catalogue::Snapshot& snap
     // Children and partitions carry their parents' masks, and a parent shows its children's rows; a few rounds for several levels.
     for (bool changed = true; changed;) {
         changed = false;
-        const auto carry = [&](const Relation& from, const Relation& to) {
+        const auto carry = [&](const Relation& from, const Relation& to, bool upwards) {
             for (const catalogue::Column& column : from.columns) {
                 const auto known = columns_.find({from.id, column.number});
                 const catalogue::Column* other = known == columns_.end() ? nullptr : to.column(column.name);
                 if (other == nullptr || columns_.contains({to.id, other->number}) || decided.contains(key(to, *other))) continue;
-                columns_[{to.id, other->number}] = known->second;
+                SensitiveColumn& carried = columns_[{to.id, other->number}] = known->second;
+                carried.from_children = carried.from_children || upwards;
                 changed = true;
             }
         };
         for (const Relation& relation : snapshot.relations())
             for (const catalogue::Id parent_id : relation.parents)
                 if (const Relation* parent = snapshot.relation(parent_id); parent != nullptr) {
-                    carry(*parent, relation);
-                    carry(relation, *parent);
+                    carry(*parent, relation, false);
+                    carry(relation, *parent, true);
                 }
     }
     // Stored copies: generated columns and materialized views. One masked column as it is, or alone in an expression, keeps

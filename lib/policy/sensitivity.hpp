@@ -23,6 +23,7 @@ struct SensitiveColumn {
     std::string name;  ///< `public.customers.email`
     std::string rule;  ///< `masks.pii[0]`; `masks` where several, or nobody knows which, make it
     std::string derived_rule = "masks", filter_rule = "masks";  ///< `masks.pii.derived`, `masks.pii.filter`
+    bool from_children = false;   ///< of a parent: masked because a child or partition is
     /// What it shows is the same for every value: a value that is made of others may be stored there.
     bool hides = false;
 };

@@ -6,8 +6,8 @@
 // that are built in, and the database's own), analyzer_texts.cpp (texts that are run), analyzer_casts.cpp (code that runs unsaid),
 // analyzer_predicate.cpp (what decides which rows come), analyzer_truth.cpp, analyzer_bounds.cpp and analyzer_samples.cpp (what holds for
 // every row), analyzer_givens.cpp (what literals meet), analyzer_dml.cpp, analyzer_write.cpp (where written values go, and the code that runs
-// with them), analyzer_cascade.cpp (what goes along), analyzer_utility.cpp and analyzer_effects.cpp (all other statements);
-// analyzer_message.cpp has one statement after the other.
+// with them), analyzer_cascade.cpp (what goes along), analyzer_kept.cpp (what stays), analyzer_utility.cpp and analyzer_effects.cpp (all
+// other statements); analyzer_message.cpp has one statement after the other.
 
 #include <map>
 #include <memory>
@@ -165,6 +165,7 @@ struct MadeRelation {
     bool temporary = false;
     bool exact = true;
     Columns columns;
+    std::shared_ptr<const catalogue::Function> code;   ///< of a function
 };
 
 /// `demo, "Mixed", public` as SET takes it: the names, unquoted.
@@ -247,6 +248,7 @@ class Analyzer {
     Value value_of(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     Value call_built_in(const FunctionRule& rule, const tree::Expr& expr, const Value& args, const Scope& scope);
+    bool by_any_path() const { return text_names_ && running_path_ == nullptr; }
     bool reachable(const std::string* schema, const std::string& in) const;
     std::size_t place_in_path(const std::string& schema) const;
     std::optional<Value> call_as_cast(const tree::Expr& expr, const std::vector<Value>& args);
@@ -258,6 +260,7 @@ class Analyzer {
     catalogue::Id array_of(catalogue::Id type) const;
     bool gives_any_type(const catalogue::Function& function) const;
     Value call_user(const std::vector<const catalogue::Function*>& candidates, const tree::Expr& expr, const std::vector<Value>& args);
+    Value value_given_by(const catalogue::Function& function);
     Value rows_of(const std::vector<std::uint32_t>& relations) const;
     bool keeps_row(const std::string& column, const Value& value) const;
     std::optional<Value> call_body(const catalogue::Function& function, const std::vector<Value>& args);
@@ -339,6 +342,7 @@ class Analyzer {
     Result returned(const tree::Write& write, const Target& target, Scope& scope, const CteBinding* ctes);
     void assign(const catalogue::Relation* target, const std::string& target_name, const std::string& column, const Value& value);
     Value assigned(const tree::Assignment& assignment, const Scope& scope, const CteBinding* ctes);
+    bool fits_as_it_is(const ColumnId& from, const catalogue::Column& to) const;
     bool is_document_type(catalogue::Id type) const;
     Value kept(const tree::Expr& expr, const Scope& scope, const CteBinding* ctes);
     void copy_out(Copy copy);
@@ -363,7 +367,26 @@ class Analyzer {
     void values_follow(const catalogue::Relation* relation, const std::string& column, const Value& value, int steps = 0);
     void keys_follow(const catalogue::Relation& relation, bool removed, const std::vector<std::string>& columns, Where where);
     bool shows(const catalogue::Relation& view, const catalogue::Relation& relation);
-    void shown_before(const catalogue::Relation& view);
+    /// What is about to mean something else. `by_name`: only where a text names it; what the server has looked up goes on as it is.
+    struct Moving {
+        std::set<catalogue::Id> functions, relations;
+        bool by_name = false;
+    };
+    Moving moving(const tree::UtilityEffect& lowered, const Effect& effect) const;
+    void moves_schema(const std::string& schema, Moving& out) const;
+    void kept_before(const Moving& moving);
+    void shown_above(const catalogue::Relation& relation);
+    struct Unsaid {
+        std::set<catalogue::Id> functions;
+        std::set<std::string> words;
+    };
+    Unsaid unsaid() const;
+    std::optional<std::vector<Copy>> done_by(const catalogue::Function& function, const catalogue::Relation* fires_for, std::span<const std::string> transition_tables);
+    void runs_unsaid(const catalogue::Function& function, const catalogue::Function* before, const catalogue::Relation* fires_for, std::span<const std::string> transition_tables);
+    void comes_to_run_unsaid(const catalogue::Function& function, const std::string& name, const std::string& schema);
+    void comes_to_fire(const tree::Statement& statement, const catalogue::Relation& relation);
+    void comes_to_be_read(const std::string& name, const std::vector<Value>& columns, const std::vector<Value>& before);
+    void new_code(const tree::Statement& statement, std::size_t first_effect);
     void renames_of(const tree::Moved& moved);
     void cascade_of_drop(std::vector<const catalogue::Relation*> gone, Effect& dropped);
     void utility_along(const tree::UtilityEffect& lowered, Effect& effect);
@@ -422,11 +445,14 @@ class Analyzer {
     std::vector<CodeStep> steps_;            ///< and these are its own statements
     bool runs_text_ = false;                 ///< a text that it gives to a function which runs it
     const std::vector<std::string>* running_path_ = nullptr;  ///< under which code runs; null: the session's own
+    bool keeps_others_ = false;              ///< what is looked at joins, and rows come for which it does not hold
+    const Moving* without_ = nullptr;        ///< what is analysed is read as if these said nothing
+    bool met_moving_ = false;                ///< and it names one of them
+    bool text_names_ = false;                ///< stored_, and inside code that looked its names up when it ran: before now, under any search path
     bool stored_ = false;                    ///< what is analysed was computed when a row was stored, by code that may have been replaced since
     bool keeps_code_ = false;                ///< what is analysed is kept with a table, a type or a function, and runs whenever that is used
     bool watched_ = false;                   ///< EXPLAIN ANALYZE: what was computed, how often and how large it was is shown
     bool target_used_ = false;
-    bool keeps_others_ = false;              ///< what is looked at joins, and rows come for which it does not hold
     std::vector<std::pair<const tree::UtilityEffect*, std::size_t>> told_;   ///< effects that a utility statement says, and where they stand in out_
     bool foreign_ = false;                   ///< in a text other than the statement's: a view, a routine, text that a function runs
     struct Met {

@@ -133,6 +133,7 @@ Value Analyzer::call(const Expr& expr, const Scope& scope, const CteBinding* cte
 bool Analyzer::reachable(const std::string* schema, const std::string& in) const {
     if (names_.context == nullptr) return false;
     if (schema != nullptr) return in == *schema || (*schema == "pg_temp" && in == names_.context->temp_schema);
+    if (by_any_path()) return in != names_.context->temp_schema;
     return place_in_path(in) != std::string::npos;
 }
 

@@ -134,32 +134,21 @@ bool Analyzer::shows(const Relation& view, const Relation& relation) {
     return false;
 }
 
-/// A view gets another query. Materialized views that read it keep what it showed, and would carry the masks of what it shows now.
-void Analyzer::shown_before(const Relation& view) {
-    std::vector<const Relation*> reads{&view};
-    for (std::size_t i = 0; i < reads.size() && depth_ < 16; ++i)
-        for (const Relation& other : names_.snapshot->relations()) {
-            const bool stored = other.kind == RelationKind::materialized_view;
-            if ((!stored && other.kind != RelationKind::view) || dialect_.is_system_schema(other.schema) || std::find(reads.begin(), reads.end(), &other) != reads.end() || !shows(other, *reads[i])) continue;
-            reads.push_back(&other);
-            if (!stored) continue;
-            Copy kept;
-            kept.target_name = "the materialized view " + other.schema + "." + other.name + ", which keeps what " + view.name + " showed before (drop it first)";
-            kept.sources = rows_of({other.id}).sources;
-            copy_out(std::move(kept));
-        }
-}
-
 /// What policy calls the columns of a table afterwards.
 void Analyzer::renames_of(const tree::Moved& moved) {
     using Moves = tree::Moved::Kind;
     if (names_.snapshot == nullptr) return;
     std::vector<const Relation*> reached;
     if (moved.kind == Moves::schema) {
+        Moving all;
+        all.by_name = true;
+        moves_schema(moved.from, all);
+        kept_before(all);
         for (const Relation& relation : names_.snapshot->relations())
             if (relation.schema == moved.from) reached.push_back(&relation);
     } else if (const Resolved resolved = resolve(moved.of); resolved.relation != nullptr && !resolved.system) {
         reached.push_back(resolved.relation);
+        if (moved.kind == Moves::parent) shown_above(*resolved.relation);
         // A column has its name in children and partitions, too, and an expression.
         if (moved.kind == Moves::column || moved.kind == Moves::expression || moved.kind == Moves::parent)
             for (const Relation* child : below(*resolved.relation)) reached.push_back(child);

@@ -35,6 +35,10 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
     Value out;
     bool text_read = false;
     for (const catalogue::Function* function : candidates) {
+        if (without_ != nullptr && without_->functions.contains(function->id) && (text_names_ || !without_->by_name)) {
+            met_moving_ = true;
+            continue;
+        }
         const FunctionRule* rule = vetted_rule(*function);
         if (rule != nullptr && !is_servers_code(*function)) {
             // Whoever may replace it has made what it does now: it is what its code says.
@@ -132,7 +136,7 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
             Value left;
             ++depth_;
             for (const catalogue::Id id : function->unsaid)
-                if (const catalogue::Function* called_by = names_.snapshot->function(id); called_by != nullptr && called_by->recent && called_by != function) left = merge(left, call_user({called_by}, {}, {}));
+                if (const catalogue::Function* called_by = names_.snapshot->function(id); called_by != nullptr && called_by != function) left = merge(left, called_by->recent ? call_user({called_by}, {}, {}) : value_given_by(*called_by));
             --depth_;
             if (left.has_value()) {
                 given_args.resize(function->arguments.size(), left);
@@ -180,6 +184,22 @@ Value Analyzer::call_user(const std::vector<const catalogue::Function*>& candida
         out = merge(out, value);
     }
     return stored_ ? merge(out, through(all, Flow::transformed)) : out;
+}
+
+/// Of what was there before: it is called by something that a rule opens, which need not open it.
+Value Analyzer::value_given_by(const catalogue::Function& function) {
+    Analyzer probe(names_, dialect_, made_);
+    probe.path_ = path_;
+    probe.running_path_ = running_path_;
+    probe.depth_ = depth_ + 1;
+    probe.foreign_ = true;
+    probe.stored_ = stored_;
+    probe.text_names_ = text_names_;
+    probe.without_ = without_;
+    Value out = probe.call_user({&function}, {}, {});
+    met_moving_ = met_moving_ || probe.met_moving_;
+    out.givens.clear();
+    return out;
 }
 
 /// Anything that stands in a row of one of these.
@@ -245,6 +265,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     auto outer_named = std::exchange(named_parameters_, {});
     const auto* outer_path = path_;
     const auto* outer_running_path = running_path_;
+    const bool outer_text_names = std::exchange(text_names_, stored_ && !body.printed);
     if (!own_path.empty()) running_path_ = &own_path;
     path_ = body.printed ? &names_.snapshot->rendered_under().search_path : running_path_;
     std::vector<Value> bound;
@@ -361,6 +382,7 @@ std::optional<Value> Analyzer::call_body(const catalogue::Function& function, co
     transitions_ = transitions;
     path_ = outer_path;
     running_path_ = outer_running_path;
+    text_names_ = outer_text_names;
     parameters_ = std::move(outer_parameters);
     named_parameters_ = std::move(outer_named);
     understood = understood && unresolved_.empty();

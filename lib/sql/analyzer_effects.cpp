@@ -114,11 +114,10 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
                     }
                     listed.resolved = !listed.schema.empty();
                 }
+                if (names_.snapshot != nullptr && effect.effect_class == EffectClass::ddl_create && (listed.temporary || names_.snapshot->relation(listed.schema, listed.name) == nullptr)) comes_to_be_read(listed.name, {}, {});
                 // OR REPLACE of what exists alters it.
-                if (const catalogue::Relation* replaced = lowered.or_replace && !listed.temporary && names_.snapshot != nullptr ? names_.snapshot->relation(listed.schema, listed.name) : nullptr; replaced != nullptr) {
+                if (lowered.or_replace && !listed.temporary && names_.snapshot != nullptr && names_.snapshot->relation(listed.schema, listed.name) != nullptr)
                     effect.effect_class = EffectClass::ddl_alter, effect.rewrites_table = false;
-                    shown_before(*replaced);
-                }
                 break;
             }
             case ObjectKind::function: {
@@ -172,6 +171,14 @@ void Analyzer::utility_effect(const tree::UtilityEffect& lowered) {
     if (effect.effect_class == EffectClass::maintenance && lowered.objects.empty() && names_.snapshot != nullptr)
         for (const catalogue::Relation& relation : names_.snapshot->relations())
             if (!relation.unsaid.empty()) unsaid_code(relation);
+    kept_before(moving(lowered, effect));
+    if (effect.effect_class == EffectClass::ddl_drop && lowered.takes_away)
+        for (const Object& gone : effect.objects) {
+            if (const catalogue::Relation* relation = relation_of(gone); relation != nullptr) shown_above(*relation);
+            if (lowered.kind != ObjectKind::schema || names_.snapshot == nullptr) continue;
+            for (const catalogue::Relation& relation : names_.snapshot->relations())
+                if (relation.schema == gone.schema) shown_above(relation);
+        }
     told_.emplace_back(&lowered, out_.effects.size());
     out_.effects.push_back(std::move(effect));
 }

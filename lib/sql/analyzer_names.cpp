@@ -58,6 +58,15 @@ Analyzer::Resolved Analyzer::resolve(const tree::Name& name) const {
         look(*schema == "pg_temp" && made_in("pg_temp") == nullptr ? temp : *schema);
     } else if (const MadeRelation* temporary = made_in("pg_temp"); temporary != nullptr && !temporary->gone) {
         out.made = temporary;
+    } else if (by_any_path() && names_.snapshot != nullptr) {
+        // Whichever of them it was: none where there are several.
+        if (!look(std::string(dialect_.system_schema)))
+            for (const Relation& relation : names_.snapshot->relations()) {
+                if (relation.name != last || relation.temporary || dialect_.is_system_schema(relation.schema)) continue;
+                const bool another = out.relation != nullptr;
+                out.relation = another ? nullptr : &relation;
+                if (another) break;
+            }
     } else {
         for (const std::string& in : path)
             if (look(in)) break;
@@ -201,7 +210,9 @@ Columns Analyzer::expand_view(const Relation& relation, bool& exact) {
     quiet_ = true;
     ++depth_;
     const bool outer_foreign = std::exchange(foreign_, true);
+    const bool outer_text_names = std::exchange(text_names_, false);
     const Result result = query(*parsed.statements[0].query, nullptr, nullptr, true);
+    text_names_ = outer_text_names;
     foreign_ = outer_foreign;
     --depth_;
     path_ = outer_path;
@@ -242,6 +253,11 @@ ScopeTable Analyzer::table(const tree::Name& name, const std::string& alias) {
     }
     const Relation& relation = *resolved.relation;
     if (alias.empty()) out.schema = relation.schema;
+    if (without_ != nullptr && without_->relations.contains(relation.id) && (text_names_ || !without_->by_name)) {
+        met_moving_ = true;
+        for (const catalogue::Column& column : relation.columns) out.columns.edit().push_back({column.name, {}, false, false});
+        return out;
+    }
     touch(relation);
     if (resolved.system || relation.columns.empty()) {
         // Its columns are the server's own.

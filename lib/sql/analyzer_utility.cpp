@@ -160,7 +160,7 @@ void Analyzer::utility(const tree::Statement& statement) {
             break;
         }
         // CREATE OR REPLACE RULE "_RETURN": another query for the view.
-        if (statement.of_rule && table != nullptr && table->kind == catalogue::RelationKind::view) shown_before(*table);
+        if (statement.of_rule && table != nullptr && table->kind == catalogue::RelationKind::view) kept_before({{}, {table->id}, false});
         own.complete = false;
         std::set<std::uint32_t> own_relations;
         for (const ScopeColumn& column : own.columns)
@@ -281,6 +281,8 @@ void Analyzer::utility(const tree::Statement& statement) {
         out_.inner.push_back(std::move(run));
     }
 
+    new_code(statement, first_effect);
+
     // A statement of code: the code's others may stand before it.
     if (first_effect > 0)
         for (std::size_t i = 0; i < statement.effects.size() && first_effect + i < out_.effects.size(); ++i) {
@@ -318,6 +320,12 @@ void Analyzer::utility(const tree::Statement& statement) {
             made.schema = object.schema;
             made.name = object.name;
             made.function = true;
+            if (statement.makes_function) {
+                catalogue::Function code = *statement.makes_function;
+                code.schema = object.schema;
+                code.recent = true;
+                made.code = std::make_shared<const catalogue::Function>(std::move(code));
+            }
         }
     }
 

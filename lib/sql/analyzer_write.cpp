@@ -18,21 +18,49 @@ void Analyzer::copy_out(Copy copy) {
 
 void Analyzer::assign(const Relation* target, const std::string& target_name, const std::string& column, const Value& value) {
     Copy copy;
+    copy.sources = value.sources;
     if (target != nullptr) {
         if (const catalogue::Column* known = target->column(column); known != nullptr) {
             copy.target = {target->id, known->number};
             meet_type(known->type);
+            for (Source& source : copy.sources)
+                if (source.flow == Flow::identity && source.path.empty() && !fits_as_it_is(source.column, *known)) source.flow = Flow::transformed;
         }
         meet_type(value.type);
         copy.target_name = target->schema + "." + target->name + "." + column;
     } else {
         copy.target_name = target_name + "." + column;
     }
-    copy.sources = value.sources;
     copy.functions = value.functions;
     copy.opaque = value.opaque;
     copy.extended = value.extended;
     copy_out(std::move(copy));
+}
+
+/// Of numbers: whether all that the one column can hold goes into the other, neither rounded nor out of its range, which would tell how
+/// large a value is.
+bool Analyzer::fits_as_it_is(const ColumnId& from, const catalogue::Column& to) const {
+    const Relation* relation = names_.snapshot->relation(from.relation);
+    const catalogue::Column* column = relation == nullptr ? nullptr : relation->column(from.number);
+    if (column == nullptr) return true;
+    const auto held = [&](catalogue::Id id, std::int32_t modifier) {
+        for (int steps = 0; steps < 32; ++steps) {
+            const catalogue::Type* type = names_.snapshot->type(id);
+            if (type == nullptr || type->kind != catalogue::TypeKind::domain) break;
+            id = type->base;
+            modifier = type->modifier;
+        }
+        return dialect_.built_in(id, modifier);
+    };
+    const BuiltIn a = held(column->type, column->modifier), b = held(to.type, to.modifier);
+    using Kind = BuiltIn::Kind;
+    if (a.kind == Kind::whole && b.kind == Kind::whole) return b.bytes >= a.bytes;
+    if (b.kind == Kind::decimal && b.digits != 0) {
+        if (a.kind == Kind::whole) return b.digits - b.scale >= (a.bytes == 2 ? 5 : a.bytes == 4 ? 10 : 19) && b.scale >= 0;
+        return a.kind == Kind::decimal && a.digits != 0 && b.scale >= a.scale && b.digits - b.scale >= a.digits - a.scale;
+    }
+    if (b.kind == Kind::whole) return a.kind != Kind::decimal && a.kind != Kind::floating;
+    return true;
 }
 
 /// `column = value`, as far as it only puts the column's own value, or a member of it, back where it was: those keep their

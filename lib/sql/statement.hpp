@@ -81,6 +81,7 @@ struct NewColumn {
 struct Rename {
     ColumnId column;
     NewColumn before, after;
+    bool from_children = false;   ///< with `carried`: a child or partition goes, which may be why this one has a mask
     bool carried = false;   ///< not the name changes: the column loses the parent or the expression whose mask it carries, or a tag
     std::string member;     ///< not empty: no column, but this member of values that are rows gets another name
 

@@ -13,6 +13,7 @@
 
 #include <boost/container/small_vector.hpp>
 
+#include "catalogue/snapshot.hpp"
 #include "sql/effect.hpp"
 #include "sql/statement.hpp"
 
@@ -252,6 +253,9 @@ struct Statement {
     std::vector<Moved> moved;
     std::optional<Name> domain;             ///< ALTER DOMAIN: VALUE in checks is each value of that type
     std::string code, code_language;        ///< DO
+    std::optional<catalogue::Function> makes_function;   ///< CREATE FUNCTION: what its text tells. No numbers
+    std::string renamed_to;                 ///< the name of a function from now on
+    std::vector<std::string> transition_tables;   ///< CREATE TRIGGER: names of the rows as they were and as they became
     std::vector<std::unique_ptr<Statement>> inner;
     /// CREATE TABLE AS, CREATE VIEW, COPY …: where the query's values go.
     std::optional<Name> stores_into;

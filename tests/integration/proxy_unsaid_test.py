@@ -44,12 +44,18 @@ class Unsaid(unittest.TestCase):
         self.addCleanup(self.wire.close)
         self.wire.query('select 1')   # what is there now is the schema's own
 
+    def goes_on(self, wire, sql):
+        """Whether it is let through: what brings masked values to code that runs unsaid may be refused when it is made, or when it runs."""
+        failed = error(wire.query(sql))
+        self.assertIn((failed or {}).get('C'), (None, '42501'), sql)
+        return failed is None
+
     def changes_its_mind(self, made, *statements):
         """Runs while its names mean what they meant; not when they mean something masked."""
         for sql in (*NAMES, *made, *statements):
             self.assertIsNone(error(self.wire.query(sql)), sql)
-        for sql in OTHER_NAMES:
-            self.assertIsNone(error(self.wire.query(sql)), sql)
+        if not all(self.goes_on(self.wire, sql) for sql in OTHER_NAMES):
+            return
         for sql in statements:
             with self.subTest(sql):
                 answer = self.wire.query(sql)
@@ -104,7 +110,7 @@ class Unsaid(unittest.TestCase):
     def test_domains_wherever_a_value_becomes_one(self):
         self.changes_its_mind([HOLDS, 'create domain d as text check (holds(value))', 'create type pair as (a d, b int)', "create function uses(a d) returns int language sql as 'select 1'"],
                               "select a from json_to_record('{\"a\":\"x\"}') as t(a d)", "select row('x', 1)::pair", "select uses('x')", "prepare p (d) as select $1")
-        self.assertIsNone(error(self.wire.query('drop view pg_temp.src')))
+        self.assertIsNone(error(self.wire.query('drop view if exists pg_temp.src')))
         for sql in ('create temp table src as select 1 as id, \'x\'::text as v', "select uses('x')"):
             self.assertIsNone(error(self.wire.query(sql)), sql)
 
@@ -113,8 +119,8 @@ class Unsaid(unittest.TestCase):
         for end in ends:
             with self.subTest(end):
                 self.setUp()
-                for sql in (*NAMES, HOLDS, 'create domain d as text check (holds(value))', *OTHER_NAMES):
-                    self.assertIsNone(error(self.wire.query(sql)), sql)
+                if not all(self.goes_on(self.wire, sql) for sql in (*NAMES, HOLDS, 'create domain d as text check (holds(value))', *OTHER_NAMES)):
+                    continue
                 self.assertEqual(error(self.wire.query('select id from people'))['C'], '42501')
                 self.assertIsNone(error(self.wire.query(end)), end)
                 # The view is gone, or nobody looks into it; for the function a table of that name has to be there.
@@ -136,8 +142,8 @@ class Unsaid(unittest.TestCase):
             for event, rows in (('update', 'new'), ('update', 'old'), ('delete', 'old')):
                 with self.subTest(what + ', ' + rows):
                     self.assertIsNone(error(self.wire.query(keeps % what)))
-                    self.assertIsNone(error(self.wire.query('create trigger t after %s on people referencing %s table as harmless for each statement execute function gives()' % (event, rows))))
-                    self.assertEqual((error(self.wire.query('update people set id = id' if event == 'update' else 'delete from people')) or {}).get('C'), '42501')
+                    if self.goes_on(self.wire, 'create trigger t after %s on people referencing %s table as harmless for each statement execute function gives()' % (event, rows)):
+                        self.assertEqual((error(self.wire.query('update people set id = id' if event == 'update' else 'delete from people')) or {}).get('C'), '42501')
                     self.assertIsNone(error(self.wire.query('drop function gives() cascade')))
         # And what is another trigger's name is the table.
         self.assertIsNone(error(self.wire.query('create table other(ssn text)')))
@@ -145,8 +151,10 @@ class Unsaid(unittest.TestCase):
                     'create function uses() returns trigger language plpgsql as $$ begin insert into sink select ssn from people; return null; end $$',
                     'create trigger a after insert on other referencing new table as people for each statement execute function holds()',
                     'create trigger b after insert on other for each statement execute function uses()'):
-            self.assertIsNone(error(self.wire.query(sql)), sql)
-        self.assertEqual((error(self.wire.query("insert into other values ('x')")) or {}).get('C'), '42501')
+            if not self.goes_on(self.wire, sql):
+                break
+        else:
+            self.assertEqual((error(self.wire.query("insert into other values ('x')")) or {}).get('C'), '42501')
         self.assertEqual(self.postgres.sql("select count(*) from sink where v like '%958-88%'"), '0')
 
     def test_a_trigger_of_code_that_was_there(self):
@@ -163,7 +171,10 @@ class Unsaid(unittest.TestCase):
             for function, refused in (('uses', True), ('gives', True), ('holds', False)):
                 for table in ('people', 'plain'):
                     with self.subTest(function + ' on ' + table):
-                        self.assertIsNone(error(wire.query('create trigger more after update on %s for each row execute function %s()' % (table, function))))
+                        hidden = refused and table == 'people'
+                        if not self.goes_on(wire, 'create trigger more after update on %s for each row execute function %s()' % (table, function)):
+                            self.assertTrue(hidden)
+                            continue
                         self.assertEqual((error(wire.query('update %s set id = id' % table)) or {}).get('C'), '42501' if refused and table == 'people' else None)
                         self.assertIsNone(error(wire.query('drop trigger more on ' + table)))
             self.assertIsNone(error(wire.query('update people set id = id')))

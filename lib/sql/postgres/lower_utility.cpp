@@ -28,6 +28,45 @@ void drop(Statement& out, const DropStmt* stmt) {
     out.changes_catalogue = out.only_names = true;
 }
 
+catalogue::Function function_of(const CreateFunctionStmt* create, const std::string& language) {
+    catalogue::Function function;
+    const tree::Name name = lower_name(create->funcname, -1);
+    function.name = name.last();
+    if (name.parts.size() > 1) function.schema = name.parts[name.parts.size() - 2];
+    function.language = language;
+    each(create->parameters, [&](const Node* node) {
+        const auto* parameter = as<FunctionParameter>(node);
+        const char mode = static_cast<char>(parameter->mode);
+        if (mode != 'o' && mode != 't') {
+            function.arguments.push_back(0);
+            function.argument_names.push_back(text_of(parameter->name));
+        }
+        if (mode == 'o' || mode == 'b' || mode == 't') function.output_names.push_back(text_of(parameter->name));
+    });
+    // Its SET clauses, and BEGIN ATOMIC: not read here.
+    bool plain = create->sql_body == nullptr;
+    each(create->options, [&](const Node* node) {
+        const auto* element = as<DefElem>(node);
+        if (std::strcmp(element->defname, "set") == 0 && element->arg != nullptr && IsA(element->arg, VariableSetStmt)) {
+            const auto* set = as<VariableSetStmt>(element->arg);
+            const std::string setting = lower_case(text_of(set->name));
+            std::string value;
+            each(set->args, [&](const Node* one) {
+                if (IsA(one, A_Const) && IsA(&as<A_Const>(one)->val.node, String)) value += (value.empty() ? "\"" : ", \"") + std::string(text_of(as<A_Const>(one)->val.sval.sval)) + "\"";
+                else plain = false;
+            });
+            if (setting != "search_path") function.settings.push_back(setting + "=?");
+            else if (set->kind == VAR_SET_VALUE && !value.empty()) function.settings.push_back("search_path=" + value);
+            else plain = false;
+        }
+        if (std::strcmp(element->defname, "as") != 0 || element->arg == nullptr || !IsA(element->arg, List)) return;
+        const std::vector<std::string> texts = strings(as<List>(element->arg));
+        if (texts.size() == 1) function.body = texts[0];
+    });
+    if (!plain) function.settings.emplace_back("role=?");
+    return function;
+}
+
 void create_function(Statement& out, const CreateFunctionStmt* create) {
     UtilityEffect& made = effect(out, Class::ddl_create, ObjectKind::function);
     made.objects.push_back(lower_name(create->funcname, -1));
@@ -45,6 +84,7 @@ void create_function(Statement& out, const CreateFunctionStmt* create) {
         }
     });
     each(create->parameters, [&](const Node* param) { add_expression(out, as<FunctionParameter>(param)->defexpr); });
+    out.makes_function = function_of(create, language.empty() ? "sql" : language);
     out.changes_catalogue = true;
 }
 
@@ -59,6 +99,16 @@ void privileges(Statement& out, const GrantStmt* grant) {
     granted.kind = kind_of(grant->objtype);
     if (granted.kind == ObjectKind::other) return;   // a database, a language, a parameter: of no schema
     each(grant->objects, [&](const Node* object) { granted.objects.push_back(object_name(object, false)); });
+}
+
+/// What a column's comment or label says from now on: masks go by the tags in them.
+void another_comment(Statement& out, const Node* object, std::string says) {
+    if (object == nullptr || !IsA(object, List)) return;
+    tree::Name column = lower_name(as<List>(object), -1);
+    if (column.parts.size() < 2) return;
+    std::string name = column.last();
+    column.parts.pop_back();
+    out.moved.push_back({tree::Moved::Kind::comment, std::move(column), std::move(name), std::move(says)});
 }
 
 Lock table_lock(int mode) {
@@ -243,6 +293,7 @@ Statement lower_statement(const Node* node) {
             using Kind = tree::Moved::Kind;
             if (rename->relation != nullptr && (rename->renameType == OBJECT_COLUMN || rename->renameType == OBJECT_ATTRIBUTE)) out.moved.push_back({Kind::column, lower_relation(rename->relation), text_of(rename->subname), text_of(rename->newname)});
             else if (rename->relation != nullptr && !is_part_of_table(rename->renameType)) out.moved.push_back({Kind::relation, lower_relation(rename->relation), {}, text_of(rename->newname)});
+            else if (kind_of(rename->renameType) == ObjectKind::function) out.renamed_to = text_of(rename->newname);
             else if (rename->renameType == OBJECT_SCHEMA) out.moved.push_back({Kind::schema, {}, text_of(rename->subname), text_of(rename->newname)});
             return out;
         }
@@ -253,12 +304,7 @@ Statement lower_statement(const Node* node) {
                    kind_of(comment->objtype), object_name(comment->object, part));
             out.effects.back().names_index = comment->objtype == OBJECT_INDEX;
             out.only_names = true;
-            if (comment->objtype == OBJECT_COLUMN && IsA(comment->object, List))
-                if (tree::Name column = lower_name(as<List>(comment->object), -1); column.parts.size() > 1) {
-                    std::string name = column.last();
-                    column.parts.pop_back();
-                    out.moved.push_back({tree::Moved::Kind::comment, std::move(column), std::move(name), text_of(comment->comment)});
-                }
+            if (comment->objtype == OBJECT_COLUMN) another_comment(out, comment->object, text_of(comment->comment));
             return out;
         }
         case T_CreateSchemaStmt: {
@@ -306,6 +352,9 @@ Statement lower_statement(const Node* node) {
             change(out, code ? Class::server : Class::ddl_create, kind_of(define->kind), lower_name(define->defnames, -1));
             out.effects.back().or_replace = define->replace;
             out.makes_operators = define->kind == OBJECT_OPERATOR;
+            if (out.makes_operators)
+                for (const char* name : {"function", "procedure"})
+                    if (const DefElem* function = option(define->definition, name); function != nullptr && function->arg != nullptr && IsA(function->arg, TypeName)) out.renamed_to = lower_name(as<TypeName>(function->arg)->names, -1).last();
             return out;
         }
         case T_AlterEnumStmt: change(out, Class::ddl_alter, ObjectKind::type, lower_name(as<AlterEnumStmt>(node)->typeName, -1)); return out;
@@ -365,6 +414,8 @@ Statement lower_statement(const Node* node) {
             change(out, Class::ddl_alter, ObjectKind::relation, lower_relation(trigger->relation));
             out.effects.back().lock = Lock::blocks_writes;
             effect(out, Class::call, ObjectKind::function).objects.push_back(lower_name(trigger->funcname, -1));
+            out.transition_tables.resize(2);
+            each(trigger->transitionRels, [&](const Node* rows) { out.transition_tables[as<TriggerTransition>(rows)->isNew ? 1 : 0] = text_of(as<TriggerTransition>(rows)->name); });
             // Which rows it fires for may show.
             if (trigger->whenClause != nullptr) out.checks.push_back(lower_expr(trigger->whenClause));
             out.only_names = true;
@@ -406,6 +457,7 @@ Statement lower_statement(const Node* node) {
         case T_CreateCastStmt: case T_CreateConversionStmt: case T_CreateOpFamilyStmt:
             effect(out, Class::ddl_create);
             out.makes_operators = IsA(node, CreateCastStmt);
+            if (out.makes_operators && as<CreateCastStmt>(node)->func != nullptr) out.renamed_to = lower_name(as<CreateCastStmt>(node)->func->objname, -1).last();
             out.changes_catalogue = true;
             return out;
         case T_ReplicaIdentityStmt: effect(out, Class::ddl_alter).rewrites_table = false; return out;
@@ -426,7 +478,8 @@ Statement lower_statement(const Node* node) {
             const auto* label = as<SecLabelStmt>(node);
             UtilityEffect& labelled = effect(out, Class::dcl, kind_of(label->objtype));
             if (labelled.kind != ObjectKind::other) labelled.objects.push_back(object_name(label->object, is_part_of_table(label->objtype)));
-            out.only_names = true;
+            if (label->objtype == OBJECT_COLUMN) another_comment(out, label->object, text_of(label->label));
+            out.changes_catalogue = out.only_names = true;
             return out;
         }
         case T_ReassignOwnedStmt:
