@@ -31,7 +31,7 @@ void judge(Fate& fate, const sql::Given& given, const policy::Sensitivity& sensi
 std::string quoted(std::string_view content) { return in_quotes(content, '\''); }
 
 std::string shown(std::string_view text, const Literal& literal, const Fate& fate, const masking::Masker& masker) {
-    // What a mask makes of a number, or of a text behind escapes, is not worth knowing here.
+    // What a mask makes of a number is not worth knowing here.
     const auto value = fate.mask ? value_of(text, literal) : std::nullopt;
     if (!value) return std::string(hidden);
     const auto masked = masker.mask_text(*fate.mask, *value);
