@@ -111,7 +111,7 @@ struct ScopeTable {
     const catalogue::Relation* relation = nullptr;  ///< a base relation
     const catalogue::Relation* all_of = nullptr;    ///< a subquery: the table that it shows all rows of
     bool is_target = false;             ///< of an UPDATE, DELETE or MERGE
-    bool renamed = false;               ///< the query gives its columns other names, which its rows, where they are values, need not have
+    bool renamed = false;               ///< the query gives its columns other names than its rows have, where these are values of a type with a name
 };
 
 /// Of a table whose columns are not all listed: what the others may hold, from what the listed ones do.

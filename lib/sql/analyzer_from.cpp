@@ -169,7 +169,6 @@ bool sees_neighbours(const tree::From& from) {
 std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, const CteBinding* ctes) {
     using Kind = tree::From::Kind;
     const auto rename = [&](ScopeTable& table) {
-        table.renamed = !from.column_aliases.empty();
         for (std::size_t i = 0; i < from.column_aliases.size() && i < table.columns.size(); ++i) table.columns.edit()[i].name = from.column_aliases[i];
         // Which column a name falls on is only known where their number is.
         if (!table.exact_order && !from.column_aliases.empty())
@@ -198,6 +197,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
                 for (std::size_t i = 0; i < added.columns.size() && i < from.column_aliases.size(); ++i) read(*added.relation, added.columns[i].name);
             }
             rename(added);
+            added.renamed = !from.column_aliases.empty();
             if (!from.column_aliases.empty() && added.relation != nullptr) {
                 for (const ScopeColumn& column : added.columns)
                     if (added.relation->column(column.name) != nullptr) read(*added.relation, column.name);
@@ -293,6 +293,7 @@ std::vector<ScopeTable> Analyzer::join(const tree::From& from, Scope& scope, con
             if (!table.complete)
                 for (std::size_t i = table.columns.size(); i < from.column_aliases.size(); ++i) table.columns.edit().push_back({from.column_aliases[i], member, false, false});
             rename(table);
+            table.renamed = !from.column_aliases.empty();
             out.push_back(std::move(table));
             return out;
         }
