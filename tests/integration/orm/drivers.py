@@ -2,6 +2,7 @@
 import asyncio
 import datetime
 import io
+import logging
 import os
 import sys
 import warnings
@@ -26,6 +27,7 @@ def attempt(name, work):
 
 def psycopg():
     import psycopg
+    logging.getLogger('psycopg').setLevel(logging.CRITICAL)  # whether it tells of a pipeline that ends behind an error depends on what has come by then
     from psycopg.rows import class_row, dict_row, namedtuple_row
     from psycopg.types.json import Jsonb
     from psycopg import sql

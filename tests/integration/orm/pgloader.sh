@@ -3,7 +3,7 @@ sqlite3 shop.db "create table person(id integer primary key autoincrement, name 
 printf 'day,text\n2024-01-02,"a, ""b"""\n2024-01-03,\n2024-13-45,bad\n' > log.csv
 cat > a.load <<END
 load database from sqlite://shop.db into postgresql://$PGUSER:$PGPASSWORD@$PGHOST:$PGPORT/$PGDATABASE
- with include drop, create tables, create indexes, reset no sequences, foreign keys, workers = 1, concurrency = 1
+ with include drop, create tables, create indexes, reset no sequences, foreign keys, preserve index names, workers = 1, concurrency = 1
  set work_mem to '16MB', client_min_messages to 'warning';
 END
 cat > b.load <<END
