@@ -254,7 +254,7 @@ struct Statement {
     std::optional<Name> domain;             ///< ALTER DOMAIN: VALUE in checks is each value of that type
     std::string code, code_language;        ///< DO
     std::optional<catalogue::Function> makes_function;   ///< CREATE FUNCTION: what its text tells. No numbers
-    std::string renamed_to;                 ///< the name of a function from now on
+    std::string renamed_to;                 ///< RENAME of a function: its name from now on; with `makes_operators`: the function that runs
     std::vector<std::string> transition_tables;   ///< CREATE TRIGGER: names of the rows as they were and as they became
     std::vector<std::unique_ptr<Statement>> inner;
     /// CREATE TABLE AS, CREATE VIEW, COPY …: where the query's values go.

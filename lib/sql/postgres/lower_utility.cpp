@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/quoting.hpp"
 #include "sql/postgres/lower_parts.hpp"
 #include "sql/postgres/pg_nodes.hpp"
 
@@ -52,7 +53,7 @@ catalogue::Function function_of(const CreateFunctionStmt* create, const std::str
             const std::string setting = lower_case(text_of(set->name));
             std::string value;
             each(set->args, [&](const Node* one) {
-                if (IsA(one, A_Const) && IsA(&as<A_Const>(one)->val.node, String)) value += (value.empty() ? "\"" : ", \"") + std::string(text_of(as<A_Const>(one)->val.sval.sval)) + "\"";
+                if (IsA(one, A_Const) && IsA(&as<A_Const>(one)->val.node, String)) value += (value.empty() ? "" : ", ") + in_quotes(text_of(as<A_Const>(one)->val.sval.sval), '"');
                 else plain = false;
             });
             if (setting != "search_path") function.settings.push_back(setting + "=?");
